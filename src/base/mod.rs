@@ -1,0 +1,10 @@
+//! What every layer may use: identifiers, retry delays, telemetry, the shutdown signal.
+//!
+//! Invariant: nothing here knows about ConnectyCube, XMPP, media or MQTT.
+//! Must not enter: protocol types, configuration, anything with a socket.
+
+pub mod backoff;
+pub mod object_id;
+pub mod shutdown;
+pub mod telemetry;
+pub mod tls;

@@ -1,0 +1,127 @@
+//! What the device can be told to do, whoever tells it (MQTT now, chat and the console later),
+//! and how it answers.
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+
+use crate::protocol::address::UserId;
+use crate::protocol::call_signal::CallType;
+
+/// A user named by number or by login.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum UserRef {
+    /// The user's number.
+    Id(UserId),
+    /// The user's login, looked up at the hub and remembered.
+    Login(String),
+}
+
+/// An action. The serde form is the JSON of `cmd/<verb>` without the verb; every field has the
+/// meaning and limits given here.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// The bell: calls the configured targets, or these.
+    Ring {
+        /// Whom to call instead of `[calls] ring`; empty means the configured ones.
+        targets: Vec<UserRef>,
+    },
+    /// Calls one user.
+    Call {
+        /// Whom.
+        user: UserRef,
+        /// With picture or without.
+        call_type: CallType,
+    },
+    /// Takes the ringing call.
+    Answer,
+    /// Declines the ringing call.
+    Reject {
+        /// Told to the caller and kept in the call's record.
+        reason: Option<String>,
+    },
+    /// Ends the call, ringing or talking.
+    Hangup,
+    /// Sends a chat message; stored first, so that it survives a lost connection.
+    Send {
+        /// The receiver, unless a dialog is given.
+        to: Option<UserRef>,
+        /// The group dialog, unless a user is given.
+        dialog: Option<String>,
+        /// The text, 1 to 5,000 characters.
+        text: String,
+    },
+    /// Opens the door: this device's relay, or the peer's when this device has none.
+    Unlock,
+    /// Takes a JPEG of the camera now.
+    Snapshot,
+    /// The button of the door station, as if pressed: publishes `button/pressed`, then rings.
+    Press,
+    /// Test aid, refused unless `[control] test_commands = true`: makes one actor panic.
+    Kill {
+        /// The actor's name as in the health state.
+        actor: String,
+    },
+}
+
+/// Why a command was refused. The code is part of the contract; the message is for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("{code:?}: {message}")]
+pub struct CommandError {
+    /// Stable, machine-readable.
+    pub code: ErrorCode,
+    /// Names the field and the rule.
+    pub message: String,
+}
+
+/// The kinds of refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    /// The payload is not what the schema says.
+    InvalidPayload,
+    /// No such verb.
+    UnknownCommand,
+    /// The present state does not allow it (no call to answer, already in a call…).
+    WrongState,
+    /// The named user, dialog or actor does not exist.
+    NotFound,
+    /// The configuration does not permit it.
+    NotAllowed,
+    /// Too many commands in too short a time.
+    RateLimited,
+    /// The hub, the camera or another part is not available now.
+    Unavailable,
+    /// It took longer than it may.
+    Timeout,
+    /// A fault of this program.
+    Internal,
+}
+
+impl CommandError {
+    /// An error of a kind with a message for people.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+        }
+    }
+}
+
+/// What a command gives back.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    /// A JSON object with details (call id, message id …).
+    Json(serde_json::Value),
+    /// A picture; published on the snapshot topic, described in the reply.
+    Jpeg(bytes::Bytes),
+}
+
+/// A command on its way to the engine, with the way back.
+#[derive(Debug)]
+pub struct Request {
+    /// What to do.
+    pub command: Command,
+    /// Where the answer goes. A dropped receiver is fine.
+    pub reply: oneshot::Sender<Result<Reply, CommandError>>,
+}

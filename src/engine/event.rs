@@ -1,0 +1,169 @@
+//! What happened, told to whoever listens. An event is a fact of the past and is never retained.
+
+use serde::Serialize;
+
+use crate::protocol::address::UserId;
+
+/// An event with its envelope: a unique id (consumers are idempotent by it) and the time.
+#[derive(Clone, Debug, Serialize)]
+pub struct Event {
+    /// 24 hex digits.
+    pub id: String,
+    /// Unix milliseconds.
+    pub ts: u64,
+    /// What happened.
+    #[serde(flatten)]
+    pub kind: EventKind,
+}
+
+impl Event {
+    /// Stamps an event with a fresh id and the present time.
+    pub fn now(kind: EventKind) -> Self {
+        let ts = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map(|since| since.as_millis() as u64)
+            .unwrap_or(0);
+        Self {
+            id: crate::base::object_id::ObjectId::generate().to_string(),
+            ts,
+            kind,
+        }
+    }
+}
+
+/// The kinds of event. [`EventKind::topic`] is the part of the topic after `event/`.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum EventKind {
+    /// `call/<phase>`: a call came, rings, was answered, connected, ended…
+    Call {
+        /// Where in its life.
+        phase: CallPhase,
+        /// The call's session id.
+        call: String,
+        /// `incoming` or `outgoing`.
+        direction: Direction,
+        /// The other side.
+        peer: UserId,
+        /// Why it ended (`call/ended` only): `hung_up`, `remote_hung_up`, `rejected`,
+        /// `remote_rejected`, `busy`, `no_answer`, `answered_elsewhere`, `connection_lost` ….
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// Seconds from connected to the end (`call/ended` only).
+        #[serde(skip_serializing_if = "Option::is_none")]
+        duration_s: Option<f64>,
+    },
+    /// `chat/message`: a message arrived.
+    ChatMessage {
+        /// The message's id.
+        message: String,
+        /// Who wrote it.
+        from: UserId,
+        /// The dialog.
+        dialog: Option<String>,
+        /// The text.
+        text: String,
+    },
+    /// `chat/marker`: one of our messages was delivered or read.
+    ChatMarker {
+        /// The message's id.
+        message: String,
+        /// Who reports it.
+        from: UserId,
+        /// `delivered` or `read`.
+        marker: &'static str,
+    },
+    /// `chat/sent`: the hub has acknowledged one of our messages.
+    ChatSent {
+        /// The message's id.
+        message: String,
+    },
+    /// `door/unlocked`.
+    DoorUnlocked {
+        /// Who opened it: `control` or a user's number.
+        by: String,
+        /// The call in which it was opened, if any.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        call: Option<String>,
+    },
+    /// `door/refused`: somebody who may not open the door asked to.
+    DoorRefused {
+        /// Who asked.
+        by: String,
+        /// Why not.
+        reason: String,
+    },
+    /// `button/pressed`.
+    ButtonPressed {
+        /// Which button.
+        button: String,
+    },
+    /// `health/restarted`: the supervisor brought an actor back.
+    ActorRestarted {
+        /// Its name.
+        actor: String,
+        /// How it ended.
+        reason: String,
+    },
+}
+
+/// Phases of a call that are events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallPhase {
+    /// A call comes in, or ours is ringing at the other side.
+    Ringing,
+    /// Somebody took it.
+    Answered,
+    /// Media flows.
+    Connected,
+    /// The first picture of the other side was decoded.
+    FirstFrame,
+    /// It is over.
+    Ended,
+}
+
+/// Who started a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// The other side.
+    Incoming,
+    /// We.
+    Outgoing,
+}
+
+impl EventKind {
+    /// The topic after `event/`.
+    pub fn topic(&self) -> &'static str {
+        match self {
+            Self::Call {
+                phase: CallPhase::Ringing,
+                ..
+            } => "call/ringing",
+            Self::Call {
+                phase: CallPhase::Answered,
+                ..
+            } => "call/answered",
+            Self::Call {
+                phase: CallPhase::Connected,
+                ..
+            } => "call/connected",
+            Self::Call {
+                phase: CallPhase::FirstFrame,
+                ..
+            } => "call/first_frame",
+            Self::Call {
+                phase: CallPhase::Ended,
+                ..
+            } => "call/ended",
+            Self::ChatMessage { .. } => "chat/message",
+            Self::ChatMarker { .. } => "chat/marker",
+            Self::ChatSent { .. } => "chat/sent",
+            Self::DoorUnlocked { .. } => "door/unlocked",
+            Self::DoorRefused { .. } => "door/refused",
+            Self::ButtonPressed { .. } => "button/pressed",
+            Self::ActorRestarted { .. } => "health/restarted",
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The device daemon: supervised actors, each a thin shell around a state machine or a module of
+//! the layer below.
+//!
+//! Invariant: an actor decides nothing a state machine could decide; it feeds inputs in and
+//! performs outputs. No actor can take another one down.
+//! Must not enter: MQTT topics (that is `control`), command-line parsing, hub code.
+
+pub mod command;
+pub mod event;
+pub mod state;

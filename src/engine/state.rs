@@ -1,0 +1,161 @@
+//! The device's state as the world may see it: one value, watched by whoever publishes it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::event::Direction;
+use crate::protocol::address::UserId;
+
+/// Everything at once; each field is also published as a part of its own.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct DeviceState {
+    /// `call/state`.
+    pub call: CallState,
+    /// `chat/state`.
+    pub chat: ChatState,
+    /// `camera/state`.
+    pub camera: SourceState,
+    /// `audio/state`.
+    pub audio: SourceState,
+    /// `door/state`.
+    pub door: DoorState,
+    /// `health/state`: every supervised actor.
+    pub health: BTreeMap<String, ActorHealth>,
+}
+
+/// The call the device is in.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct CallState {
+    /// `idle`, `dialing`, `ringing`, `connecting`, `connected`.
+    pub status: CallStatus,
+    /// Session id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub call: Option<String>,
+    /// Who started it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub direction: Option<Direction>,
+    /// The other side.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer: Option<UserId>,
+    /// Since when, Unix milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<u64>,
+    /// How the last call ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_end: Option<String>,
+    /// What the media of the call has done so far.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub media: Option<CallMedia>,
+}
+
+/// Counters of a call's media.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct CallMedia {
+    /// Pictures of the other side decoded here.
+    pub frames_decoded: u64,
+    /// Milliseconds of the other side's sound decoded here.
+    pub audio_decoded_ms: u64,
+    /// Pictures of ours sent.
+    pub frames_sent: u64,
+    /// Milliseconds from answering to the other side's first decoded picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_frame_ms: Option<u64>,
+}
+
+/// Where a call stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallStatus {
+    /// No call.
+    #[default]
+    Idle,
+    /// We call, nobody has answered.
+    Dialing,
+    /// Somebody calls us.
+    Ringing,
+    /// Answered, media not yet up.
+    Connecting,
+    /// Media flows.
+    Connected,
+}
+
+/// The chat connection.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct ChatState {
+    /// `offline`, `connecting`, `online`, `refused`.
+    pub status: ChatStatus,
+    /// Why it is not online.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Our user, once logged in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<UserId>,
+    /// Messages stored and not yet acknowledged by the hub.
+    pub outbox: u64,
+}
+
+/// Where the chat connection stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChatStatus {
+    /// Not connected; trying again after a delay.
+    #[default]
+    Offline,
+    /// On the way.
+    Connecting,
+    /// Presence is out; messages and calls flow.
+    Online,
+    /// The hub refuses our credentials; tried again only slowly.
+    Refused,
+}
+
+/// Camera or microphone.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct SourceState {
+    /// `stopped`, `running`, `failed`.
+    pub status: SourceStatus,
+    /// The configured source.
+    pub source: String,
+    /// The encoder in use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<String>,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Where a source stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceStatus {
+    /// Nobody needs it.
+    #[default]
+    Stopped,
+    /// It delivers.
+    Running,
+    /// It does not.
+    Failed,
+}
+
+/// The door.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct DoorState {
+    /// Whether the relay is pulled now.
+    pub unlocked: bool,
+    /// When it was last opened, Unix milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_unlocked: Option<u64>,
+}
+
+/// One supervised actor.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct ActorHealth {
+    /// Whether it runs now.
+    pub alive: bool,
+    /// How often it was brought back.
+    pub restarts: u32,
+    /// How it last ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_end: Option<String>,
+}

@@ -1,0 +1,13 @@
+//! The ConnectyCube wire contract as types: addresses, stanzas, call signals, REST models.
+//!
+//! Invariant: sans-IO. Bytes and elements in, typed values out and back; nothing unknown is lost.
+//! Must not enter: tokio, actix, sockets, clocks, GStreamer.
+
+pub mod address;
+pub mod call_signal;
+pub mod chat_message;
+pub mod extra_params;
+pub mod ns;
+pub mod rest;
+pub mod stream_management;
+pub mod xml;

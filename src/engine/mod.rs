@@ -5,6 +5,10 @@
 //! performs outputs. No actor can take another one down.
 //! Must not enter: MQTT topics (that is `control`), command-line parsing, hub code.
 
+pub mod board;
 pub mod command;
 pub mod event;
+pub mod mailbox;
 pub mod state;
+pub mod supervised;
+pub mod supervisor;

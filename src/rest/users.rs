@@ -40,7 +40,11 @@ impl RestClient {
     /// [`RestError`], but an unknown login is `None`.
     pub async fn user_by_login(&self, login: &str) -> Result<Option<User>, RestError> {
         let request = Request::new(Method::GET, &["users", "by_login"]).query("login", login);
-        found(self.call::<Wrapped>(request).await.map(|answer| answer.user))
+        found(
+            self.call::<Wrapped>(request)
+                .await
+                .map(|answer| answer.user),
+        )
     }
 
     /// The user of a number, if there is one (`GET /users/v2`).
@@ -80,8 +84,7 @@ impl RestClient {
         if let Some(name) = &new.full_name {
             user["full_name"] = json!(name);
         }
-        let request =
-            Request::new(Method::POST, &["users"]).body(json!({ "user": user }));
+        let request = Request::new(Method::POST, &["users"]).body(json!({ "user": user }));
         let body = self.exchange().send(&request, Proof::AuthKey).await?;
         Ok(read::<Wrapped>(&request, &body)?.user)
     }

@@ -103,8 +103,7 @@ impl Database {
                 Durability::PowerCut => "FULL",
                 Durability::Process => "NORMAL",
             };
-            self.connection
-                .pragma_update(None, "synchronous", level)?;
+            self.connection.pragma_update(None, "synchronous", level)?;
             self.durability = Some(durability);
         }
         Ok(())

@@ -31,7 +31,9 @@ impl Store {
         let (login, name) = (login.to_owned(), name.map(str::to_owned));
         self.run(Durability::Process, move |transaction| {
             transaction
-                .prepare_cached("INSERT OR REPLACE INTO users (id, login, name) VALUES (?1, ?2, ?3)")?
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO users (id, login, name) VALUES (?1, ?2, ?3)",
+                )?
                 .execute(params![id as i64, login, name])?;
             Ok(())
         })

@@ -1,7 +1,75 @@
-//! The command line.
-pub mod config;
+//! The command line: one file per subcommand, each a thin shell over the library.
+//!
+//! Invariant: stdout carries results only (ready lines, reports); everything else goes to stderr.
+//! Must not enter: logic worth testing without a process.
+
+mod config;
+#[cfg(any())]
+mod demo;
+#[cfg(any())]
+mod hub;
+#[cfg(any())]
+mod run;
+
 use std::process::ExitCode;
-/// Entry point.
+
+use clap::{Parser, Subcommand};
+
+use crate::base::telemetry::{self, LogFormat};
+
+/// Turns a Linux board into a video door station, a kiosk or a telemedicine cart.
+#[derive(Debug, Parser)]
+#[command(name = "cubelet", version, about, max_term_width = 100)]
+struct Arguments {
+    /// Log lines as JSON objects, for collectors.
+    #[arg(long, global = true)]
+    log_json: bool,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the device daemon.
+    #[cfg(any())]
+    Run(run::RunArgs),
+    /// Run the site server: REST, chat and the web phone, without the cloud.
+    #[cfg(any())]
+    Hub(hub::HubArgs),
+    /// Ring a doorbell end to end on this machine and show what happens.
+    #[cfg(any())]
+    Demo(demo::DemoArgs),
+    /// Work with configuration files.
+    Config(config::ConfigArgs),
+}
+
+/// Parses the command line and runs it. Logs go to stderr; `CUBELET_LOG` sets what is logged,
+/// for example `warn,cubelet=debug`.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let arguments = Arguments::parse();
+    let format = if arguments.log_json { LogFormat::Json } else { LogFormat::Text };
+    let default_filter = match &arguments.command {
+        #[cfg(any())]
+        Command::Demo(_) => "error",
+        _ => "info",
+    };
+    telemetry::init(format, default_filter);
+    crate::base::tls::install_provider();
+    let result = match arguments.command {
+        #[cfg(any())]
+        Command::Run(arguments) => run::run(arguments),
+        #[cfg(any())]
+        Command::Hub(arguments) => hub::run(arguments),
+        #[cfg(any())]
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Config(arguments) => return config::run(arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cubelet: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }

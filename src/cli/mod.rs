@@ -56,7 +56,7 @@ pub fn main() -> ExitCode {
     };
     telemetry::init(format, default_filter);
     crate::base::tls::install_provider();
-    let result = match arguments.command {
+    let result: anyhow::Result<()> = match arguments.command {
         #[cfg(any())]
         Command::Run(arguments) => run::run(arguments),
         #[cfg(any())]

@@ -121,16 +121,16 @@ impl Daemon {
             what: format!("cannot make the state folder {}", folder.display()),
             source,
         })?;
-        let has_media = config.camera.warm;
+        let is_warm = config.camera.warm;
         let (requests, queue) = mpsc::channel(REQUEST_BACKLOG);
         let board = Board::new();
         let gallery = Gallery::default();
         let port = Port { requests, board: board.clone(), gallery: gallery.clone() };
         let shutdown = CancellationToken::new();
         let parts = Parts::open(&config, board, gallery, options.keep_frames)?;
-        if has_media {
-            media::initialise()?;
-            media::prewarm(&[super::media_settings::codec(config.camera.codec)]);
+        if is_warm {
+            // The report is in the log; nobody needs to wait for it.
+            drop(media::prewarm(&[super::media_settings::codec(config.camera.codec)])?);
         }
         let (token, seen) = (shutdown.clone(), port.clone());
         let thread = std::thread::Builder::new()

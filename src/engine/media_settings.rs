@@ -15,7 +15,9 @@ pub fn video_source(config: &DeviceConfig) -> Option<VideoSourceSettings> {
         config::VideoSource::Test { pattern } => {
             VideoSourceKind::Test { pattern: pattern.clone() }
         }
-        config::VideoSource::V4l2(device) => VideoSourceKind::V4l2 { device: device.clone() },
+        config::VideoSource::V4l2(device) => VideoSourceKind::V4l2 {
+            device: device.display().to_string(),
+        },
         config::VideoSource::None => return None,
     };
     Some(VideoSourceSettings {

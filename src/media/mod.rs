@@ -13,6 +13,7 @@
 //! [`initialise`].
 
 pub mod codec;
+pub mod contact_sheet;
 pub mod decoder;
 pub mod encoder;
 pub mod fanout;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use actix::prelude::*;
+use futures::future::LocalBoxFuture;
 use parking_lot::RwLock;
 use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -71,12 +72,25 @@ pub struct Chat {
     running: Option<DropGuard>,
 }
 
-supervised!(Chat);
+supervised!(Chat, drain = say_goodbye);
 
 impl Chat {
     /// Not connected.
     pub fn new(life: Life, wiring: Wiring) -> Self {
         Self { _life: life, wiring, running: None }
+    }
+
+    /// What is under way gets its acknowledgement before the stream is closed.
+    fn say_goodbye(&mut self) -> LocalBoxFuture<'static, ()> {
+        self.running = None;
+        let mut status = self.wiring.chat.client().watch_status();
+        Box::pin(async move {
+            let is_over = |now: &ConnectionStatus| {
+                matches!(now, ConnectionStatus::Offline { reason: None })
+            };
+            // An error means that the loop is gone, which is what is waited for.
+            let _ = status.wait_for(is_over).await;
+        })
     }
 }
 

@@ -26,8 +26,19 @@ pub trait Supervised:
 }
 
 /// Gives an actor its answers to the supervisor.
+///
+/// `drain = method` names a method `fn(&mut self) -> LocalBoxFuture<'static, ()>` that begins a
+/// tidy end; the actor stops once its future is done.
 macro_rules! supervised {
     ($actor:ty) => {
+        impl $actor {
+            fn nothing_to_drain(&mut self) -> futures::future::LocalBoxFuture<'static, ()> {
+                Box::pin(std::future::ready(()))
+            }
+        }
+        $crate::engine::supervised::supervised!($actor, drain = nothing_to_drain);
+    };
+    ($actor:ty, drain = $drain:ident) => {
         impl $crate::engine::supervised::Supervised for $actor {}
         impl actix::Handler<$crate::engine::supervised::Heartbeat> for $actor {
             type Result = ();
@@ -40,9 +51,17 @@ macro_rules! supervised {
             }
         }
         impl actix::Handler<$crate::engine::supervised::Stop> for $actor {
-            type Result = ();
-            fn handle(&mut self, _: $crate::engine::supervised::Stop, ctx: &mut Self::Context) {
-                actix::ActorContext::stop(ctx);
+            type Result = actix::ResponseActFuture<Self, ()>;
+            fn handle(
+                &mut self,
+                _: $crate::engine::supervised::Stop,
+                _: &mut Self::Context,
+            ) -> Self::Result {
+                let drained = self.$drain();
+                Box::pin(actix::ActorFutureExt::map(
+                    actix::WrapFuture::into_actor(drained, self),
+                    |(), _, ctx: &mut Self::Context| actix::ActorContext::stop(ctx),
+                ))
             }
         }
     };

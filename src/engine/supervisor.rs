@@ -6,7 +6,6 @@
 
 use std::time::{Duration, Instant};
 
-use actix::prelude::*;
 use futures::future::{LocalBoxFuture, join_all};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -22,7 +21,7 @@ const HEALTHY_AFTER: Duration = Duration::from_secs(60);
 /// How often every actor is asked for a sign of life, and how long it may take to give one.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(5);
 /// How long an actor may take to free what it holds at shutdown.
-const STOP_LIMIT: Duration = Duration::from_secs(2);
+const STOP_LIMIT: Duration = Duration::from_secs(4);
 
 /// How to make, reach and end one supervised actor.
 pub struct ChildSpec {

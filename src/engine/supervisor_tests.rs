@@ -1,5 +1,7 @@
 //! The supervisor with real actors.
 
+use actix::prelude::*;
+
 use super::*;
 use crate::engine::mailbox::MAILBOX_CAPACITY;
 use crate::engine::supervised::supervised;

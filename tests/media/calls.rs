@@ -37,6 +37,24 @@ async fn two_peers_see_and_hear_each_other_in_vp8() {
     video_call_with(VideoCodec::Vp8).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_answering_side_chooses_the_codec() {
+    warm().await;
+    let (door, room) = (Device::start(), Device::start());
+    for (offered, chosen) in [
+        (VideoCodec::H264, VideoCodec::Vp8),
+        (VideoCodec::Vp8, VideoCodec::H264),
+    ] {
+        let mut caller = End::new(settings(CallType::Video, offered), &door).await;
+        let mut callee = End::new(settings(CallType::Video, chosen), &room).await;
+        let (_, answer) = call(&mut caller, &mut callee, |caller, callee| {
+            sees(caller) && sees(callee)
+        })
+        .await;
+        assert!(answer.contains(&format!("{chosen}/90000")));
+    }
+}
+
 /// How long the stages of a start take; run with `--no-capture` to read them.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement, not a test"]

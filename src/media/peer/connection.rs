@@ -112,9 +112,29 @@ pub(super) async fn connect(
         link.add_track(Arc::clone(&track.track) as Arc<_>)
             .await
             .map_err(|error| failed(error.to_string()))?;
+        offer_every_codec(&link, &media.video)
+            .await
+            .map_err(|error| failed(error.to_string()))?;
         video = Some(track);
     }
     Ok(Connection { link, audio, video })
+}
+
+/// A track binds its transceiver to the track's own codec; this opens it to all of them again.
+async fn offer_every_codec(
+    link: &Arc<dyn PeerConnection>,
+    codecs: &[VideoCodec],
+) -> Result<(), webrtc::error::Error> {
+    let parameters: Vec<_> = codecs.iter().map(|codec| video_codec(*codec)).collect();
+    for transceiver in link.get_transceivers().await {
+        let Some(sender) = transceiver.sender().await? else {
+            continue;
+        };
+        if sender.track().kind().await == RtpCodecKind::Video {
+            transceiver.set_codec_preferences(parameters.clone()).await?;
+        }
+    }
+    Ok(())
 }
 
 fn setting_engine(settings: &PeerSettings) -> SettingEngineBuilder {

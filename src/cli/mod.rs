@@ -8,7 +8,7 @@ mod config;
 mod demo;
 #[cfg(any())]
 mod hub;
-#[cfg(any())]
+#[cfg(feature = "media")]
 mod run;
 
 use std::process::ExitCode;
@@ -32,7 +32,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the device daemon.
-    #[cfg(any())]
+    #[cfg(feature = "media")]
     Run(run::RunArgs),
     /// Run the site server: REST, chat and the web phone, without the cloud.
     #[cfg(any())]
@@ -56,8 +56,8 @@ pub fn main() -> ExitCode {
     };
     telemetry::init(format, default_filter);
     crate::base::tls::install_provider();
-    let result: anyhow::Result<()> = match arguments.command {
-        #[cfg(any())]
+    let result = match arguments.command {
+        #[cfg(feature = "media")]
         Command::Run(arguments) => run::run(arguments),
         #[cfg(any())]
         Command::Hub(arguments) => hub::run(arguments),

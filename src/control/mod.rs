@@ -8,12 +8,14 @@
 //! id. A broker that is slow, down or hostile can delay nothing but its own traffic.
 //! Must not enter: what commands do (that is the engine); credentials on a topic or in a log.
 
+mod actor;
 mod intake;
 mod link;
 mod outbox;
 mod parts;
 mod payload;
 mod rate;
+pub mod remote;
 mod run;
 mod topics;
 mod window;
@@ -28,6 +30,7 @@ use crate::engine::event::Event;
 use crate::engine::state::DeviceState;
 use crate::protocol::call_signal::CallType;
 
+pub use actor::actors;
 pub use run::run;
 
 /// What control needs to know.

@@ -1,6 +1,6 @@
 //! The supervisor with real actors.
 
-use actix::prelude::*;
+use actix::{Actor, Context, Handler, Message, System};
 
 use super::*;
 use crate::engine::mailbox::MAILBOX_CAPACITY;

@@ -13,7 +13,7 @@ pub(super) const REMEMBERED_FOR: Duration = Duration::from_secs(600);
 /// How many commands run at once.
 pub(super) const RUNNING_MAX: usize = 64;
 /// How many requesters may wait for one command.
-const WAITERS_MAX: usize = 16;
+const WAITERS_MAX: usize = 64;
 
 /// Where a reply goes.
 #[derive(Clone, Debug, PartialEq, Eq)]

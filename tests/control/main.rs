@@ -3,8 +3,18 @@
 // Outside #[test] functions too, a failed set-up fails the test by panicking.
 #![allow(clippy::unwrap_used)]
 
+#[cfg(feature = "media")]
+mod broker;
 mod config_check;
 mod config_docs;
 mod config_load;
 mod config_secrets;
+#[cfg(feature = "media")]
+mod device;
 mod fixture;
+#[cfg(feature = "media")]
+mod mqtt_commands;
+#[cfg(feature = "media")]
+mod mqtt_presence;
+#[cfg(feature = "media")]
+mod mqtt_security;

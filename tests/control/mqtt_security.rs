@@ -1,0 +1,100 @@
+//! TLS and passwords at the broker.
+
+use std::path::Path;
+
+use cubelet::config::Secret;
+use cubelet::control::BrokerStatus;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+
+use crate::broker::Broker;
+use crate::device::{Device, settings};
+
+/// A CA and a certificate of 127.0.0.1 signed by it.
+fn make_certificates(dir: &Path) {
+    let ca_key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let ca = params.self_signed(&ca_key).unwrap();
+    let issuer = Issuer::new(params, ca_key);
+    let key = KeyPair::generate().unwrap();
+    let server = CertificateParams::new(vec!["127.0.0.1".to_owned()])
+        .unwrap()
+        .signed_by(&key, &issuer)
+        .unwrap();
+    std::fs::write(dir.join("ca.pem"), ca.pem()).unwrap();
+    std::fs::write(dir.join("server.pem"), server.pem()).unwrap();
+    std::fs::write(dir.join("server.key"), key.serialize_pem()).unwrap();
+}
+
+async fn secured() -> Broker {
+    let mut broker = Broker::stopped(
+        "cafile {dir}/ca.pem\ncertfile {dir}/server.pem\nkeyfile {dir}/server.key\n\
+         allow_anonymous false\npassword_file {dir}/passwords\n",
+    );
+    make_certificates(broker.dir());
+    let made = std::process::Command::new("mosquitto_passwd")
+        .args(["-b", "-c"])
+        .arg(broker.dir().join("passwords"))
+        .args(["door", "open sesame"])
+        .status()
+        .unwrap();
+    assert!(made.success());
+    broker.launch().await;
+    broker
+}
+
+fn with_credentials(broker: &Broker, password: &str) -> cubelet::control::ControlSettings {
+    let mut settings = settings(broker);
+    settings.mqtt.tls = true;
+    settings.mqtt.ca = Some(broker.dir().join("ca.pem"));
+    settings.mqtt.username = Some("door".into());
+    settings.mqtt.password = Some(Secret::new(password));
+    settings
+}
+
+async fn reason(device: &mut Device) -> String {
+    let offline = |status: &BrokerStatus| matches!(status, BrokerStatus::Offline { .. });
+    match device.status_is(offline).await {
+        BrokerStatus::Offline { reason } => reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn tls_with_a_sites_own_ca_and_a_password_gets_online() {
+    let broker = secured().await;
+    let mut device = Device::start(with_credentials(&broker, "open sesame"));
+    device.online().await;
+    device.stop().await;
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_told_and_not_shown() {
+    let broker = secured().await;
+    let mut device = Device::start(with_credentials(&broker, "hunter2"));
+    let reason = reason(&mut device).await;
+    assert_eq!(reason, "the broker refuses the user or password");
+}
+
+#[tokio::test]
+async fn a_certificate_of_an_unknown_ca_is_refused() {
+    let broker = secured().await;
+    let mut settings = with_credentials(&broker, "open sesame");
+    settings.mqtt.ca = None;
+    let mut device = Device::start(settings);
+    let reason = reason(&mut device).await;
+    assert!(reason.starts_with("TLS"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_ca_file_that_vanished_is_told_and_used_when_it_is_back() {
+    let broker = secured().await;
+    let settings = with_credentials(&broker, "open sesame");
+    let ca = broker.dir().join("ca.pem");
+    let aside = broker.dir().join("aside.pem");
+    std::fs::rename(&ca, &aside).unwrap();
+    let mut device = Device::start(settings);
+    assert!(reason(&mut device).await.contains("ca.pem"));
+    std::fs::rename(&aside, &ca).unwrap();
+    device.online().await;
+}

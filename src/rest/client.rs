@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use reqwest::Method;
 use serde::de::DeserializeOwned;
 
-use super::error::RestError;
+use super::error::{NetworkFault, RestError};
 use super::exchange::{Exchange, Proof, Request, read};
 use super::session_state::{Demand, SessionState};
 use super::settings::{Login, RestSettings};
@@ -115,8 +115,9 @@ impl RestClient {
         read(&request, &self.call_raw(&request).await?)
     }
 
-    /// Performs a call in the session: a 401 renews the session once, a GET lost to the network
-    /// is sent once more. Nothing else is repeated, since it may have been carried out.
+    /// Performs a call in the session: a 401 renews the session once, a GET whose connection
+    /// failed is sent once more. Nothing else is repeated: a POST may have been carried out, and
+    /// after a timeout the caller has waited long enough.
     pub(super) async fn call_raw(&self, request: &Request) -> Result<Vec<u8>, RestError> {
         let session = self.session().await?;
         match self.send(request, &session).await {
@@ -124,7 +125,9 @@ impl RestClient {
                 let session = self.session_instead_of(&session.token).await?;
                 self.send(request, &session).await
             }
-            Err(RestError::Network { kind, reason }) if request.method == Method::GET => {
+            Err(RestError::Network { kind, reason })
+                if request.method == Method::GET && kind != NetworkFault::Timeout =>
+            {
                 tracing::debug!(operation = request.operation(), %kind, reason, "asking again");
                 self.send(request, &session).await
             }

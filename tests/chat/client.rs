@@ -78,7 +78,9 @@ impl Running {
 
     pub async fn event(&mut self) -> ChatEvent {
         let waiting = tokio::time::timeout(PATIENCE, self.events.recv()).await;
-        waiting.expect("no event comes").expect("the chat has ended")
+        waiting
+            .expect("no event comes")
+            .expect("the chat has ended")
     }
 
     /// The next event `pick` takes, leaving out the others.

@@ -137,9 +137,11 @@ async fn a_malformed_frame_is_left_out_and_the_connection_lives_on() {
     peer.welcome().await;
     peer.say("<message xmlns='jabber:client'><body>").await;
     peer.say("not even close to XML").await;
-    peer.say("<message xmlns='jabber:client' type='chat'/>").await;
+    peer.say("<message xmlns='jabber:client' type='chat'/>")
+        .await;
     peer.say("<message xmlns='jabber:client' type='headline' from='9-7@localhost/x'><extraParams/></message>").await;
-    peer.say(&message("66f0aa000102030405000009", "still here")).await;
+    peer.say(&message("66f0aa000102030405000009", "still here"))
+        .await;
     assert_eq!(client.message().await.body, "still here");
 }
 
@@ -180,9 +182,14 @@ async fn a_connection_that_was_displaced_does_not_fight_back() {
     let mut peer = server.accept().await;
     peer.welcome().await;
     client.online().await;
-    peer.say("<stream:error><conflict xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>")
-        .await;
-    assert_eq!(client.offline_reason().await, "another connection took over");
+    peer.say(
+        "<stream:error><conflict xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>",
+    )
+    .await;
+    assert_eq!(
+        client.offline_reason().await,
+        "another connection took over"
+    );
     let again = tokio::time::timeout(Duration::from_secs(2), server.accept_tcp()).await;
     assert!(again.is_err(), "it comes back at once");
 }
@@ -192,9 +199,8 @@ async fn a_swallowed_connection_is_noticed_within_twelve_seconds() {
     let server = Server::web_socket().await;
     let proxy = Proxy::to(server.port()).await;
     let mut settings = server.settings();
-    settings.endpoint = ChatEndpoint::WebSocket(
-        format!("ws://127.0.0.1:{}/", proxy.port()).parse().unwrap(),
-    );
+    settings.endpoint =
+        ChatEndpoint::WebSocket(format!("ws://127.0.0.1:{}/", proxy.port()).parse().unwrap());
     let credentials = Credentials::with_password(5, "p");
     let client = start(settings, credentials, Store::in_memory().unwrap());
     server.accept().await.welcome().await;

@@ -50,13 +50,14 @@ pub struct Http {
     requests: Arc<Mutex<Vec<Request>>>,
     script: Script,
     logins: Script,
+    /// Calls with this token are answered with 401, whatever the script says.
+    expired: Arc<Mutex<Option<String>>>,
     /// Let through by `release`, where logins are held back.
     gate: Arc<Option<Notify>>,
 }
 
 impl Http {
-    /// Logins give the tokens `token-1`, `token-2`, …; the first token expires when the script
-    /// says 401.
+    /// Logins give the tokens `token-1`, `token-2`, …; other requests are answered by the script.
     pub async fn start(script: impl IntoIterator<Item = Answer>) -> Self {
         Self::start_gated(script, false).await
     }
@@ -69,15 +70,22 @@ impl Http {
             requests: Arc::default(),
             script: Arc::new(Mutex::new(script.into_iter().collect())),
             logins: Arc::default(),
+            expired: Arc::default(),
             gate: Arc::new(gated.then(Notify::new)),
         };
         let (requests, script) = (http.requests.clone(), http.script.clone());
         let (logins, gate) = (http.logins.clone(), http.gate.clone());
+        let expired = http.expired.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (requests, script) = (requests.clone(), script.clone());
-                let (logins, gate) = (logins.clone(), gate.clone());
-                tokio::spawn(serve(stream, requests, script, logins, gate));
+                let serving = Serving {
+                    requests: requests.clone(),
+                    script: script.clone(),
+                    logins: logins.clone(),
+                    expired: expired.clone(),
+                    gate: gate.clone(),
+                };
+                tokio::spawn(serving.serve(stream));
             }
         });
         http
@@ -86,6 +94,11 @@ impl Http {
     /// The next logins are answered so instead.
     pub fn answer_logins(&self, answers: impl IntoIterator<Item = Answer>) {
         self.logins.lock().extend(answers);
+    }
+
+    /// From now on calls with this token are refused.
+    pub fn expire(&self, token: &str) {
+        *self.expired.lock() = Some(token.into());
     }
 
     pub fn release(&self) {
@@ -111,7 +124,10 @@ impl Http {
 
     pub fn count(&self, line: &str) -> usize {
         let requests = self.requests.lock();
-        requests.iter().filter(|request| request.line == line).count()
+        requests
+            .iter()
+            .filter(|request| request.line == line)
+            .count()
     }
 
     pub fn logins(&self) -> usize {
@@ -119,44 +135,60 @@ impl Http {
     }
 }
 
-async fn serve(
-    mut stream: TcpStream,
+struct Serving {
     requests: Arc<Mutex<Vec<Request>>>,
     script: Script,
     logins: Script,
+    expired: Arc<Mutex<Option<String>>>,
     gate: Arc<Option<Notify>>,
-) {
-    while let Some(request) = read(&mut stream).await {
-        let is_login = request.line == "POST /session";
-        let number = {
-            let mut requests = requests.lock();
-            requests.push(request);
-            let is_login = |request: &&Request| request.line == "POST /session";
-            requests.iter().filter(is_login).count()
-        };
-        let answer = if is_login {
-            if let Some(gate) = &*gate {
+}
+
+impl Serving {
+    async fn serve(self, mut stream: TcpStream) {
+        while let Some(request) = read(&mut stream).await {
+            self.requests.lock().push(request.clone());
+            let (status, headers, body) = match self.answer(&request).await {
+                Answer::Json(status, body) => (status, "", body),
+                Answer::With(status, headers, body) => (status, headers, body),
+                Answer::Hangup => return,
+                Answer::Silence => return std::future::pending().await,
+            };
+            let length = body.len();
+            let text =
+                format!("HTTP/1.1 {status} X\r\nContent-Length: {length}\r\n{headers}\r\n{body}");
+            if stream.write_all(text.as_bytes()).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn answer(&self, request: &Request) -> Answer {
+        if request.line == "POST /session" {
+            if let Some(gate) = &*self.gate {
                 gate.notified().await;
             }
-            let special = logins.lock().pop_front();
-            special.unwrap_or_else(|| {
-                let body = format!(r#"{{"session":{{"token":"token-{number}","user_id":5}}}}"#);
-                Answer::Json(201, body)
-            })
-        } else {
-            script.lock().pop_front().unwrap_or_else(|| json(200, "{}"))
-        };
-        let (status, headers, body) = match answer {
-            Answer::Json(status, body) => (status, "", body),
-            Answer::With(status, headers, body) => (status, headers, body),
-            Answer::Hangup => return,
-            Answer::Silence => return std::future::pending().await,
-        };
-        let length = body.len();
-        let text = format!("HTTP/1.1 {status} X\r\nContent-Length: {length}\r\n{headers}\r\n{body}");
-        if stream.write_all(text.as_bytes()).await.is_err() {
-            return;
+            let special = self.logins.lock().pop_front();
+            return special.unwrap_or_else(|| {
+                let requests = self.requests.lock();
+                let logins = requests
+                    .iter()
+                    .filter(|request| request.line == "POST /session");
+                let number = logins.count();
+                json(
+                    201,
+                    &format!(r#"{{"session":{{"token":"token-{number}","user_id":5}}}}"#),
+                )
+            });
         }
+        let expired = self.expired.lock().clone();
+        if expired.is_some() && request.header("cb-token") == expired.as_deref() {
+            return json(
+                401,
+                r#"{"errors":{"base":["Required session does not exist"]}}"#,
+            );
+        }
+        let next = self.script.lock().pop_front();
+        next.unwrap_or_else(|| json(200, "{}"))
     }
 }
 

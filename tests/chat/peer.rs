@@ -78,9 +78,7 @@ impl Server {
                 host: "localhost".into(),
                 port,
             },
-            None => {
-                ChatEndpoint::WebSocket(format!("ws://127.0.0.1:{port}/").parse().unwrap())
-            }
+            None => ChatEndpoint::WebSocket(format!("ws://127.0.0.1:{port}/").parse().unwrap()),
         };
         ChatSettings {
             endpoint,
@@ -166,16 +164,6 @@ impl Peer {
         }
     }
 
-    /// Reads to the end of the connection and returns what had not been read.
-    pub async fn to_end(&mut self) -> String {
-        while let Some(more) = tokio::time::timeout(PATIENCE, self.read())
-            .await
-            .expect("the client does not leave")
-        {
-            self.heard.push_str(&more);
-        }
-        std::mem::take(&mut self.heard)
-    }
 
     async fn read(&mut self) -> Option<String> {
         match &mut self.wire {
@@ -227,7 +215,8 @@ impl Peer {
                 self.until("<stream:stream").await;
                 self.until(">").await;
                 self.say("<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' from='localhost' id='1' version='1.0'>").await;
-                self.say(&format!("<stream:features>{features}</stream:features>")).await;
+                self.say(&format!("<stream:features>{features}</stream:features>"))
+                    .await;
             }
         }
     }
@@ -247,13 +236,16 @@ impl Peer {
         self.until(">").await;
         let proof = self.until("</auth>").await;
         let proof = proof.strip_suffix("</auth>").unwrap();
-        let proof = base64::engine::general_purpose::STANDARD.decode(proof).unwrap();
+        let proof = base64::engine::general_purpose::STANDARD
+            .decode(proof)
+            .unwrap();
         String::from_utf8(proof).unwrap()
     }
 
     pub async fn accept_login(&mut self) {
         self.hear_plain().await;
-        self.say("<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>").await;
+        self.say("<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>")
+            .await;
         self.open("<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/><sm xmlns='urn:xmpp:sm:3'/>")
             .await;
     }
@@ -283,7 +275,8 @@ impl Peer {
     /// Acknowledges `count` stanzas when asked for the count.
     pub async fn acknowledge(&mut self, count: u32) {
         self.until("<r").await;
-        self.say(&format!("<a xmlns='urn:xmpp:sm:3' h='{count}'/>")).await;
+        self.say(&format!("<a xmlns='urn:xmpp:sm:3' h='{count}'/>"))
+            .await;
     }
 }
 

@@ -59,7 +59,8 @@ impl Proxy {
 
     /// Keeps the connections open and carries nothing.
     pub fn swallow(&self) {
-        self.orders.send_modify(|orders| orders.mode = Mode::Swallow);
+        self.orders
+            .send_modify(|orders| orders.mode = Mode::Swallow);
     }
 
     pub fn pass(&self) {

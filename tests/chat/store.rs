@@ -9,7 +9,10 @@ use cubelet::store::{CallDirection, CallRecord, Store, StoreError};
 use crate::client::text;
 
 fn bodies(messages: &[OutgoingMessage]) -> Vec<&str> {
-    messages.iter().map(|message| message.body.as_str()).collect()
+    messages
+        .iter()
+        .map(|message| message.body.as_str())
+        .collect()
 }
 
 #[tokio::test]
@@ -220,7 +223,10 @@ async fn no_room_is_told_as_such_and_what_was_stored_stays_readable() {
 async fn a_folder_that_does_not_exist_is_named() {
     let file = Path::new("/nowhere/at/all/device.db");
     let error = Store::open(file).unwrap_err();
-    assert!(error.to_string().contains("/nowhere/at/all/device.db"), "{error}");
+    assert!(
+        error.to_string().contains("/nowhere/at/all/device.db"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -231,7 +237,10 @@ async fn a_file_of_a_newer_version_is_left_untouched() {
     future.pragma_update(None, "user_version", 999).unwrap();
     drop(future);
     let error = Store::open(&file).unwrap_err();
-    assert!(matches!(error, StoreError::Newer { found: 999, .. }), "{error}");
+    assert!(
+        matches!(error, StoreError::Newer { found: 999, .. }),
+        "{error}"
+    );
     assert!(file.exists());
 }
 

@@ -64,13 +64,15 @@ pub(super) async fn connect(
     settings: &PeerSettings,
     media: &Media,
     handler: Arc<dyn PeerConnectionEventHandler>,
+    key_frame_requested: Box<dyn Fn() + Send + Sync>,
 ) -> Result<Connection, PeerError> {
     let failed = |reason: String| PeerError::Transport {
         operation: "setting up the connection",
         reason,
     };
     let certificate = identity::certificate().map_err(failed)?;
-    let (engine, registry) = media_engine(media).map_err(|error| failed(error.to_string()))?;
+    let (engine, registry) = 
+        media_engine(media, key_frame_requested).map_err(|error| failed(error.to_string()))?;
     let servers = settings
         .ice_servers
         .iter()
@@ -190,7 +192,7 @@ fn addresses(settings: &PeerSettings) -> Vec<SocketAddr> {
     }
 }
 
-fn media_engine(media: &Media) -> Result<(MediaEngine, Registry), rtc::shared::error::Error> {
+fn media_engine(media: &Media, key_frame_requested: Box<dyn Fn() + Send + Sync>) -> Result<(MediaEngine, Registry), rtc::shared::error::Error> {
     let mut engine = MediaEngine::default();
     if media.audio {
         engine.register_codec(opus(), RtpCodecKind::Audio)?;
@@ -218,7 +220,7 @@ fn media_engine(media: &Media) -> Result<(MediaEngine, Registry), rtc::shared::e
     configure_simulcast_extension_headers(&mut engine)?;
     let registry = configure_twcc_receiver_only(registry, &mut engine)?;
     let registry = configure_rtcp_reports(registry)
-        .with(key_frame_feedback::slot(), KeyFrameFeedback::default());
+        .with(key_frame_feedback::slot(), KeyFrameFeedback::new(key_frame_requested));
     Ok((engine, registry))
 }
 
@@ -286,7 +288,8 @@ fn local_track(kind: RtpCodecKind, codec: &RTCRtpCodecParameters) -> LocalTrack 
     };
     let track = MediaStreamTrack::new(
         "cubelet".to_owned(),
-        name.to_owned(),
+        // The library looks tracks up by id alone, and the far side's may be a device like us.
+        format!("{name}-{ssrc:08x}"),
         name.to_owned(),
         kind,
         vec![RTCRtpEncodingParameters {

@@ -11,6 +11,7 @@ use super::sdp::{self, Description, SdpError};
 use super::sending;
 use super::settings::{PeerError, PeerEvent, PeerSettings};
 use super::shared::{Handler, Shared};
+use super::stats::bump;
 use crate::media::VideoCodec;
 use crate::media::fanout::{AudioFanout, CaptureHold, VideoFanout};
 use crate::protocol::call_signal::{CallType, Candidate};
@@ -204,7 +205,13 @@ impl Core {
         let handler = Arc::new(Handler {
             shared: Arc::clone(&self.shared),
         });
-        let connection = connection::connect(&self.settings, &media, handler).await?;
+        let shared = Arc::clone(&self.shared);
+        let key_frame_requested = Box::new(move || {
+            bump(&shared.stats.plis_received);
+            shared.key_frame_requested.notify_one();
+        });
+        let connection =
+            connection::connect(&self.settings, &media, handler, key_frame_requested).await?;
         let ended = &self.shared.ended;
         if let Some(local) = connection.video.clone() {
             let sending = sending::video(

@@ -10,7 +10,7 @@ use gst::prelude::*;
 use gstreamer as gst;
 use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 use super::RECEIVE_PAYLOAD_TYPE;
 use crate::media::VideoCodec;
@@ -187,7 +187,7 @@ fn start(
 ) -> Result<(Pipeline, gst_app::AppSrc), String> {
     // faststart: without it the jitter buffer holds back the first packet for its whole latency,
     // as an earlier one might still come.
-    let jitter_buffer = "rtpjitterbuffer do-lost=true faststart-min-packets=1";
+    let jitter_buffer = "rtpjitterbuffer name=jitter do-lost=true faststart-min-packets=1";
     let head = "appsrc name=in is-live=true format=time do-timestamp=true";
     let (description, caps) = match format {
         Format::Video(codec, sink) => {
@@ -269,6 +269,7 @@ fn watch(
         }
         gst::PadProbeReturn::Ok
     });
+    release_first_packet(pipeline)?;
     let asking = Arc::clone(hooks);
     source
         .static_pad("src")
@@ -281,5 +282,43 @@ fn watch(
             }
             gst::PadProbeReturn::Ok
         });
+    Ok(())
+}
+
+/// Holds the first packet in front of the jitter buffer until the buffer has passed on the
+/// events that precede it.
+///
+/// The buffer (1.22) wakes its output only for a packet at the head of its queue. The first packet
+/// regularly arrives while those events are still ahead of it, and then lies there until the next
+/// one comes: a whole picture later.
+fn release_first_packet(pipeline: &Pipeline) -> Result<(), String> {
+    /// The wait is a fraction of a millisecond; this is for a buffer that never starts.
+    const LIMIT: Duration = Duration::from_millis(50);
+    let jitter_buffer: gst::Element = pipeline.element("jitter")?;
+    let pad = |name| {
+        jitter_buffer
+            .static_pad(name)
+            .ok_or("the jitter buffer has no pads")
+    };
+    let gate = Arc::new((Mutex::new(false), Condvar::new()));
+    let opened = Arc::clone(&gate);
+    pad("src")?.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+        if info
+            .event()
+            .is_some_and(|event| event.type_() == gst::EventType::Segment)
+        {
+            *opened.0.lock() = true;
+            opened.1.notify_all();
+            return gst::PadProbeReturn::Remove;
+        }
+        gst::PadProbeReturn::Ok
+    });
+    pad("sink")?.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        let mut open = gate.0.lock();
+        if !*open {
+            gate.1.wait_for(&mut open, LIMIT);
+        }
+        gst::PadProbeReturn::Remove
+    });
     Ok(())
 }

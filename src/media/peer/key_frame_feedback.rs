@@ -1,12 +1,14 @@
-//! Key-frame requests of the far side, let through to the application.
+//! Key-frame requests of the far side, heard where they arrive.
 //!
-//! The library swallows inbound RTCP unless an interceptor marks it; this one marks picture loss
-//! and full intra requests (RFC 4585 §6.3.1, RFC 5104 §4.3.1) and nothing else.
+//! The library swallows inbound RTCP, and what is marked for delivery goes to the track that the
+//! first packet of a compound is about: a request behind a receiver report on the sound ends at
+//! the audio track or nowhere. An interceptor sees them all, so this one listens itself
+//! (RFC 4585 §6.3.1, RFC 5104 §4.3.1) and passes everything on untouched.
 
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use rtc::interceptor::{Attribute, Interceptor, Packet, Slot, StreamInfo, TaggedPacket};
+use rtc::interceptor::{Interceptor, Packet, Slot, StreamInfo, TaggedPacket};
 use rtc::rtcp::payload_feedbacks::full_intra_request::FullIntraRequest;
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use rtc::sansio::Protocol;
@@ -18,15 +20,27 @@ pub(super) fn slot() -> Slot {
 }
 
 /// Whether this is a request for a key frame.
-pub(super) fn asks_for_key_frame(packet: &dyn rtc::rtcp::Packet) -> bool {
+fn asks_for_key_frame(packet: &dyn rtc::rtcp::Packet) -> bool {
     let packet = packet.as_any();
     packet.is::<PictureLossIndication>() || packet.is::<FullIntraRequest>()
 }
 
-#[derive(Default)]
+/// Calls `requested` for each request; on the task that drives the connection, so it must not
+/// wait.
 pub(super) struct KeyFrameFeedback {
+    requested: Box<dyn Fn() + Send + Sync>,
     inbound: VecDeque<TaggedPacket>,
     outbound: VecDeque<TaggedPacket>,
+}
+
+impl KeyFrameFeedback {
+    pub(super) fn new(requested: Box<dyn Fn() + Send + Sync>) -> Self {
+        Self {
+            requested,
+            inbound: VecDeque::new(),
+            outbound: VecDeque::new(),
+        }
+    }
 }
 
 impl Protocol<TaggedPacket, TaggedPacket, ()> for KeyFrameFeedback {
@@ -36,13 +50,13 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for KeyFrameFeedback {
     type Error = Error;
     type Time = Instant;
 
-    fn handle_read(&mut self, mut packet: TaggedPacket) -> Result<(), Error> {
-        if let Packet::Rtcp(packets) = &packet.message.packet
-            && packets
-                .iter()
-                .any(|packet| asks_for_key_frame(packet.as_ref()))
-        {
-            packet.message.add(Attribute::DeliverToApplication);
+    fn handle_read(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+        if let Packet::Rtcp(packets) = &packet.message.packet {
+            for packet in packets {
+                if asks_for_key_frame(packet.as_ref()) {
+                    (self.requested)();
+                }
+            }
         }
         self.inbound.push_back(packet);
         Ok(())

@@ -5,10 +5,9 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use rtc::rtp;
-use webrtc::media_stream::track_local::{TrackLocal, TrackLocalEvent};
+use webrtc::media_stream::track_local::TrackLocal;
 
 use super::connection::LocalTrack;
-use super::key_frame_feedback::asks_for_key_frame;
 use super::sdp::Section;
 use super::shared::Shared;
 use super::stats::bump;
@@ -42,7 +41,7 @@ pub(super) async fn video(
                     return;
                 }
             }
-            () = feedback(&local, agreed.1, &fanout, &shared) => return,
+            () = feedback(agreed.1, &fanout, &shared) => return,
             changed = negotiated.wait_for(|now| sendable(now.video.as_ref()) != Some(agreed)) => {
                 if changed.is_err() {
                     return;
@@ -94,27 +93,20 @@ async fn send_video(
     }
 }
 
-/// Hands the far side's key-frame requests to the source.
-async fn feedback(local: &LocalTrack, codec: VideoCodec, fanout: &VideoFanout, shared: &Shared) {
-    while let Some(event) = local.track.poll().await {
-        let TrackLocalEvent::OnRtcpPacket(packets) = event else {
-            continue;
+/// Hands the far side's key-frame requests to the source; never ends by itself.
+async fn feedback(codec: VideoCodec, fanout: &VideoFanout, shared: &Shared) {
+    let mut first = true;
+    loop {
+        shared.key_frame_requested.notified().await;
+        // The first request means that the far side has no picture at all.
+        let urgency = if first {
+            Urgency::NoPicture
+        } else {
+            Urgency::Repair
         };
-        for _ in packets
-            .iter()
-            .filter(|packet| asks_for_key_frame(packet.as_ref()))
-        {
-            // The first request of a peer means that it has no picture at all.
-            let urgency = if bump(&shared.stats.plis_received) == 0 {
-                Urgency::NoPicture
-            } else {
-                Urgency::Repair
-            };
-            fanout.request(codec, urgency);
-        }
+        first = false;
+        fanout.request(codec, urgency);
     }
-    // The track was unbound; sending notices for itself.
-    std::future::pending::<()>().await;
 }
 
 /// Sends sound until the peer ends.

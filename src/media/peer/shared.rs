@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use webrtc::media_stream::track_remote::TrackRemote;
 use webrtc::peer_connection::{
@@ -27,6 +27,8 @@ pub(super) struct Shared {
     pub(super) connected: watch::Sender<bool>,
     /// What was agreed, from our view; empty until then.
     pub(super) negotiated: watch::Sender<Description>,
+    /// The far side asked for a key frame.
+    pub(super) key_frame_requested: Notify,
     pub(super) video_muted: watch::Sender<bool>,
     pub(super) audio_muted: AtomicBool,
     pub(super) receivers: Mutex<Receivers>,
@@ -41,6 +43,7 @@ impl Shared {
             events,
             connected: watch::Sender::new(false),
             negotiated: watch::Sender::default(),
+            key_frame_requested: Notify::new(),
             video_muted: watch::Sender::new(false),
             audio_muted: AtomicBool::new(false),
             receivers: Mutex::new(receivers),

@@ -16,6 +16,8 @@ export interface CallActions {
 }
 
 const SECOND_MS = 1_000;
+/** The picture fills its place as long as at least this part of it stays visible. */
+const VISIBLE_AT_LEAST = 0.58;
 
 export class CallView {
   readonly element: HTMLElement;
@@ -38,6 +40,9 @@ export class CallView {
   #write: HTMLButtonElement;
   #hangUp: HTMLButtonElement;
   #expand: HTMLButtonElement;
+  #fit: HTMLButtonElement;
+  /** What the person chose, over what fits best. */
+  #fillWished: boolean | undefined;
   #ticker: number | undefined;
   #shownPhase: Phase | undefined;
   #shownCall: string | undefined;
@@ -75,6 +80,21 @@ export class CallView {
       },
       icon("expand"),
     );
+    this.#fit = h(
+      "button",
+      {
+        class: "fit",
+        type: "button",
+        on: {
+          click: () => {
+            this.#fillWished = !this.element.classList.contains("fill");
+            this.#fitPicture();
+          },
+        },
+      },
+      icon("expand"),
+    );
+    new ResizeObserver(() => this.#fitPicture()).observe(this.#remote);
     for (const event of ["loadeddata", "resize", "emptied"] as const) {
       this.#remote.addEventListener(event, () => this.#showPicture());
     }
@@ -82,7 +102,7 @@ export class CallView {
       "section",
       { class: "call", role: "dialog", "aria-label": "Call", hidden: true },
       this.#announcer,
-      h("div", { class: "stage" }, this.#beacon, this.#snapshot, this.#remote, this.#self, this.#expand),
+      h("div", { class: "stage" }, this.#beacon, this.#snapshot, this.#remote, this.#fit, this.#self, this.#expand),
       h(
         "div",
         { class: "call-panel" },
@@ -92,11 +112,11 @@ export class CallView {
         h(
           "div",
           { class: "controls" },
+          this.#decline,
           this.#mic,
           this.#camera,
           this.#write,
           this.#hangUp,
-          this.#decline,
           this.#answer,
         ),
       ),
@@ -119,6 +139,7 @@ export class CallView {
     if (this.#shownCall !== call.id) {
       this.#shownCall = call.id;
       this.#shownPhase = undefined;
+      this.#fillWished = undefined;
       this.minimize(false);
     }
     const entered = call.phase !== this.#shownPhase;
@@ -182,7 +203,20 @@ export class CallView {
   #showPicture(): void {
     const flowing = this.#remote.srcObject !== null && this.#remote.videoWidth > 0;
     this.element.classList.toggle("has-picture", flowing || !this.#snapshot.hidden);
-    this.#remote.hidden = !flowing;
+    this.#remote.hidden = this.#fit.hidden = !flowing;
+    // The still picture has done its duty once the moving one is there.
+    if (flowing) this.#snapshot.hidden = true;
+    this.#fitPicture();
+  }
+
+  /** Fills the place if that hides little of the picture; a door wants to be seen whole. */
+  #fitPicture(): void {
+    const { videoWidth, videoHeight, clientWidth, clientHeight } = this.#remote;
+    if (!videoWidth || !clientWidth || !clientHeight) return;
+    const ratio = (videoWidth / videoHeight) * (clientHeight / clientWidth);
+    const fill = this.#fillWished ?? Math.min(ratio, 1 / ratio) >= VISIBLE_AT_LEAST;
+    this.element.classList.toggle("fill", fill);
+    setAttribute(this.#fit, "aria-label", fill ? "Show the whole picture" : "Fill the screen");
   }
 
   #buttons(call: Call): void {

@@ -1,1 +1,4 @@
-//! (being built)
+//! Configuration files as strict types, all faults told at once.
+
+#[cfg(feature = "hub")]
+pub mod hub;

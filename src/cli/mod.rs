@@ -4,9 +4,9 @@
 //! Must not enter: logic worth testing without a process.
 
 mod config;
-#[cfg(any())]
+#[cfg(all(feature = "media", feature = "hub"))]
 mod demo;
-#[cfg(any())]
+#[cfg(feature = "hub")]
 mod hub;
 #[cfg(feature = "media")]
 mod run;
@@ -35,10 +35,10 @@ enum Command {
     #[cfg(feature = "media")]
     Run(run::RunArgs),
     /// Run the site server: REST, chat and the web phone, without the cloud.
-    #[cfg(any())]
+    #[cfg(feature = "hub")]
     Hub(hub::HubArgs),
     /// Ring a doorbell end to end on this machine and show what happens.
-    #[cfg(any())]
+    #[cfg(all(feature = "media", feature = "hub"))]
     Demo(demo::DemoArgs),
     /// Work with configuration files.
     Config(config::ConfigArgs),
@@ -50,7 +50,7 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let format = if arguments.log_json { LogFormat::Json } else { LogFormat::Text };
     let default_filter = match &arguments.command {
-        #[cfg(any())]
+        #[cfg(all(feature = "media", feature = "hub"))]
         Command::Demo(_) => "error",
         _ => "info",
     };
@@ -59,9 +59,9 @@ pub fn main() -> ExitCode {
     let result = match arguments.command {
         #[cfg(feature = "media")]
         Command::Run(arguments) => run::run(arguments),
-        #[cfg(any())]
+        #[cfg(feature = "hub")]
         Command::Hub(arguments) => hub::run(arguments),
-        #[cfg(any())]
+        #[cfg(all(feature = "media", feature = "hub"))]
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Config(arguments) => return config::run(arguments),
     };

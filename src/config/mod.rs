@@ -11,6 +11,8 @@
 pub mod device;
 mod document;
 pub mod fields;
+#[cfg(feature = "hub")]
+pub mod hub;
 mod load;
 mod problem;
 mod reader;

@@ -8,10 +8,10 @@ use gstreamer as gst;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use super::Waker;
 use super::demand::Demand;
 use super::key_frame_gate::{KeyFrameGate, Urgency};
 use super::queue::{Overflow, Owner, Pushed, Queue, Subscription, VIDEO_CAPACITY};
-use super::Waker;
 use crate::media::VideoCodec;
 use crate::media::rtp::EncodedFrame;
 use crate::media::snapshot;
@@ -211,7 +211,10 @@ impl Core {
     fn update_demand(&self) {
         let waker = {
             let state = self.state.lock();
-            let codecs = state.formats.each_ref().map(|format| !format.members.is_empty());
+            let codecs = state
+                .formats
+                .each_ref()
+                .map(|format| !format.members.is_empty());
             let limit = |format: &Format| format.members.iter().filter_map(|m| m.limit_kbps).min();
             let demand = Demand {
                 capture: state.holds > 0 || codecs.contains(&true),

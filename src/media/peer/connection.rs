@@ -71,7 +71,7 @@ pub(super) async fn connect(
         reason,
     };
     let certificate = identity::certificate().map_err(failed)?;
-    let (engine, registry) = 
+    let (engine, registry) =
         media_engine(media, key_frame_requested).map_err(|error| failed(error.to_string()))?;
     let servers = settings
         .ice_servers
@@ -133,7 +133,9 @@ async fn offer_every_codec(
             continue;
         };
         if sender.track().kind().await == RtpCodecKind::Video {
-            transceiver.set_codec_preferences(parameters.clone()).await?;
+            transceiver
+                .set_codec_preferences(parameters.clone())
+                .await?;
         }
     }
     Ok(())
@@ -192,7 +194,10 @@ fn addresses(settings: &PeerSettings) -> Vec<SocketAddr> {
     }
 }
 
-fn media_engine(media: &Media, key_frame_requested: Box<dyn Fn() + Send + Sync>) -> Result<(MediaEngine, Registry), rtc::shared::error::Error> {
+fn media_engine(
+    media: &Media,
+    key_frame_requested: Box<dyn Fn() + Send + Sync>,
+) -> Result<(MediaEngine, Registry), rtc::shared::error::Error> {
     let mut engine = MediaEngine::default();
     if media.audio {
         engine.register_codec(opus(), RtpCodecKind::Audio)?;
@@ -219,8 +224,10 @@ fn media_engine(media: &Media, key_frame_requested: Box<dyn Fn() + Send + Sync>)
         );
     configure_simulcast_extension_headers(&mut engine)?;
     let registry = configure_twcc_receiver_only(registry, &mut engine)?;
-    let registry = configure_rtcp_reports(registry)
-        .with(key_frame_feedback::slot(), KeyFrameFeedback::new(key_frame_requested));
+    let registry = configure_rtcp_reports(registry).with(
+        key_frame_feedback::slot(),
+        KeyFrameFeedback::new(key_frame_requested),
+    );
     Ok((engine, registry))
 }
 

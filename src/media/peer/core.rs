@@ -77,7 +77,9 @@ impl Core {
         }
         let link = negotiation.link()?;
         if restart {
-            link.restart_ice().await.map_err(refused("restarting ICE"))?;
+            link.restart_ice()
+                .await
+                .map_err(refused("restarting ICE"))?;
         }
         let offer = link
             .create_offer(None)
@@ -197,11 +199,7 @@ impl Core {
         Ok(Media { audio, video })
     }
 
-    async fn connect(
-        &self,
-        negotiation: &mut Negotiation,
-        media: Media,
-    ) -> Result<(), PeerError> {
+    async fn connect(&self, negotiation: &mut Negotiation, media: Media) -> Result<(), PeerError> {
         let handler = Arc::new(Handler {
             shared: Arc::clone(&self.shared),
         });
@@ -288,9 +286,7 @@ impl Negotiation {
     }
 }
 
-fn refused(
-    operation: &'static str,
-) -> impl FnOnce(webrtc::error::Error) -> PeerError {
+fn refused(operation: &'static str) -> impl FnOnce(webrtc::error::Error) -> PeerError {
     move |error| PeerError::Transport {
         operation,
         reason: error.to_string(),

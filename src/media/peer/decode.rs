@@ -79,9 +79,11 @@ impl Decoding {
             Format::Video(..) => "decode-video",
             Format::Audio(_) => "decode-audio",
         };
-        let spawned = std::thread::Builder::new().name(name.into()).spawn(move || {
-            run(&format, Arc::new(hooks), &input, &signals, &received);
-        });
+        let spawned = std::thread::Builder::new()
+            .name(name.into())
+            .spawn(move || {
+                run(&format, Arc::new(hooks), &input, &signals, &received);
+            });
         if let Err(error) = spawned {
             tracing::error!(%error, "no thread to decode on");
         }

@@ -25,10 +25,6 @@ fn generate() -> Result<RTCCertificate, String> {
     // The name is seen by the far side and must not tell which device this is (RFC 8827 §6.5).
     let params =
         CertificateParams::new(vec!["webrtc".to_owned()]).map_err(|error| error.to_string())?;
-    RTCCertificate::generate(
-        provider.crypto(),
-        SignatureScheme::EcdsaP256Sha256,
-        params,
-    )
-    .map_err(|error| error.to_string())
+    RTCCertificate::generate(provider.crypto(), SignatureScheme::EcdsaP256Sha256, params)
+        .map_err(|error| error.to_string())
 }

@@ -69,7 +69,11 @@ impl Peer {
     /// [`PeerError::Transport`] when no socket can be bound.
     pub async fn create_offer(&self) -> Result<String, PeerError> {
         let core = Arc::clone(&self.core);
-        contained("create_offer", async move { core.create_offer(false).await }).await
+        contained(
+            "create_offer",
+            async move { core.create_offer(false).await },
+        )
+        .await
     }
 
     /// The current local description with the candidates gathered so far, for the repeated

@@ -11,12 +11,12 @@ use rtc::shared::marshal::Marshal;
 use tokio::sync::mpsc;
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
+use super::RECEIVE_PAYLOAD_TYPE;
 use super::decode::{Decoding, Format, Hooks};
 use super::sdp::Description;
 use super::settings::{PeerEvent, PeerSettings};
 use super::shared::Shared;
 use super::stats::{Counters, Frame, bump};
-use super::RECEIVE_PAYLOAD_TYPE;
 use crate::media::VideoCodec;
 use crate::media::sink::{AudioSinkKind, VideoSinkKind};
 
@@ -69,7 +69,10 @@ impl Receivers {
 
 /// Makes the receive pipelines for what was agreed.
 pub(super) fn prepare(shared: &Arc<Shared>, agreed: &Description) {
-    if let Some(section) = agreed.video.as_ref().filter(|section| section.direction.receive)
+    if let Some(section) = agreed
+        .video
+        .as_ref()
+        .filter(|section| section.direction.receive)
         && let Some((_, codec)) = section.codecs.first()
     {
         video_receiver(shared, *codec);
@@ -99,10 +102,7 @@ fn video_receiver(shared: &Arc<Shared>, codec: VideoCodec) -> VideoReceiver {
                     return;
                 };
                 bump(&shared.stats.frames_decoded);
-                if shared
-                    .stats
-                    .reached(|stages| &mut stages.first_video_frame)
-                {
+                if shared.stats.reached(|stages| &mut stages.first_video_frame) {
                     shared.tell(PeerEvent::FirstVideoFrame {
                         after: shared.stats.since_negotiated(),
                     });
@@ -125,10 +125,7 @@ fn video_receiver(shared: &Arc<Shared>, codec: VideoCodec) -> VideoReceiver {
     };
     let receiver = VideoReceiver {
         codec,
-        decoding: Decoding::start(
-            Format::Video(codec, receivers.video_sink.clone()),
-            hooks,
-        ),
+        decoding: Decoding::start(Format::Video(codec, receivers.video_sink.clone()), hooks),
         key_frame_wanted: Arc::new(tokio::sync::Mutex::new(wanted)),
     };
     receivers.video = Some(receiver.clone());

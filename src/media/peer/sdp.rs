@@ -296,13 +296,19 @@ mod tests {
         let description = read(OFFER).unwrap();
         let audio = description.audio.unwrap();
         assert_eq!(audio.codecs, [(111, ())]);
-        assert_eq!((audio.direction.send, audio.direction.receive), (false, true));
+        assert_eq!(
+            (audio.direction.send, audio.direction.receive),
+            (false, true)
+        );
         let video = description.video.unwrap();
         assert_eq!(
             video.codecs,
             [(96, VideoCodec::Vp8), (104, VideoCodec::H264)]
         );
-        assert_eq!((video.direction.send, video.direction.receive), (true, true));
+        assert_eq!(
+            (video.direction.send, video.direction.receive),
+            (true, true)
+        );
     }
 
     #[test]

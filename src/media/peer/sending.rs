@@ -86,9 +86,7 @@ async fn send_video(
             };
             write(local, payload_type, &frame, true, rewriter, shared).await?;
             bump(&shared.stats.frames_sent);
-            shared
-                .stats
-                .reached(|stages| &mut stages.first_frame_sent);
+            shared.stats.reached(|stages| &mut stages.first_frame_sent);
         }
     }
 }

@@ -93,7 +93,11 @@ impl CameraStage {
         })
     }
 
-    fn start_encoder(&self, codec: VideoCodec, target: EncoderTarget) -> Result<EncoderRun, String> {
+    fn start_encoder(
+        &self,
+        codec: VideoCodec,
+        target: EncoderTarget,
+    ) -> Result<EncoderRun, String> {
         let signals = self.signals.clone();
         let attempt = self.attempt;
         EncoderRun::start(
@@ -185,12 +189,7 @@ fn camera_pipeline(
             Ok(pipeline)
         }
         VideoSourceKind::V4l2 { device } => {
-            let format = v4l2::choose(
-                device,
-                settings.width,
-                settings.height,
-                settings.framerate,
-            )?;
+            let format = v4l2::choose(device, settings.width, settings.height, settings.framerate)?;
             let decode = if format.jpeg { "! jpegdec" } else { "" };
             // Caps without a frame rate let the camera run below the wanted one.
             let mut wanted = caps.clone();

@@ -49,7 +49,9 @@ impl VideoSourceSettings {
             if (16..=4096).contains(&value) && value.is_multiple_of(2) {
                 Ok(())
             } else {
-                Err(format!("{name} {value} is not an even number from 16 to 4096"))
+                Err(format!(
+                    "{name} {value} is not an even number from 16 to 4096"
+                ))
             }
         };
         size("width", self.width)?;

@@ -57,6 +57,7 @@ fn kind(field: &Field) -> String {
             .map(|choice| format!("`\"{choice}\"`"))
             .collect::<Vec<_>>()
             .join(" or "),
+        Kind::Text("string") => "string".into(),
         Kind::Text(form) => format!("string: {form}"),
         Kind::Path(what) => format!("path: {what}"),
         Kind::List { of, most } => format!("list of at most {most}, each {of}"),

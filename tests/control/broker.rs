@@ -43,7 +43,7 @@ impl Broker {
         let config = tempfile::tempdir().unwrap();
         let text = format!(
             "listener {port} 127.0.0.1\nuser root\nset_tcp_nodelay true\n\
-             max_queued_messages 5000\nmax_inflight_messages 200\nlog_dest stderr\nlog_type all\n{more}"
+             max_queued_messages 5000\nlog_dest stderr\nlog_type all\n{more}"
         );
         let text = text.replace("{dir}", config.path().to_str().unwrap());
         std::fs::write(config.path().join("mosquitto.conf"), text).unwrap();

@@ -15,6 +15,8 @@ mod fixture;
 #[cfg(feature = "media")]
 mod mqtt_commands;
 #[cfg(feature = "media")]
+mod mqtt_docs;
+#[cfg(feature = "media")]
 mod mqtt_presence;
 #[cfg(feature = "media")]
 mod mqtt_security;

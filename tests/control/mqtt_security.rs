@@ -1,12 +1,14 @@
 //! TLS and passwords at the broker.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use cubelet::config::Secret;
 use cubelet::control::BrokerStatus;
+use parking_lot::Mutex;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
-use crate::broker::Broker;
+use crate::broker::{Broker, Client};
 use crate::device::{Device, settings};
 
 /// A CA and a certificate of 127.0.0.1 signed by it.
@@ -97,4 +99,49 @@ async fn a_ca_file_that_vanished_is_told_and_used_when_it_is_back() {
     assert!(reason(&mut device).await.contains("ca.pem"));
     std::fs::rename(&aside, &ca).unwrap();
     device.online().await;
+}
+
+/// Everything logged, as text.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn no_password_and_no_message_text_is_logged_at_any_level() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || writer.clone())
+        .finish();
+    // The test's runtime has one thread, so this covers the device's tasks.
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let broker = Broker::start().await;
+    let mut settings = settings(&broker);
+    settings.mqtt.username = Some("door".into());
+    settings.mqtt.password = Some(Secret::new("open sesame"));
+    let mut device = Device::start(settings);
+    device.online().await;
+    let mut client = Client::subscribe(&broker, "cubelet/door/cmd/+/reply").await;
+    let text = r#"{"id":1,"to":7,"text":"private words"}"#;
+    client.publish("cubelet/door/cmd/send", text, false);
+    assert_eq!(client.next().await.json()["ok"], true);
+    device.stop().await;
+    let logged = String::from_utf8(log.0.lock().clone()).unwrap();
+    assert!(
+        logged.contains("cubelet/door/cmd/send"),
+        "nothing was logged: {logged}"
+    );
+    assert!(!logged.contains("open sesame"), "{logged}");
+    assert!(!logged.contains("private words"), "{logged}");
 }

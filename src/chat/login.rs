@@ -28,7 +28,7 @@ pub(super) struct Login {
 enum Chosen {
     Plain,
     Scram {
-        scram: Scram<Sha1>,
+        scram: Box<Scram<Sha1>>,
         client_first: Vec<u8>,
     },
 }
@@ -64,7 +64,7 @@ impl Login {
                 let client_first = scram.initial();
                 let auth = auth(SCRAM_SHA_1, &client_first);
                 let mechanism = Chosen::Scram {
-                    scram,
+                    scram: Box::new(scram),
                     client_first,
                 };
                 Ok((Self { mechanism }, auth))

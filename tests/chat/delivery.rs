@@ -92,7 +92,7 @@ async fn a_long_queue_goes_out_whole_and_in_order_across_a_cut() {
     for _ in 0..100 {
         received.push(id_of(&heard_message(&mut peer).await));
         count += 1;
-        if count % 10 == 0 {
+        if count.is_multiple_of(10) {
             peer.say(&format!("<a xmlns='urn:xmpp:sm:3' h='{count}'/>"))
                 .await;
         }

@@ -164,7 +164,6 @@ impl Peer {
         }
     }
 
-
     async fn read(&mut self) -> Option<String> {
         match &mut self.wire {
             Wire::WebSocket(socket) => loop {

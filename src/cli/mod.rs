@@ -60,7 +60,7 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "media")]
         Command::Run(arguments) => run::run(arguments),
         #[cfg(feature = "hub")]
-        Command::Hub(arguments) => hub::run(arguments),
+        Command::Hub(arguments) => hub::run(&arguments),
         #[cfg(all(feature = "media", feature = "hub"))]
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Config(arguments) => return config::run(arguments),

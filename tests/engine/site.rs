@@ -49,7 +49,7 @@ impl Site {
     pub async fn start() -> Self {
         let key = |name: &str| Secret::new(format!("{name}-{}", uuid::Uuid::new_v4().simple()));
         let config = HubConfig::dev(key("auth"), key("admin")).expect("a dev configuration");
-        let hub = cubelet::hub::start(config).expect("the hub starts");
+        let hub = cubelet::hub::start(config).await.expect("the hub starts");
         Self { hub, folder: tempfile::tempdir().expect("a folder") }
     }
 

@@ -10,7 +10,8 @@ use serde_json::json;
 
 use crate::engine::daemon::{Daemon, Options};
 use crate::engine::state::ChatStatus;
-use crate::hub::{HubConfig, Ready, RunningHub};
+use crate::config::hub::{HubConfig, Secret};
+use crate::hub::{Ready, RunningHub};
 
 /// How long a station may take to be online.
 const ONLINE_LIMIT: Duration = Duration::from_secs(20);
@@ -31,12 +32,14 @@ pub struct Account {
     pub password: String,
 }
 
-/// Starts the hub, with its files in `folder`.
+/// Starts a hub on free loopback ports, with keys and files of its own.
 ///
 /// # Errors
 /// When it cannot start.
-pub fn start_hub(folder: &Path) -> anyhow::Result<RunningHub> {
-    crate::hub::start(HubConfig::dev(folder.join("hub"))).context("cannot start the hub")
+pub async fn start_hub() -> anyhow::Result<RunningHub> {
+    let key = || Secret::new(uuid::Uuid::new_v4().simple().to_string());
+    let config = HubConfig::dev(key(), key())?;
+    crate::hub::start(config).await.context("cannot start the hub")
 }
 
 /// Signs a user up at the hub.

@@ -68,7 +68,7 @@ async fn play(arguments: &DemoArgs, folder: &Path) -> anyhow::Result<()> {
         }
     };
     say("cubelet demo: starting a hub, a broker, a door station and an indoor station");
-    let hub = cast::start_hub(folder)?;
+    let hub = cast::start_hub().await?;
     let broker = Broker::start(folder).await?;
     let (door, indoor) = (
         cast::sign_up(hub.ready(), DOOR, "Front door").await?,

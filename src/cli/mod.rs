@@ -3,7 +3,7 @@
 //! Invariant: stdout carries results only (ready lines, reports); everything else goes to stderr.
 //! Must not enter: logic worth testing without a process.
 
-mod config;
+pub mod config;
 #[cfg(all(feature = "media", feature = "hub"))]
 mod demo;
 #[cfg(feature = "hub")]

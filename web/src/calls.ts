@@ -164,11 +164,11 @@ export class Calls {
       return;
     }
     this.#begin(session, session.initiatorID, true, info);
-    // Names and pictures may be missing; the person's own name is the better one then.
+    // The hub vouches for the name of an account; what the caller says of itself comes second.
     this.#people.meet([session.initiatorID]).then(
       () => {
-        if (!this.#isCurrent(session) || info["name"]) return;
-        this.#update({ name: this.#people.get(session.initiatorID).name });
+        const known = this.#people.find(session.initiatorID);
+        if (known && this.#isCurrent(session)) this.#update({ name: known.name });
       },
       () => undefined,
     );
@@ -199,7 +199,7 @@ export class Calls {
       id: session.ID ?? "",
       peer,
       incoming,
-      name: info["name"] || this.#people.get(peer).name,
+      name: this.#people.find(peer)?.name ?? info["name"] ?? this.#people.get(peer).name,
       phase: incoming ? "ringing" : "dialing",
       snapshot: picture(info["snapshot"]),
       peerIsPhone: info["client"] === "phone",

@@ -24,6 +24,10 @@ export class People {
     return [...this.#people.values()].filter((person) => person.id !== this.#self);
   }
 
+  find(id: number): Person | undefined {
+    return this.#people.get(id);
+  }
+
   /** Known or not, everybody has a name to show. */
   get(id: number): Person {
     return this.#people.get(id) ?? { id, name: `User ${id}`, station: false, seen: undefined };

@@ -28,21 +28,23 @@ export function phoneUrl(ready) {
   return ready.phone.endsWith("/") ? ready.phone : `${ready.phone}/`;
 }
 
-/** Points the official SDK (one instance per process) at the hub. */
-export function prepareSdk(ready, options = {}) {
-  ConnectyCube.init(
-    { appId: ready.app_id, authKey: ready.auth_key },
-    {
-      endpoints: {
-        api: new URL(ready.api).host,
-        api_url: ready.api,
-        chat: ready.chat,
-        chat_url: ready.chat_url,
-      },
-      debug: { mode: 0 },
-      ...options,
+/** What turns the official SDK towards this hub instead of the cloud. */
+export function sdkOptions(ready) {
+  return {
+    endpoints: {
+      api: new URL(ready.api).host,
+      api_url: ready.api,
+      chat: ready.chat,
+      chat_url: ready.chat_url,
     },
-  );
+    chat: { streamManagement: { enable: true }, reconnect: { enable: true, timeInterval: 1 } },
+    debug: { mode: 0 },
+  };
+}
+
+/** The SDK's own instance, for calls that need no user. */
+export function prepareSdk(ready) {
+  ConnectyCube.init({ appId: ready.app_id, authKey: ready.auth_key }, sdkOptions(ready));
   return ConnectyCube;
 }
 

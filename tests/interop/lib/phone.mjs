@@ -82,7 +82,7 @@ export class Phone {
   async received() {
     return await this.page.evaluate(async () => {
       const connection = window.__calls.at(-1);
-      const got = { frames: 0, samples: 0, width: 0, codec: "" };
+      const got = { frames: 0, samples: 0, energy: 0, width: 0, codec: "" };
       if (!connection) return got;
       const stats = await connection.getStats();
       for (const entry of stats.values()) {
@@ -91,7 +91,10 @@ export class Phone {
           got.frames = entry.framesDecoded ?? 0;
           got.width = entry.frameWidth ?? 0;
           got.codec = stats.get(entry.codecId)?.mimeType ?? "";
-        } else got.samples = entry.totalSamplesReceived ?? 0;
+        } else {
+          got.samples = entry.totalSamplesReceived ?? 0;
+          got.energy = entry.totalAudioEnergy ?? 0;
+        }
       }
       return got;
     });
@@ -102,6 +105,16 @@ export class Phone {
     const enough = (now) => now.frames >= before.frames + frames && now.samples >= before.samples + samples;
     return await until(() => this.received(), enough, LIMIT_MS, "more pictures and sound");
   }
+}
+
+/**
+ * Whether a second and a half of what `phone` hears from now on is silent. Chromium's fake
+ * microphone beeps once a second.
+ */
+export async function hearsSilence(phone) {
+  const before = await phone.received();
+  const after = await phone.receivesMoreThan(before, { frames: 0, samples: 72_000 });
+  return after.energy - before.energy < 1e-6;
 }
 
 /** Asks again until the answer will do. The interval is how often counters are worth reading. */

@@ -10,6 +10,7 @@
 
 mod intake;
 mod link;
+mod message;
 mod outbox;
 mod parts;
 mod payload;

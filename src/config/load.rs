@@ -179,7 +179,13 @@ fn deserialise<T: DeserializeOwned>(original: &Tree<'_>, problems: &mut Problems
             let path = dotted(&parent, Some(&name));
             let span = inner.span().unwrap_or_else(|| locate(original, &path));
             problems.add(&span, &path, message);
-            take(&mut tree, &parent, &name)?;
+            if index(&name).is_some() {
+                // Taking an item out would shift the places of later mistakes.
+                put(&mut tree, &parent, &name, stand_in(0, span)?)?;
+                filling = Some((parent, name, 0));
+            } else {
+                take(&mut tree, &parent, &name)?;
+            }
         }
     }
     None
@@ -265,12 +271,10 @@ fn put<'t>(
     Some(())
 }
 
-/// Takes a node out. An array keeps its length, so that later indices stay true: the item is
-/// replaced by a stand-in and, should that not fit either, the array is taken out.
+/// Takes a key out of a table.
 fn take(tree: &mut Tree<'_>, parent: &[String], name: &str) -> Option<()> {
-    if let Node::Table(table) = node(tree.get_mut(), parent)? {
-        return table.remove(name).map(drop);
+    match node(tree.get_mut(), parent)? {
+        Node::Table(table) => table.remove(name).map(drop),
+        Node::Array(_) => None,
     }
-    let (array, outer) = parent.split_last()?;
-    take(tree, outer, array)
 }

@@ -2,7 +2,7 @@
 //!
 //! A device's file is read through a collecting reader that follows one table of fields
 //! ([`fields::DEVICE`]); the reference manual is printed from the same table. Other files are
-//! ordinary serde types, loaded by [`load`] with the same errors.
+//! ordinary serde types, loaded by [`load()`] with the same errors.
 //!
 //! Invariant: nothing is guessed. A file with one unknown key, one value out of range or one
 //! secret others can read gives no configuration at all.

@@ -114,9 +114,16 @@ impl Problems {
         }
     }
 
-    /// Notes a mistake. A field that already has one is left alone: the first says it best.
+    /// Notes a mistake. A field that already has one, itself or around it, is left alone: the
+    /// first says it best.
     pub(super) fn add(&mut self, span: &Range<usize>, path: &str, rule: impl Into<String>) {
-        if !path.is_empty() && self.found.iter().any(|(_, known)| known.path == path) {
+        let within = |known: &str| {
+            !known.is_empty()
+                && path
+                    .strip_prefix(known)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        if self.found.iter().any(|(_, known)| within(&known.path)) {
             return;
         }
         let problem = self.problem(span, path, rule.into());

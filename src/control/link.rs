@@ -16,7 +16,8 @@ use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::intake::Arrival;
-use super::outbox::{Content, Message, WINDOW_MAX};
+use super::message::{Content, Message};
+use super::outbox::WINDOW_MAX;
 use super::payload::PAYLOAD_MAX;
 use super::topics::Topics;
 use crate::base::tls::{self, TlsError};

@@ -1,8 +1,8 @@
 //! Local control over MQTT: state, events and availability out, commands in. The contract is
 //! `docs/reference/mqtt.md`.
 //!
-//! What to do is decided without IO in [`intake`] (commands), [`outbox`] (what is sent when) and
-//! [`parts`] (which state topics changed); [`link`] is one connection, [`run`] joins them.
+//! What to do is decided without IO in `intake` (commands), `outbox` (what is sent when) and
+//! `parts` (which state topics changed); `link` is one connection, `run` joins them.
 //!
 //! Invariant: every command that arrives is answered exactly once, and executed at most once per
 //! id. A broker that is slow, down or hostile can delay nothing but its own traffic.
@@ -11,6 +11,7 @@
 mod actor;
 mod intake;
 mod link;
+mod message;
 mod outbox;
 mod parts;
 mod payload;

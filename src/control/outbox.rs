@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
+use super::message::{Class, Message};
 
 /// The most events waiting; beyond it the oldest is dropped.
 pub(super) const EVENTS_MAX: usize = 1_000;
@@ -13,45 +13,6 @@ pub(super) const EVENTS_MAX: usize = 1_000;
 pub(super) const REPLIES_MAX: usize = 1_000;
 /// The most messages unacknowledged at once.
 pub(super) const WINDOW_MAX: usize = 64;
-
-/// How a message waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Class {
-    /// Only the newest of its topic matters.
-    Latest,
-    /// The answer to a command.
-    Reply,
-    /// Each one counts.
-    Event,
-}
-
-/// What a payload is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Content {
-    Json,
-    Jpeg,
-    Text,
-}
-
-/// A message to publish with QoS 1.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Message {
-    pub(super) class: Class,
-    pub(super) topic: String,
-    pub(super) payload: Bytes,
-    pub(super) content: Content,
-    pub(super) retain: bool,
-    pub(super) expiry_s: Option<u32>,
-    pub(super) correlation: Option<Bytes>,
-}
-
-impl Message {
-    /// An upper bound of its size as an MQTT packet, in bytes.
-    pub(super) fn packet_size(&self) -> usize {
-        let correlation = self.correlation.as_ref().map_or(0, Bytes::len);
-        self.payload.len() + self.topic.len() + correlation + 64
-    }
-}
 
 #[derive(Debug)]
 struct InFlight {

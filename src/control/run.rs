@@ -17,7 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::intake::{Answer, Intake, Verdict};
 use super::link::{Link, LinkEvent};
-use super::outbox::{Class, Content, Message, Outbox};
+use super::message::Message;
+use super::outbox::Outbox;
 use super::parts::StateParts;
 use super::topics::Topics;
 use super::window::Ticket;
@@ -28,11 +29,6 @@ use crate::engine::event::Event;
 
 /// State is published at most this often: counters of a call change with every picture.
 const STATE_INTERVAL: Duration = Duration::from_millis(100);
-/// How long the broker keeps an event for a subscriber that is away, seconds. A bell should not
-/// ring hours late.
-const EVENT_EXPIRY_S: u32 = 3_600;
-/// How long the broker keeps a reply for a requester that is away, seconds.
-const REPLY_EXPIRY_S: u32 = 60;
 /// A connection that held this long was a success, and the next delay starts small again.
 const HEALTHY_AFTER: Duration = Duration::from_secs(10);
 /// How long a shutdown may take in all; running commands get the first part of it, queued
@@ -274,15 +270,8 @@ impl Controller {
         }
         self.online = Some(Instant::now());
         self.status.send_replace(BrokerStatus::Online);
-        self.outbox.push(Message {
-            class: Class::Latest,
-            topic: self.topics.availability(),
-            payload: Bytes::from_static(b"online"),
-            content: Content::Text,
-            retain: true,
-            expiry_s: None,
-            correlation: None,
-        });
+        self.outbox
+            .push(Message::availability(self.topics.availability(), "online"));
         self.parts.forget();
         self.publish_state();
     }
@@ -322,15 +311,7 @@ impl Controller {
     fn queue_event(&mut self, event: &Event) {
         let topic = self.topics.event(event.kind.topic());
         match serde_json::to_vec(event) {
-            Ok(payload) => self.outbox.push(Message {
-                class: Class::Event,
-                topic,
-                payload: payload.into(),
-                content: Content::Json,
-                retain: false,
-                expiry_s: Some(EVENT_EXPIRY_S),
-                correlation: None,
-            }),
+            Ok(payload) => self.outbox.push(Message::event(topic, payload)),
             Err(error) => tracing::error!(topic, %error, "an event has no JSON form"),
         }
         self.count_dropped();
@@ -367,15 +348,8 @@ impl Controller {
             }
         };
         for (part, value) in self.parts.changes(state) {
-            self.outbox.push(Message {
-                class: Class::Latest,
-                topic: self.topics.state(part.as_deref()),
-                payload: value.to_string().into(),
-                content: Content::Json,
-                retain: true,
-                expiry_s: None,
-                correlation: None,
-            });
+            self.outbox
+                .push(Message::state(self.topics.state(part.as_deref()), &value));
         }
     }
 
@@ -427,18 +401,8 @@ impl Controller {
         }
     }
 
-    /// Not retained: a picture of whoever stands at the door is for those who are looking, and
-    /// should not stay on the broker.
     fn publish_snapshot(&mut self, picture: Bytes) -> Result<Value, CommandError> {
-        let message = Message {
-            class: Class::Latest,
-            topic: self.topics.snapshot(),
-            payload: picture,
-            content: Content::Jpeg,
-            retain: false,
-            expiry_s: Some(REPLY_EXPIRY_S),
-            correlation: None,
-        };
+        let message = Message::snapshot(self.topics.snapshot(), picture);
         let most = self.outbox.packet_max();
         if message.packet_size() > most {
             return Err(CommandError::new(
@@ -455,15 +419,7 @@ impl Controller {
     }
 
     fn reply(&mut self, answer: &Answer) {
-        self.outbox.push(Message {
-            class: Class::Reply,
-            topic: answer.to.topic.clone(),
-            payload: answer.body.to_string().into(),
-            content: Content::Json,
-            retain: false,
-            expiry_s: Some(REPLY_EXPIRY_S),
-            correlation: answer.to.correlation.clone(),
-        });
+        self.outbox.push(Message::reply(answer));
         self.count_dropped();
     }
 
@@ -519,15 +475,8 @@ impl Controller {
                 }
                 self.pump();
                 if self.outbox.is_empty() || began.elapsed() >= DRAIN_QUEUE {
-                    self.outbox.push(Message {
-                        class: Class::Latest,
-                        topic: self.topics.availability(),
-                        payload: Bytes::from_static(b"offline"),
-                        content: Content::Text,
-                        retain: true,
-                        expiry_s: None,
-                        correlation: None,
-                    });
+                    self.outbox
+                        .push(Message::availability(self.topics.availability(), "offline"));
                     self.phase = Phase::Leaving { began };
                     self.pump();
                 }

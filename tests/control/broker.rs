@@ -145,12 +145,20 @@ pub struct Client {
 
 impl Client {
     pub async fn subscribe(broker: &Broker, filter: &str) -> Self {
+        Self::subscribe_as(broker, filter, None).await
+    }
+
+    /// With a user and password at the broker.
+    pub async fn subscribe_as(broker: &Broker, filter: &str, user: Option<(&str, &str)>) -> Self {
         let name = format!("client-{}", uuid::Uuid::new_v4());
         let mut options = MqttOptions::new(name, "127.0.0.1", broker.port);
         options
             .set_max_packet_size(Some(1 << 20))
             .set_clean_start(false)
             .set_session_expiry_interval(Some(300));
+        if let Some((user, password)) = user {
+            options.set_credentials(user, password);
+        }
         let (client, mut driver) = AsyncClient::new(options, 2_000);
         let (seen_tx, seen) = mpsc::unbounded_channel();
         let (subscribed_tx, mut subscribed) = mpsc::unbounded_channel();

@@ -48,9 +48,28 @@ impl Validate for Site {
     }
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Lists {
+    #[allow(dead_code, reason = "only its mistakes are looked at")]
+    allow: Vec<std::net::IpAddr>,
+    #[allow(dead_code, reason = "only its mistakes are looked at")]
+    users: Vec<User>,
+}
+
+impl Validate for Lists {
+    fn validate(&self, _: &mut Check<'_>) {}
+}
+
 fn mistakes(text: &str) -> Vec<String> {
+    mistakes_of::<Site>(text)
+}
+
+fn mistakes_of<T: serde::de::DeserializeOwned + Validate + std::fmt::Debug>(
+    text: &str,
+) -> Vec<String> {
     let fixture = Fixture::new();
-    let errors = load::<Site>(&fixture.write(text)).unwrap_err();
+    let errors = load::<T>(&fixture.write(text)).unwrap_err();
     let dir = format!("{}/", fixture.path().display());
     errors
         .to_string()
@@ -135,4 +154,21 @@ fn rules_beyond_types_are_noted_at_their_place() {
             "kiosk.toml:3:20: users[0].login: must not be empty",
         ]
     );
+}
+
+#[test]
+fn every_wrong_item_of_a_list_is_named_at_its_place() {
+    let found = mistakes_of::<Lists>(
+        "allow = ['::1', 'x', '10.0.0.1', 7]\nusers = ['me', {login = 'a'}]\n",
+    );
+    let begins = [
+        "kiosk.toml:1:17: allow[1]: invalid IP address",
+        "kiosk.toml:1:34: allow[3]: invalid type: integer `7`",
+        "kiosk.toml:2:10: users[0]: invalid type: string \"me\"",
+        "kiosk.toml:2:16: users[1].admin: is required",
+    ];
+    assert_eq!(found.len(), begins.len(), "{found:#?}");
+    for (line, begin) in found.iter().zip(begins) {
+        assert!(line.starts_with(begin), "{found:#?}");
+    }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use cubelet::config::Secret;
 use cubelet::control::BrokerStatus;
+use cubelet::engine::command::Command;
 use parking_lot::Mutex;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
@@ -144,4 +145,52 @@ async fn no_password_and_no_message_text_is_logged_at_any_level() {
     );
     assert!(!logged.contains("open sesame"), "{logged}");
     assert!(!logged.contains("private words"), "{logged}");
+}
+
+/// The access list of the guide, as a reader would copy it.
+fn guides_access_list() -> &'static str {
+    let guide = include_str!("../../docs/guide/mqtt.md");
+    let from = guide.find("# The device: all of its own topics").unwrap();
+    let length = guide[from..].find("```").unwrap();
+    &guide[from..from + length]
+}
+
+#[tokio::test]
+async fn with_the_guides_access_list_a_panel_opens_the_door_and_can_do_nothing_else() {
+    let mut broker = Broker::stopped(
+        "allow_anonymous false\npassword_file {dir}/passwords\nacl_file {dir}/acl\n",
+    );
+    let passwords = broker.dir().join("passwords");
+    std::fs::write(&passwords, "").unwrap();
+    for user in ["front-door", "panel"] {
+        let made = std::process::Command::new("mosquitto_passwd")
+            .arg("-b")
+            .arg(&passwords)
+            .args([user, "secret"])
+            .status()
+            .unwrap();
+        assert!(made.success());
+    }
+    std::fs::write(broker.dir().join("acl"), guides_access_list()).unwrap();
+    broker.launch().await;
+    let mut settings = settings(&broker);
+    settings.device = "front-door".into();
+    settings.mqtt.username = Some("front-door".into());
+    settings.mqtt.password = Some(Secret::new("secret"));
+    let mut device = Device::start(settings);
+    device.online().await;
+    let panel = Some(("panel", "secret"));
+    let answers = "panel/7/answers";
+    let mut client = Client::subscribe_as(&broker, answers, panel).await;
+    client.request("cubelet/front-door/cmd/ring", "", answers, b"ring");
+    client.request("cubelet/front-door/cmd/unlock", "", answers, b"unlock");
+    assert_eq!(
+        client.next().await.correlation.as_deref(),
+        Some(&b"unlock"[..])
+    );
+    assert_eq!(device.executed.lock().as_slice(), [Command::Unlock]);
+    let mut watcher = Client::subscribe_as(&broker, "cubelet/front-door/#", panel).await;
+    watcher
+        .until("cubelet/front-door/availability", "online")
+        .await;
 }

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::control::message::Content;
 
 fn message(class: Class, topic: &str, payload: &str) -> Message {
     Message {

@@ -284,24 +284,23 @@ async fn survives_cuts(way: Way) {
     desk_chat.online().await;
     let to_desk: Vec<OutgoingMessage> = (0..200).map(|n| text(desk.id, &format!("d{n}"))).collect();
     let to_door: Vec<OutgoingMessage> = (0..200).map(|n| text(door.id, &format!("k{n}"))).collect();
-    let sending = async {
-        for (number, (one, other)) in to_desk.iter().zip(&to_door).enumerate() {
-            door_chat.client.send(one.clone()).await.unwrap();
-            desk_chat.client.send(other.clone()).await.unwrap();
-            match number {
-                60 => door_proxy.cut(),
-                100 => desk_proxy.cut(),
-                140 => {
-                    door_proxy.cut();
-                    desk_proxy.cut();
-                }
-                _ => {}
-            }
+    for (one, other) in to_desk.iter().zip(&to_door) {
+        door_chat.client.send(one.clone()).await.unwrap();
+        desk_chat.client.send(other.clone()).await.unwrap();
+    }
+    let at_desk = received(&mut desk_chat, "d199", |count| match count {
+        50 => door_proxy.cut(),
+        100 => desk_proxy.cut(),
+        150 => {
+            door_proxy.cut();
+            desk_proxy.cut();
         }
-    };
-    sending.await;
-    assert_eq!(received(&mut desk_chat, "d199").await, ids(&to_desk));
-    assert_eq!(received(&mut door_chat, "k199").await, ids(&to_door));
+        _ => {}
+    });
+    let at_door = received(&mut door_chat, "k199", |_| {});
+    let (at_desk, at_door) = tokio::join!(at_desk, at_door);
+    assert_eq!(at_desk, bodies(&to_desk));
+    assert_eq!(at_door, bodies(&to_door));
     for chat in [&mut door_chat, &mut desk_chat] {
         let empty = async {
             while chat.store.pending_count().await.unwrap() > 0 {
@@ -318,18 +317,22 @@ async fn survives_cuts(way: Way) {
     assert_eq!(door_chat.message().await.body, "end");
 }
 
-fn ids(messages: &[OutgoingMessage]) -> Vec<String> {
-    messages.iter().map(|message| message.id.clone()).collect()
+fn bodies(messages: &[OutgoingMessage]) -> Vec<String> {
+    messages
+        .iter()
+        .map(|message| message.body.clone())
+        .collect()
 }
 
-/// The ids of every message up to the one with this body.
-async fn received(chat: &mut Running, last: &str) -> Vec<String> {
-    let mut ids = Vec::new();
+/// The texts of every message up to the last one; `at` is told how many have come.
+async fn received(chat: &mut Running, last: &str, at: impl Fn(usize)) -> Vec<String> {
+    let mut bodies = Vec::new();
     loop {
         let message = chat.message().await;
-        ids.push(message.id);
-        if message.body == last {
-            return ids;
+        bodies.push(message.body);
+        at(bodies.len());
+        if bodies.last().is_some_and(|body| body == last) {
+            return bodies;
         }
     }
 }

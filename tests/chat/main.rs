@@ -1,6 +1,8 @@
 //! The device's clients against real counterparts over loopback: the hub's own binary, a proxy
 //! that cuts, refuses and swallows, and small servers that misbehave on purpose.
 
+// The hub and its certificates.
+#![cfg(feature = "hub")]
 // All of it is test code; clippy exempts only the functions marked as tests.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 

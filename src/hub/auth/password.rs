@@ -99,14 +99,29 @@ mod tests {
         let passwords = Passwords::default();
         let stored = passwords.hash("correct horse".into()).await.unwrap();
         assert!(stored.starts_with("$argon2id$"), "{stored}");
-        assert_ne!(stored, passwords.hash("correct horse".into()).await.unwrap());
-        assert!(passwords.verify("correct horse".into(), stored.clone()).await.unwrap());
-        assert!(!passwords.verify("Correct horse".into(), stored).await.unwrap());
+        assert_ne!(
+            stored,
+            passwords.hash("correct horse".into()).await.unwrap()
+        );
+        assert!(
+            passwords
+                .verify("correct horse".into(), stored.clone())
+                .await
+                .unwrap()
+        );
+        assert!(
+            !passwords
+                .verify("Correct horse".into(), stored)
+                .await
+                .unwrap()
+        );
     }
 
     #[tokio::test]
     async fn a_damaged_hash_is_an_error_not_a_pass() {
-        let result = Passwords::default().verify("x".into(), "$argon2id$damaged".into()).await;
+        let result = Passwords::default()
+            .verify("x".into(), "$argon2id$damaged".into())
+            .await;
         assert!(matches!(result, Err(PasswordError::Argon2(_))));
     }
 }

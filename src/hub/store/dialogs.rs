@@ -23,7 +23,11 @@ pub const FIELDS: &[Field] = &[
     ("_id", "dialogs.id", Kind::Text),
     ("type", "dialogs.type", Kind::Number),
     ("name", "dialogs.name", Kind::Text),
-    ("last_message_date_sent", "dialogs.last_message_date_sent", Kind::Time),
+    (
+        "last_message_date_sent",
+        "dialogs.last_message_date_sent",
+        Kind::Time,
+    ),
     ("date_sent", "dialogs.last_message_date_sent", Kind::Time),
     ("created_at", "dialogs.created_at", Kind::Time),
     ("updated_at", "dialogs.updated_at", Kind::Time),
@@ -105,7 +109,9 @@ impl Dialog {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         let nested = |name: &str| -> rusqlite::Result<Json> {
             let text: Option<String> = row.get(name)?;
-            Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(Json::Null))
+            Ok(text
+                .and_then(|text| serde_json::from_str(&text).ok())
+                .unwrap_or(Json::Null))
         };
         let number = |name: &str| row.get::<_, Option<i64>>(name);
         let last_message_id: Option<String> = row.get("last_message_id")?;
@@ -179,7 +185,9 @@ pub fn load(connection: &Connection, id: &str) -> rusqlite::Result<Option<Dialog
         .prepare_cached(&format!("SELECT {COLUMNS} FROM dialogs WHERE id = ?1"))?
         .query_row([id], Dialog::read)
         .optional()?;
-    dialog.map(|dialog| with_people(connection, dialog)).transpose()
+    dialog
+        .map(|dialog| with_people(connection, dialog))
+        .transpose()
 }
 
 fn with_people(connection: &Connection, mut dialog: Dialog) -> rusqlite::Result<Dialog> {
@@ -212,8 +220,19 @@ pub fn private_between(
     if let Some(dialog) = id.map(|id| load(connection, &id)).transpose()?.flatten() {
         return Ok(dialog);
     }
-    let dialog = create(connection, PRIVATE, creator, &[other], &[], &Texts::default(), now)?;
-    connection.execute("UPDATE dialogs SET pair = ?2 WHERE id = ?1", [&dialog.id, &pair])?;
+    let dialog = create(
+        connection,
+        PRIVATE,
+        creator,
+        &[other],
+        &[],
+        &Texts::default(),
+        now,
+    )?;
+    connection.execute(
+        "UPDATE dialogs SET pair = ?2 WHERE id = ?1",
+        [&dialog.id, &pair],
+    )?;
     Ok(dialog)
 }
 
@@ -331,8 +350,13 @@ pub fn list(
         [Value::from(viewer as i64)],
     );
     let total = connection
-        .prepare(&format!("SELECT count(*) FROM dialogs WHERE {}", filter.sql()))?
-        .query_row(params_from_iter(filter.values()), |row| row.get::<_, i64>(0))?;
+        .prepare(&format!(
+            "SELECT count(*) FROM dialogs WHERE {}",
+            filter.sql()
+        ))?
+        .query_row(params_from_iter(filter.values()), |row| {
+            row.get::<_, i64>(0)
+        })?;
     let dialogs: Vec<Dialog> = connection
         .prepare(&format!(
             "SELECT {COLUMNS} FROM dialogs WHERE {} {}",

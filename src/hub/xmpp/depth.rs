@@ -147,9 +147,13 @@ mod tests {
     #[test]
     fn ordinary_stanzas_pass_and_count_apart() {
         let mut guard = DepthGuard::stream(120);
-        guard.feed(b"<?xml version='1.0'?><stream:stream to='a>b'>").unwrap();
+        guard
+            .feed(b"<?xml version='1.0'?><stream:stream to='a>b'>")
+            .unwrap();
         for _ in 0..10 {
-            guard.feed(b" <message a='/'><body x=\"1>2\">text</body><b/></message>").unwrap();
+            guard
+                .feed(b" <message a='/'><body x=\"1>2\">text</body><b/></message>")
+                .unwrap();
         }
     }
 

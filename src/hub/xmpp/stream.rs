@@ -15,9 +15,9 @@ use super::{iq, login};
 use crate::hub::clock::iso8601;
 use crate::hub::site::Site;
 use crate::hub::store::offline;
+use crate::protocol::ns;
 use crate::protocol::stream_management::{self, Outbound, counts, handled_of};
 use crate::protocol::xml::SetAttribute;
-use crate::protocol::ns;
 
 /// Which features a stream header is answered with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +88,11 @@ pub async fn serve<T: Transport>(site: Arc<Site>, mut transport: T, address: Opt
         Ok(bound) => bound,
         Err(ending) => return transport.close(ending).await,
     };
-    tracing::info!(user = connection.user, resource = connection.resource, "connected");
+    tracing::info!(
+        user = connection.user,
+        resource = connection.resource,
+        "connected"
+    );
     let mut stream = Stream {
         site: &site,
         connection: &connection,
@@ -171,7 +175,9 @@ impl Stream<'_> {
     ) -> Result<(), Ending> {
         if let Some(management) = &mut self.management {
             for element in batch.iter().filter(|element| counts(element)) {
-                management.sent.sent(is_chat_text(element).then(|| element.clone()));
+                management
+                    .sent
+                    .sent(is_chat_text(element).then(|| element.clone()));
                 management.since_request += 1;
             }
             if management.since_request >= ACK_EVERY {
@@ -248,7 +254,12 @@ impl Stream<'_> {
                 return presence::handle(self.site, self.connection, element).await;
             }
             (name, namespace) => {
-                tracing::warn!(user = self.connection.user, name, namespace, "unknown element");
+                tracing::warn!(
+                    user = self.connection.user,
+                    name,
+                    namespace,
+                    "unknown element"
+                );
             }
         }
         After::Done
@@ -272,10 +283,12 @@ impl Stream<'_> {
                 self.connection.push(failed.build());
             }
             ("r", Some(management)) => {
-                self.connection.push(stream_management::answer(management.handled));
+                self.connection
+                    .push(stream_management::answer(management.handled));
             }
             ("a", Some(management)) => {
-                let outcome = handled_of(element).map(|handled| management.sent.acknowledge(handled));
+                let outcome =
+                    handled_of(element).map(|handled| management.sent.acknowledge(handled));
                 if let Some(Err(error)) = outcome {
                     tracing::warn!(user = self.connection.user, %error, "acknowledgement");
                 }
@@ -288,7 +301,11 @@ impl Stream<'_> {
     async fn hand_over<T: Transport>(&mut self, transport: &mut T) -> Result<(), Ending> {
         let user = self.connection.user;
         loop {
-            let taken = self.site.store.run(move |db| offline::take(db, user, HAND_OVER)).await;
+            let taken = self
+                .site
+                .store
+                .run(move |db| offline::take(db, user, HAND_OVER))
+                .await;
             let kept = match taken {
                 Ok(kept) if kept.is_empty() => return Ok(()),
                 Ok(kept) => kept,
@@ -307,7 +324,10 @@ impl Stream<'_> {
             if let Err(ending) = self.send(transport, batch).await {
                 // With stream management, what was not acknowledged is kept again at the end.
                 if self.management.is_none() {
-                    let back = self.site.store.run(move |db| offline::put_back(db, user, &kept));
+                    let back = self
+                        .site
+                        .store
+                        .run(move |db| offline::put_back(db, user, &kept));
                     if let Err(error) = back.await {
                         tracing::error!(user, %error, "kept messages could not be put back");
                     }

@@ -22,7 +22,11 @@ pub async fn phone(path: Path<String>) -> HttpResponse {
             .body("this build has no web phone (feature `phone` is off)\n");
     }
     let wanted = path.trim_start_matches('/');
-    let wanted = if wanted.is_empty() { "index.html" } else { wanted };
+    let wanted = if wanted.is_empty() {
+        "index.html"
+    } else {
+        wanted
+    };
     match assets::ASSETS.iter().find(|(name, _, _)| *name == wanted) {
         Some((_, kind, bytes)) => HttpResponse::Ok()
             .content_type(*kind)
@@ -59,8 +63,9 @@ pub async fn phone_without_slash() -> HttpResponse {
 /// addresses of API and chat from where it was loaded.
 pub async fn phone_config(site: Data<Site>) -> HttpResponse {
     if !site.config.phone_config {
-        return HttpResponse::NotFound()
-            .json(json!({"errors": {"base": ["phone_config is off in this hub's configuration"]}}));
+        return HttpResponse::NotFound().json(
+            json!({"errors": {"base": ["phone_config is off in this hub's configuration"]}}),
+        );
     }
     HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-cache"))

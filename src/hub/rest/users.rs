@@ -236,7 +236,7 @@ fn changes_of(user: &Json) -> Result<Changes, ApiError> {
             Json::Object(_) | Json::Array(_) if *column == "custom_data" => Some(value.to_string()),
             other => match plain(other) {
                 Some(text) => Some(text),
-                None => return Err(ApiError::invalid(*column, "must be a text")),
+                None => return Err(ApiError::invalid(column, "must be a text")),
             },
         };
         changes.push((column, text.filter(|text| !text.is_empty())));
@@ -272,7 +272,7 @@ pub fn validate(changes: &Changes, password: Option<&str>) -> Result<(), ApiErro
             .is_some_and(|value| value.chars().count() > limit)
         {
             return Err(ApiError::invalid(
-                *name,
+                name,
                 format!("is longer than {limit} characters"),
             ));
         }

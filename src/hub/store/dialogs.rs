@@ -15,8 +15,6 @@ pub const BROADCAST: u8 = 1;
 pub const PRIVATE: u8 = 3;
 /// Group dialogs: listed occupants.
 pub const GROUP: u8 = 2;
-/// Public dialogs: anybody may subscribe.
-pub const PUBLIC: u8 = 4;
 
 /// What list requests may filter and sort by.
 pub const FIELDS: &[Field] = &[
@@ -42,7 +40,7 @@ const COLUMNS: &str = "dialogs.id, type, name, description, photo, dialogs.user_
 pub struct Dialog {
     /// 24 hex digits.
     pub id: String,
-    /// [`PRIVATE`], [`GROUP`], [`PUBLIC`] or another number the client chose.
+    /// [`PRIVATE`], [`GROUP`], [`BROADCAST`], 4 public or 5 meeting.
     pub kind: u8,
     /// Who created it.
     pub owner: UserId,
@@ -50,7 +48,7 @@ pub struct Dialog {
     pub occupants: Vec<UserId>,
     /// Those of them who may administer it.
     pub admins: Vec<UserId>,
-    /// The private dialog's pinned messages and others' shared state.
+    /// Pinned messages.
     pub pinned: Vec<String>,
     columns: Json,
     last_message: Option<(String, UserId)>,

@@ -137,16 +137,6 @@ impl Filter {
     pub fn values(&self) -> &[Value] {
         &self.values
     }
-
-    /// How many conditions there are.
-    pub fn len(&self) -> usize {
-        self.conditions.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.conditions.is_empty()
-    }
 }
 
 fn escape_like(text: &str) -> String {

@@ -37,8 +37,6 @@ pub type Changes = Vec<(&'static str, Option<String>)>;
 pub struct User {
     /// The number.
     pub id: UserId,
-    /// Created by a guest session.
-    pub is_guest: bool,
     /// Display name.
     pub full_name: Option<String>,
     json: serde_json::Value,
@@ -73,7 +71,6 @@ impl User {
         let is_guest: bool = row.get("is_guest")?;
         Ok(Self {
             id: id.unsigned_abs(),
-            is_guest,
             full_name: text("full_name")?,
             json: json!({
                 "id": id,

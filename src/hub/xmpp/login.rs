@@ -202,10 +202,10 @@ mod tests {
     #[test]
     fn a_name_with_and_without_authorisation_id_is_understood() {
         for text in [
-            "\0001001-7\0pw",
-            "1001-7\0001001-7\0pw",
-            "1001-7@a-rather-long-chat.example\0001001-7\0pw",
-            "\0001001-7@a-rather-long-chat.example\0pw",
+            "\x001001-7\0pw",
+            "1001-7\x001001-7\0pw",
+            "1001-7@a-rather-long-chat.example\x001001-7\0pw",
+            "\x001001-7@a-rather-long-chat.example\0pw",
         ] {
             assert_eq!(plain(text), Ok((1001, "pw".into())), "{text:?}");
         }
@@ -213,8 +213,8 @@ mod tests {
 
     #[test]
     fn other_apps_other_users_and_nonsense_are_refused() {
-        assert_eq!(plain("\0001001-8\0pw"), Err("not-authorized"));
-        assert_eq!(plain("1002-7\0001001-7\0pw"), Err("invalid-authzid"));
+        assert_eq!(plain("\x001001-8\0pw"), Err("not-authorized"));
+        assert_eq!(plain("1002-7\x001001-7\0pw"), Err("invalid-authzid"));
         assert_eq!(plain("1001-7 pw"), Err("malformed-request"));
         assert_eq!(read_plain(&realm(), "%%%"), Err("incorrect-encoding"));
     }

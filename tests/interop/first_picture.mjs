@@ -101,7 +101,8 @@ function sinceAccept(marks) {
 function spread(values) {
   const sorted = values.filter((value) => value !== null).sort((a, b) => a - b);
   const rank = (share) => sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)];
-  return { p50: rank(0.5), p95: rank(0.95), max: sorted.at(-1), n: sorted.length };
+  const round = (value) => value && Math.round(value * 10) / 10;
+  return { p50: round(rank(0.5)), p95: round(rank(0.95)), max: round(sorted.at(-1)), n: sorted.length };
 }
 
 /**

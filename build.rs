@@ -19,10 +19,10 @@ const SOURCES: [&str; 7] = [
     "package.json",
     "package-lock.json",
     "tsconfig.json",
-    "vite.config.ts",
+    "bundle.mjs",
 ];
 
-const NO_NODE: &str = "the web phone needs Node 20+: install it or build with \
+const NO_NODE: &str = "the web phone needs Node 18+: install it or build with \
      --no-default-features --features media,hub";
 
 fn main() -> ExitCode {

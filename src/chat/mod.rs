@@ -1,1 +1,30 @@
-//! (being built)
+//! The device's chat connection (wire reference A and B): XMPP over direct TLS or WebSocket.
+//!
+//! [`ChatClient`] is the handle the engine holds, [`ChatRunner`] the loop behind it: connect, log
+//! in, serve, wait, again. Below them, from the wire upwards: `connector` (TCP and TLS),
+//! `transport` (framing), `login` and `handshake` (until stanzas flow), `connection` (stream
+//! management, pings), `outbox` and `inbox` (what is stored, what is seen).
+//!
+//! Invariant: a message handed to [`ChatClient::send`] reaches the server or ends among the
+//! refused ones; it is never lost and never sent in another order.
+//! Must not enter: actors, calls, what a message means.
+
+mod client;
+mod connection;
+mod connector;
+mod credentials;
+mod error;
+mod handshake;
+mod inbox;
+mod liveness;
+mod login;
+mod outbox;
+mod runner;
+mod settings;
+mod transport;
+
+pub use client::{ChatClient, ChatEvent, ConnectionStatus, SendError, chat};
+pub use credentials::{Credentials, CredentialsError, CredentialsSource, Secret};
+pub use error::{ConnectionEnd, Fault, Step};
+pub use runner::ChatRunner;
+pub use settings::{ChatEndpoint, ChatSettings};

@@ -1,1 +1,30 @@
-//! (being built)
+//! `kiosk.toml` and its like: strict, and patient enough to name every mistake at once.
+//!
+//! A device's file is read through a collecting reader that follows one table of fields
+//! ([`fields::DEVICE`]); the reference manual is printed from the same table. Other files are
+//! ordinary serde types, loaded by [`load()`] with the same errors.
+//!
+//! Invariant: nothing is guessed. A file with one unknown key, one value out of range or one
+//! secret others can read gives no configuration at all.
+//! Must not enter: what to do with a setting; sockets; the engine.
+
+pub mod device;
+mod document;
+pub mod fields;
+#[cfg(feature = "hub")]
+pub mod hub;
+mod load;
+mod problem;
+mod reader;
+pub mod reference;
+mod secret;
+mod suggest;
+
+pub use device::{
+    Audio, AudioSink, AudioSource, Calls, Camera, ChatEndpoint, Control, Device, DeviceConfig,
+    Display, Door, Hub, IceServer, Mqtt, Relay, VideoCodec, VideoSink, VideoSource, check_device,
+    load_device,
+};
+pub use load::{Check, Validate, load};
+pub use problem::{ConfigErrors, Problem, Report};
+pub use secret::{Secret, Surroundings};

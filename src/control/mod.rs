@@ -1,1 +1,91 @@
-//! (being built)
+//! Local control over MQTT: state, events and availability out, commands in. The contract is
+//! `docs/reference/mqtt.md`.
+//!
+//! What to do is decided without IO in `intake` (commands), `outbox` (what is sent when) and
+//! `parts` (which state topics changed); `link` is one connection, `run` joins them.
+//!
+//! Invariant: every command that arrives is answered exactly once, and executed at most once per
+//! id. A broker that is slow, down or hostile can delay nothing but its own traffic.
+//! Must not enter: what commands do (that is the engine); credentials on a topic or in a log.
+
+mod actor;
+mod intake;
+mod link;
+mod message;
+mod outbox;
+mod parts;
+mod payload;
+mod rate;
+pub mod remote;
+mod run;
+mod topics;
+mod window;
+
+use std::time::Duration;
+
+use tokio::sync::{broadcast, mpsc, watch};
+
+use crate::config;
+use crate::engine::command::Request;
+use crate::engine::event::Event;
+use crate::engine::state::DeviceState;
+use crate::protocol::call_signal::CallType;
+
+pub use actor::actors;
+pub use run::run;
+
+/// What control needs to know.
+#[derive(Clone, Debug)]
+pub struct ControlSettings {
+    /// The device's name in topics.
+    pub device: String,
+    /// The broker.
+    pub mqtt: config::Mqtt,
+    /// What may be ordered.
+    pub control: config::Control,
+    /// The kind of call when `call` names none.
+    pub call_type: CallType,
+    /// How long the engine may take for a command before it is answered `timeout`.
+    pub command_timeout: Duration,
+}
+
+impl ControlSettings {
+    /// From the device's configuration; none if it names no broker.
+    pub fn from_config(config: &config::DeviceConfig) -> Option<Self> {
+        Some(Self {
+            device: config.device.name.clone(),
+            mqtt: config.mqtt.clone()?,
+            control: config.control.clone(),
+            call_type: config.calls.call_type,
+            command_timeout: Duration::from_secs(10),
+        })
+    }
+}
+
+/// The engine as control sees it.
+#[derive(Debug)]
+pub struct EnginePort {
+    /// Commands go here; a full queue is answered `unavailable`.
+    pub requests: mpsc::Sender<Request>,
+    /// What happened. Its capacity should cover a burst; what it drops is lost and logged.
+    pub events: broadcast::Receiver<Event>,
+    /// How things are.
+    pub state: watch::Receiver<DeviceState>,
+}
+
+/// How the connection to the broker stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum BrokerStatus {
+    /// On the way.
+    #[default]
+    Connecting,
+    /// Commands are heard, events are sent.
+    Online,
+    /// Not connected; trying again after a delay.
+    Offline {
+        /// Why, without credentials.
+        reason: String,
+    },
+    /// Shut down.
+    Stopped,
+}

@@ -1,21 +1,11 @@
 //! What the device can be told to do, whoever tells it (MQTT now, chat and the console later),
 //! and how it answers.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::sync::oneshot;
 
-use crate::protocol::address::UserId;
+pub use crate::protocol::address::UserRef;
 use crate::protocol::call_signal::CallType;
-
-/// A user named by number or by login.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum UserRef {
-    /// The user's number.
-    Id(UserId),
-    /// The user's login, looked up at the hub and remembered.
-    Login(String),
-}
 
 /// An action. The serde form is the JSON of `cmd/<verb>` without the verb; every field has the
 /// meaning and limits given here.

@@ -19,16 +19,20 @@ pub struct Event {
 impl Event {
     /// Stamps an event with a fresh id and the present time.
     pub fn now(kind: EventKind) -> Self {
-        let ts = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .map(|since| since.as_millis() as u64)
-            .unwrap_or(0);
         Self {
             id: crate::base::object_id::ObjectId::generate().to_string(),
-            ts,
+            ts: unix_ms(),
             kind,
         }
     }
+}
+
+/// The present time in Unix milliseconds; 0 before 1970.
+pub fn unix_ms() -> u64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map(|since| since.as_millis() as u64)
+        .unwrap_or(0)
 }
 
 /// The kinds of event. [`EventKind::topic`] is the part of the topic after `event/`.
@@ -77,6 +81,13 @@ pub enum EventKind {
     ChatSent {
         /// The message's id.
         message: String,
+    },
+    /// `chat/refused`: the hub refuses one of our messages; it is kept, not sent again.
+    ChatRefused {
+        /// The message's id.
+        message: String,
+        /// The hub's words.
+        reason: String,
     },
     /// `door/unlocked`.
     DoorUnlocked {
@@ -160,6 +171,7 @@ impl EventKind {
             Self::ChatMessage { .. } => "chat/message",
             Self::ChatMarker { .. } => "chat/marker",
             Self::ChatSent { .. } => "chat/sent",
+            Self::ChatRefused { .. } => "chat/refused",
             Self::DoorUnlocked { .. } => "door/unlocked",
             Self::DoorRefused { .. } => "door/refused",
             Self::ButtonPressed { .. } => "button/pressed",

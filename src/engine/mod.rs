@@ -5,6 +5,22 @@
 //! performs outputs. No actor can take another one down.
 //! Must not enter: MQTT topics (that is `control`), command-line parsing, hub code.
 
+pub mod audio;
+pub mod board;
+pub mod calls;
+pub mod camera;
+pub mod chat;
 pub mod command;
+pub mod daemon;
+pub mod directory;
+pub mod dispatch;
+pub mod door;
 pub mod event;
+pub mod gallery;
+pub mod mailbox;
+mod media_settings;
+pub mod session;
 pub mod state;
+pub mod supervised;
+pub mod supervisor;
+pub mod wiring;

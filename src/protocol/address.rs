@@ -8,6 +8,69 @@ use std::fmt;
 /// A user's number in its application.
 pub type UserId = u64;
 
+/// A user named by number or by login.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(untagged)]
+pub enum UserRef {
+    /// The user's number.
+    Id(UserId),
+    /// The user's login, looked up at the hub and remembered.
+    Login(String),
+}
+
+impl UserRef {
+    /// The longest login taken, in characters.
+    pub const LOGIN_MAX: usize = 64;
+
+    /// Takes 1 to 64 characters without white space or control characters.
+    ///
+    /// # Errors
+    /// The rule, for people.
+    pub fn login(text: &str) -> Result<Self, String> {
+        let length = text.chars().count();
+        if length == 0 || length > Self::LOGIN_MAX {
+            return Err(format!(
+                "a login has 1 to {} characters, this has {length}",
+                Self::LOGIN_MAX
+            ));
+        }
+        if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            return Err("a login has no white space or control characters".into());
+        }
+        Ok(Self::Login(text.to_owned()))
+    }
+}
+
+// By hand, because serde's untagged form says only that nothing matched, and the sender of a
+// command wants to know what would have.
+impl<'de> serde::Deserialize<'de> for UserRef {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl serde::de::Visitor<'_> for Visitor {
+            type Value = UserRef;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a user's number or login")
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, id: u64) -> Result<UserRef, E> {
+                Ok(UserRef::Id(id))
+            }
+
+            fn visit_i64<E: serde::de::Error>(self, id: i64) -> Result<UserRef, E> {
+                u64::try_from(id)
+                    .map(UserRef::Id)
+                    .map_err(|_| E::custom("a user's number is not negative"))
+            }
+
+            fn visit_str<E: serde::de::Error>(self, login: &str) -> Result<UserRef, E> {
+                UserRef::login(login).map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
 /// An application and its chat host: what turns numbers into addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Realm {

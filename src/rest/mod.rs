@@ -1,1 +1,24 @@
-//! (being built)
+//! The REST client of the device (wire reference E): one file per API family, all on one
+//! [`RestClient`] that keeps the session alive.
+//!
+//! Invariant: whatever many callers ask for at once, at most one login is under way; a refused
+//! token costs one renewal and one repetition, never a loop.
+//! Must not enter: chat, storage, decisions about calls.
+
+mod calls;
+mod client;
+mod dialogs;
+mod error;
+mod exchange;
+mod messages;
+mod session;
+mod session_state;
+mod settings;
+mod users;
+
+pub use client::RestClient;
+pub use dialogs::NewDialog;
+pub use error::{NetworkFault, RestError};
+pub use messages::{HistoryMessage, HistoryQuery, NewMessage, Unread};
+pub use settings::{Login, RestSettings};
+pub use users::NewUser;

@@ -1,0 +1,53 @@
+# Two commands do everything:  make demo   make test
+# `make help` lists the rest.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo test build lint features interop-deps bench bench-calls bench-memory screenshots clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s $$'\t'
+
+demo: ## install what is missing, build, ring a doorbell end to end
+	@scripts/setup demo
+	cargo build
+	target/debug/cubelet demo
+
+build: ## release binary in target/release/cubelet
+	@scripts/setup demo
+	cargo build --release
+
+test: ## install what is missing, run every check and every test
+	@scripts/setup test
+	@$(MAKE) --no-print-directory lint interop-deps
+	cargo nextest run
+	@$(MAKE) --no-print-directory features
+
+lint: ## formatting and clippy
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+
+features: ## the hub builds without GStreamer, the device without the hub
+	cargo check --no-default-features --features hub
+	cargo check --no-default-features --features media
+
+interop-deps: ## npm packages of the interop tests
+	@cd tests/interop && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-audit --no-fund --silent; }
+
+bench: bench-calls bench-memory ## every benchmark
+
+bench-calls: interop-deps ## bell to first picture in the browser, 20 calls
+	cargo build --release
+	@bench/calls
+
+bench-memory: ## resident memory of an idle daemon, before and after media
+	cargo build --release
+	@bench/memory
+
+screenshots: interop-deps ## take the README's pictures again
+	cargo build
+	cd tests/interop && CUBELET_BIN=$(CURDIR)/target/debug/cubelet node screenshots.mjs
+
+clean: ## remove everything built
+	cargo clean
+	rm -rf web/node_modules web/dist tests/interop/node_modules

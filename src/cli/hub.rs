@@ -1,0 +1,56 @@
+//! `cubelet hub`: the site server.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::Context;
+
+use crate::base::shutdown;
+use crate::config::hub::{HubConfig, Secret};
+use crate::hub;
+
+/// Runs the site server: REST, chat, and the web phone.
+#[derive(Debug, clap::Args)]
+pub struct HubArgs {
+    /// The configuration file (see configs/hub.toml).
+    #[arg(long, value_name = "FILE", required_unless_present = "dev", conflicts_with = "dev")]
+    pub config: Option<PathBuf>,
+    /// Without configuration: loopback, free ports, a scratch folder, keys made up.
+    #[arg(long)]
+    pub dev: bool,
+    /// Print one line of JSON with every address on stdout when the hub is ready.
+    #[arg(long)]
+    pub ready_json: bool,
+}
+
+/// Runs until SIGTERM or SIGINT.
+///
+/// # Errors
+/// When the configuration, a port, the database or the certificate is at fault.
+pub fn run(args: &HubArgs) -> anyhow::Result<()> {
+    let config = match &args.config {
+        Some(path) => HubConfig::load(path)
+            .with_context(|| format!("the configuration {} cannot be used", path.display()))?,
+        None => HubConfig::dev(new_key(), new_key())?,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(async {
+        let stop = shutdown::on_signals().context("cannot install signal handlers")?;
+        let hub = hub::start(config).await?;
+        if args.ready_json {
+            let line = serde_json::to_string(hub.ready())?;
+            let mut stdout = std::io::stdout().lock();
+            writeln!(stdout, "{line}").and_then(|()| stdout.flush())?;
+        }
+        stop.cancelled().await;
+        hub.stop().await;
+        Ok(())
+    })
+}
+
+fn new_key() -> Secret {
+    Secret::new(hub::auth::secret::random_text(32))
+}

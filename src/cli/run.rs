@@ -1,0 +1,64 @@
+//! `cubelet run`: the device daemon in the foreground, as systemd wants it.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use serde_json::json;
+
+use crate::base::shutdown;
+use crate::config::DeviceConfig;
+use crate::engine::daemon::{Daemon, Options};
+use crate::engine::state::ChatStatus;
+
+/// Arguments of `cubelet run`.
+#[derive(Debug, clap::Args)]
+pub struct RunArgs {
+    /// The device's configuration; `cubelet config check` explains what is wrong with one.
+    #[arg(long, default_value = "/etc/cubelet/kiosk.toml")]
+    config: PathBuf,
+
+    /// Print one JSON line on stdout once logged in and online.
+    #[arg(long)]
+    ready_json: bool,
+}
+
+/// Runs until SIGTERM or SIGINT, then drains.
+///
+/// # Errors
+/// When the configuration is wrong or the device cannot be started; never because the network,
+/// the hub or the broker is away.
+pub fn run(arguments: RunArgs) -> anyhow::Result<()> {
+    let config = crate::config::load_device(&arguments.config)?;
+    // Signals, the ready line and systemd are all this runtime serves; the device has its own.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(serve(config, arguments.ready_json))
+}
+
+async fn serve(config: DeviceConfig, ready_json: bool) -> anyhow::Result<()> {
+    let signalled = shutdown::on_signals().context("cannot listen for signals")?;
+    let name = config.device.name.clone();
+    let options = Options { keep_frames: false, more: crate::control::actors(&config) };
+    let daemon = Daemon::start(config, options)?;
+    let mut state = daemon.port.state();
+    let online = state.wait_for(|state| state.chat.status == ChatStatus::Online);
+    tokio::select! {
+        () = signalled.cancelled() => {}
+        seen = online => if let Ok(state) = seen {
+            if ready_json {
+                println!("{}", json!({ "device": name, "user": state.chat.user, "status": "online" }));
+            }
+            tell_systemd(&[sd_notify::NotifyState::Ready]);
+        }
+    }
+    signalled.cancelled().await;
+    tell_systemd(&[sd_notify::NotifyState::Stopping]);
+    daemon.stop().await;
+    Ok(())
+}
+
+fn tell_systemd(news: &[sd_notify::NotifyState<'_>]) {
+    // Without systemd there is no socket to tell, which is fine.
+    if let Err(error) = sd_notify::notify(news) {
+        tracing::debug!(%error, "systemd was not told");
+    }
+}

@@ -1,0 +1,262 @@
+//! The device's configuration as types, once it is known to be right. Keys, ranges and defaults
+//! are in [`super::fields::DEVICE`].
+
+mod parse;
+mod read;
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use url::Url;
+
+use super::Secret;
+use crate::protocol::address::UserRef;
+use crate::protocol::call_signal::CallType;
+
+pub(super) use parse::PATTERNS;
+pub use parse::is_loopback;
+pub use read::{check_device, load_device};
+
+/// The commands a device obeys, as named in topics. The test aid `kill` is not among them.
+pub const VERBS: &[&str] = &[
+    "ring", "call", "answer", "reject", "hangup", "send", "unlock", "snapshot", "press",
+];
+
+/// Everything `cubelet run` needs to know.
+#[derive(Clone, Debug)]
+pub struct DeviceConfig {
+    /// `[device]`.
+    pub device: Device,
+    /// `[hub]`.
+    pub hub: Hub,
+    /// `[camera]`.
+    pub camera: Camera,
+    /// `[audio]`.
+    pub audio: Audio,
+    /// `[display]`.
+    pub display: Display,
+    /// `[calls]`.
+    pub calls: Calls,
+    /// `[door]`.
+    pub door: Door,
+    /// `[mqtt]`; without it there is no local control.
+    pub mqtt: Option<Mqtt>,
+    /// `[control]`.
+    pub control: Control,
+}
+
+/// The device itself.
+#[derive(Clone, Debug)]
+pub struct Device {
+    /// 1 to 32 of `a-z 0-9 _ -`: a topic level.
+    pub name: String,
+    /// Where state is kept; absolute, or relative to the configuration file's directory and
+    /// resolved. May not exist yet.
+    pub state_dir: PathBuf,
+}
+
+/// The server and the account on it.
+#[derive(Clone, Debug)]
+pub struct Hub {
+    /// The REST API: https, or http on loopback.
+    pub api: Url,
+    /// The chat server.
+    pub chat: ChatEndpoint,
+    /// The domain in user addresses.
+    pub chat_host: String,
+    /// A PEM file with at least one certificate, trusted besides the public roots.
+    pub ca: Option<PathBuf>,
+    /// The application's number, at least 1.
+    pub app_id: u64,
+    /// The application's authorization key.
+    pub auth_key: Secret,
+    /// The device's user, 1 to 64 characters.
+    pub login: String,
+    /// That user's password.
+    pub password: Secret,
+}
+
+/// How the chat server is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChatEndpoint {
+    /// Direct TLS (XEP-0368).
+    Tls {
+        /// The server, also the name its certificate must bear.
+        host: String,
+        /// 5223 unless given.
+        port: u16,
+    },
+    /// WebSocket (RFC 7395): wss, or ws on loopback.
+    WebSocket(Url),
+}
+
+/// What is captured, and how it is encoded.
+#[derive(Clone, Debug)]
+pub struct Camera {
+    /// The camera.
+    pub source: VideoSource,
+    /// Pixels, 64 to 3,840.
+    pub width: u32,
+    /// Pixels, 64 to 2,160.
+    pub height: u32,
+    /// Pictures per second, 1 to 60.
+    pub framerate: u32,
+    /// The encoder's target, kbit/s, 64 to 20,000.
+    pub bitrate_kbps: u32,
+    /// Preferred in calls.
+    pub codec: VideoCodec,
+    /// Keep capture and encoder running between calls.
+    pub warm: bool,
+}
+
+/// A camera.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VideoSource {
+    /// GStreamer's `videotestsrc`.
+    Test {
+        /// The name of one of its patterns.
+        pattern: String,
+    },
+    /// A Video4Linux device node.
+    V4l2(PathBuf),
+    /// No camera.
+    None,
+}
+
+/// A video codec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VideoCodec {
+    /// H.264, constrained baseline.
+    H264,
+    /// VP8.
+    Vp8,
+}
+
+/// Microphone and loudspeaker.
+#[derive(Clone, Debug)]
+pub struct Audio {
+    /// The microphone.
+    pub source: AudioSource,
+    /// The loudspeaker.
+    pub sink: AudioSink,
+}
+
+/// A microphone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AudioSource {
+    /// GStreamer's `audiotestsrc`.
+    Test,
+    /// An ALSA PCM by name.
+    Alsa(String),
+    /// No microphone.
+    None,
+}
+
+/// A loudspeaker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AudioSink {
+    /// Decode and drop.
+    Null,
+    /// An ALSA PCM by name.
+    Alsa(String),
+}
+
+/// Where the other side's picture is shown.
+#[derive(Clone, Debug)]
+pub struct Display {
+    /// The screen.
+    pub sink: VideoSink,
+}
+
+/// A screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VideoSink {
+    /// Decode and drop.
+    Null,
+    /// A window or, without a desktop, the whole screen.
+    Window,
+}
+
+/// Whom the bell rings, and the limits of a call.
+#[derive(Clone, Debug)]
+pub struct Calls {
+    /// Whom `ring` calls, at most 16, without duplicates.
+    pub ring: Vec<UserRef>,
+    /// Whether outgoing calls have a picture.
+    pub call_type: CallType,
+    /// Seconds a call rings, 10 to 300.
+    pub answer_timeout_s: u32,
+    /// Seconds between repetitions of the call signal, 3 to 60.
+    pub dialing_interval_s: u32,
+    /// Seconds a lost connection may take to come back, 5 to 300.
+    pub disconnect_timeout_s: u32,
+    /// kbit/s a call may send; 0 is unlimited.
+    pub max_bandwidth_kbps: u32,
+    /// STUN and TURN servers besides the hub's, at most 8.
+    pub ice_servers: Vec<IceServer>,
+    /// Use only relayed candidates.
+    pub relay_only: bool,
+    /// Addresses to gather candidates on; empty means all.
+    pub bind: Vec<IpAddr>,
+}
+
+/// A STUN or TURN server.
+#[derive(Clone, Debug)]
+pub struct IceServer {
+    /// `stun:` and `turn:` addresses, at least one.
+    pub urls: Vec<String>,
+    /// The TURN user; always there with a `turn:` address.
+    pub username: Option<String>,
+    /// The TURN credential; always there with a `turn:` address.
+    pub credential: Option<Secret>,
+}
+
+/// The door opener.
+#[derive(Clone, Debug)]
+pub struct Door {
+    /// What pulls the bolt.
+    pub relay: Relay,
+    /// Milliseconds the relay is pulled, 100 to 60,000.
+    pub pulse_ms: u32,
+    /// Who may open it in a call; empty means nobody.
+    pub unlock_allowed: Vec<UserRef>,
+}
+
+/// What pulls the bolt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relay {
+    /// Nothing: this device has no door.
+    None,
+    /// A virtual relay that logs and publishes.
+    Log,
+}
+
+/// The broker for local control.
+#[derive(Clone, Debug)]
+pub struct Mqtt {
+    /// Host name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// The first level or levels of every topic, without slash at either end.
+    pub base: String,
+    /// The device's user at the broker.
+    pub username: Option<String>,
+    /// That user's password.
+    pub password: Option<Secret>,
+    /// Encrypt and verify. Off only on loopback or where the file says `plaintext = true`.
+    pub tls: bool,
+    /// A PEM file with at least one certificate, trusted besides the public roots.
+    pub ca: Option<PathBuf>,
+}
+
+/// What may be ordered over MQTT.
+#[derive(Clone, Debug)]
+pub struct Control {
+    /// The commands obeyed, out of [`VERBS`].
+    pub commands: Vec<String>,
+    /// Commands per second, 1 to 1,000, which is also the burst.
+    pub rate_per_s: u32,
+    /// Whether `kill` is obeyed.
+    pub test_commands: bool,
+}

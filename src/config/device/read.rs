@@ -1,0 +1,340 @@
+//! From the file to the types, section by section; a mistake in one hides none in another.
+
+use std::cell::RefCell;
+use std::net::IpAddr;
+use std::path::Path;
+
+use toml::de::DeValue;
+
+use super::parse;
+use super::{
+    Audio, Calls, Camera, ChatEndpoint, Control, Device, DeviceConfig, Display, Door, Hub,
+    IceServer, Mqtt, Relay, VERBS, VideoCodec, VideoSink, is_loopback,
+};
+use crate::config::document::{self, describe};
+use crate::config::fields::DEVICE;
+use crate::config::problem::{ConfigErrors, Problems, Report};
+use crate::config::reader::{FileReader, SectionReader};
+use crate::config::{Surroundings, suggest};
+use crate::protocol::address::UserRef;
+use crate::protocol::call_signal::CallType;
+
+/// Reads a device's file. Warnings go to the log.
+///
+/// # Errors
+/// Every mistake of the file, each with its place.
+pub fn load_device(path: &Path) -> Result<DeviceConfig, ConfigErrors> {
+    let report = check_device(path, &Surroundings::of_process());
+    for warning in &report.warnings {
+        tracing::warn!("{warning}");
+    }
+    report.outcome
+}
+
+/// Reads a device's file and gives warnings back instead of logging them.
+pub fn check_device(path: &Path, around: &Surroundings) -> Report<DeviceConfig> {
+    let text = match document::read(path) {
+        Ok(text) => text,
+        Err(errors) => {
+            return Report {
+                outcome: Err(errors),
+                warnings: Vec::new(),
+            };
+        }
+    };
+    let mut problems = Problems::new(path, &text);
+    let tree = document::parse(&text, &mut problems);
+    if !problems.is_empty() {
+        // What a broken text means is anybody's guess; more mistakes would be guesses too.
+        return problems.finish(None);
+    }
+    let problems = RefCell::new(problems);
+    let config = read(&FileReader {
+        tree: &tree,
+        sections: DEVICE,
+        problems: &problems,
+        base_dir: path.parent().unwrap_or(Path::new("")),
+        around,
+    });
+    problems.into_inner().finish(config)
+}
+
+fn read(file: &FileReader<'_>) -> Option<DeviceConfig> {
+    file.refuse_unknown_sections();
+    // Read all before the first `?`, so that every section gets its say.
+    let device = device(&file.section("device"));
+    let hub = hub(&file.section("hub"));
+    let camera = camera(&file.section("camera"));
+    let audio = audio(&file.section("audio"));
+    let display = display(&file.section("display"));
+    let ice_servers = file
+        .repeated("calls.ice_servers")
+        .iter()
+        .map(ice_server)
+        .collect();
+    let calls = calls(&file.section("calls"), ice_servers);
+    let door = door(&file.section("door"));
+    let mqtt = file.optional_section("mqtt").map(|section| mqtt(&section));
+    let control = control(&file.section("control"));
+    Some(DeviceConfig {
+        device: device?,
+        hub: hub?,
+        camera: camera?,
+        audio: audio?,
+        display: display?,
+        calls: calls?,
+        door: door?,
+        mqtt: match mqtt {
+            Some(mqtt) => Some(mqtt?),
+            None => None,
+        },
+        control: control?,
+    })
+}
+
+fn device(section: &SectionReader<'_>) -> Option<Device> {
+    let name = section.parsed("name", parse::device_name);
+    let state_dir = section.path("state_dir");
+    Some(Device {
+        name: name?,
+        state_dir: state_dir?,
+    })
+}
+
+fn hub(section: &SectionReader<'_>) -> Option<Hub> {
+    let api = section.parsed("api", parse::api);
+    let chat = section.parsed("chat", parse::chat);
+    let chat_host = if section.given("chat_host") {
+        section.parsed("chat_host", parse::host)
+    } else {
+        chat.as_ref().map(|chat| match chat {
+            ChatEndpoint::Tls { host, .. } => host.clone(),
+            ChatEndpoint::WebSocket(url) => parse::host_of(url),
+        })
+    };
+    let ca = section.certificates("ca");
+    let app_id = section.integer("app_id");
+    let auth_key = section.secret("auth_key", true);
+    let login = section.parsed("login", |text| {
+        UserRef::login(text).map(|_| text.to_owned())
+    });
+    let password = section.secret("password", true);
+    Some(Hub {
+        api: api?,
+        chat: chat?,
+        chat_host: chat_host?,
+        ca,
+        app_id: app_id?,
+        auth_key: auth_key?,
+        login: login?,
+        password: password?,
+    })
+}
+
+fn camera(section: &SectionReader<'_>) -> Option<Camera> {
+    let source = section.parsed("source", parse::video_source);
+    let width: Option<u32> = section.integer("width");
+    let height: Option<u32> = section.integer("height");
+    for (key, pixels) in [("width", width), ("height", height)] {
+        if pixels.is_some_and(|pixels| pixels % 2 != 0) {
+            section.fail(key, "must be even, for colour is stored at half resolution");
+        }
+    }
+    let framerate = section.integer("framerate");
+    let bitrate_kbps = section.integer("bitrate_kbps");
+    let codec = section.text("codec").map(|codec| match codec {
+        "vp8" => VideoCodec::Vp8,
+        _ => VideoCodec::H264,
+    });
+    let warm = section.boolean("warm");
+    Some(Camera {
+        source: source?,
+        width: width?,
+        height: height?,
+        framerate: framerate?,
+        bitrate_kbps: bitrate_kbps?,
+        codec: codec?,
+        warm: warm?,
+    })
+}
+
+fn audio(section: &SectionReader<'_>) -> Option<Audio> {
+    let source = section.parsed("source", parse::audio_source);
+    let sink = section.parsed("sink", parse::audio_sink);
+    Some(Audio {
+        source: source?,
+        sink: sink?,
+    })
+}
+
+fn display(section: &SectionReader<'_>) -> Option<Display> {
+    let sink = section.text("sink").map(|sink| match sink {
+        "window" => VideoSink::Window,
+        _ => VideoSink::Null,
+    });
+    Some(Display { sink: sink? })
+}
+
+fn user(value: &DeValue<'_>) -> Result<UserRef, String> {
+    match value {
+        DeValue::Integer(number) => u64::from_str_radix(number.as_str(), number.radix())
+            .map(UserRef::Id)
+            .map_err(|_| format!("{number} is no user number")),
+        DeValue::String(login) => UserRef::login(login),
+        other => Err(format!(
+            "must be a user's number or login, not {}",
+            describe(other)
+        )),
+    }
+}
+
+fn string<'v>(value: &'v DeValue<'_>) -> Result<&'v str, String> {
+    value
+        .as_str()
+        .ok_or_else(|| format!("must be a string, not {}", describe(value)))
+}
+
+fn ice_server(section: &SectionReader<'_>) -> Option<IceServer> {
+    let urls = section.list("urls", |value| parse::ice_url(string(value)?));
+    if urls.is_empty() {
+        section.fail("urls", "must name at least one address");
+    }
+    let username = section.parsed("username", |text| match text {
+        "" => Err("must not be empty".into()),
+        text => Ok(text.to_owned()),
+    });
+    let relay = urls.iter().any(|url| url.starts_with("turn:"));
+    if relay && !section.given("username") {
+        section.fail("username", "is required for a `turn:` address");
+    }
+    let credential = section.secret("credential", relay);
+    Some(IceServer {
+        urls,
+        username,
+        credential,
+    })
+}
+
+fn calls(section: &SectionReader<'_>, ice_servers: Option<Vec<IceServer>>) -> Option<Calls> {
+    let ring = section.list("ring", user);
+    let call_type = section.text("call_type").map(|kind| match kind {
+        "audio" => CallType::Audio,
+        _ => CallType::Video,
+    });
+    let answer_timeout_s = section.integer("answer_timeout_s");
+    let dialing_interval_s = section.integer("dialing_interval_s");
+    let disconnect_timeout_s = section.integer("disconnect_timeout_s");
+    let max_bandwidth_kbps = section.integer("max_bandwidth_kbps");
+    let relay_only = section.boolean("relay_only");
+    let bind = section.list("bind", |value| {
+        string(value)?
+            .parse::<IpAddr>()
+            .map_err(|_| "must be an IP address".to_owned())
+    });
+    Some(Calls {
+        ring,
+        call_type: call_type?,
+        answer_timeout_s: answer_timeout_s?,
+        dialing_interval_s: dialing_interval_s?,
+        disconnect_timeout_s: disconnect_timeout_s?,
+        max_bandwidth_kbps: max_bandwidth_kbps?,
+        ice_servers: ice_servers?,
+        relay_only: relay_only?,
+        bind,
+    })
+}
+
+fn door(section: &SectionReader<'_>) -> Option<Door> {
+    let relay = section.text("relay").map(|relay| match relay {
+        "log" => Relay::Log,
+        _ => Relay::None,
+    });
+    let pulse_ms = section.integer("pulse_ms");
+    let unlock_allowed = section.list("unlock_allowed", user);
+    Some(Door {
+        relay: relay?,
+        pulse_ms: pulse_ms?,
+        unlock_allowed,
+    })
+}
+
+fn mqtt(section: &SectionReader<'_>) -> Option<Mqtt> {
+    let host = section.parsed("host", parse::host);
+    let local = host.as_deref().map(is_loopback);
+    let tls = if section.given("tls") {
+        section.boolean("tls")
+    } else {
+        local.map(|local| !local)
+    };
+    let port = if section.given("port") {
+        section.integer("port")
+    } else {
+        tls.map(|tls| if tls { 8883 } else { 1883 })
+    };
+    let base = section.parsed("base", parse::topic_base);
+    let username = section.parsed("username", |text| match text.chars().count() {
+        1..=128 => Ok(text.to_owned()),
+        length => Err(format!("must be 1 to 128 characters, not {length}")),
+    });
+    let password = section.secret("password", false);
+    if password.is_some() && !section.given("username") {
+        section.fail("username", "is required with a password");
+    }
+    let ca = section.certificates("ca");
+    let plaintext = section.boolean("plaintext").unwrap_or_default();
+    if local == Some(false) && tls == Some(false) {
+        if plaintext {
+            section.warn(
+                "plaintext",
+                "warning: commands and the password travel unencrypted to another machine; \
+                 anybody on the way can read them and open the door",
+            );
+        } else {
+            section.fail(
+                "tls",
+                "may be off only for a broker on this machine (or with `plaintext = true`, \
+                 which lets anybody on the network open the door)",
+            );
+        }
+    }
+    if tls == Some(false) && section.given("ca") {
+        section.fail("ca", "has no use without TLS");
+    }
+    Some(Mqtt {
+        host: host?,
+        port: port?,
+        base: base?,
+        username,
+        password,
+        tls: tls?,
+        ca,
+    })
+}
+
+fn control(section: &SectionReader<'_>) -> Option<Control> {
+    let commands = if section.given("commands") {
+        section.list("commands", |value| {
+            let verb = string(value)?;
+            if VERBS.contains(&verb) {
+                Ok(verb.to_owned())
+            } else {
+                Err(suggest::unknown("command", verb, VERBS))
+            }
+        })
+    } else {
+        VERBS.iter().map(|verb| (*verb).to_owned()).collect()
+    };
+    let rate_per_s = section.integer("rate_per_s");
+    let test_commands = section.boolean("test_commands");
+    if test_commands == Some(true) {
+        section.warn(
+            "test_commands",
+            "warning: `kill` makes parts of this device crash on request; not for real doors",
+        );
+    }
+    Some(Control {
+        commands,
+        rate_per_s: rate_per_s?,
+        test_commands: test_commands?,
+    })
+}

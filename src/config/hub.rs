@@ -1,0 +1,378 @@
+//! `hub.toml`: the site server's configuration. `configs/hub.toml` is the annotated example.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// A text that must not appear in logs or errors.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a credential.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The credential itself.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+/// Everything the hub needs to know.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HubConfig {
+    /// Folder of the database, the local CA and, later, files. Created with mode 0700.
+    pub data_dir: PathBuf,
+    /// The application's number; clients send it when they create a session.
+    pub app_id: u64,
+    /// The application's key; clients send it too. It is in every client, so it keeps strangers'
+    /// mistakes out rather than strangers.
+    pub auth_key: Secret,
+    /// File with the administration key (mode 0600): whoever has it may create users. Without
+    /// it there is no administration over HTTP.
+    #[serde(default)]
+    pub admin_key_file: Option<PathBuf>,
+    /// The administration key itself; set from `admin_key_file`, or by `HubConfig::dev`.
+    #[serde(skip)]
+    pub admin_key: Option<Secret>,
+    /// Names and addresses under which clients reach the hub; the server's certificate carries
+    /// them besides localhost and the machine's name. The first is the chat host unless
+    /// `chat_host` says otherwise.
+    #[serde(default = "default_names")]
+    pub names: Vec<String>,
+    /// The domain of chat addresses. It must not contain "muc", which clients take for a room.
+    #[serde(default)]
+    pub chat_host: Option<String>,
+    /// Where the hub listens.
+    #[serde(default)]
+    pub listen: Listen,
+    /// Create a user on the fly when somebody logs in with an unknown login (AU-03). Off by
+    /// default: anybody with the auth key could fill the user table.
+    #[serde(default)]
+    pub auto_create_users: bool,
+    /// Accept guest sessions (AU-14).
+    #[serde(default = "yes")]
+    pub guests: bool,
+    /// Let anybody with the auth key sign up by `POST /users`.
+    #[serde(default = "yes")]
+    pub sign_up: bool,
+    /// Hand the application's credentials to the web phone at `/phone/config.json`, so that its
+    /// users need not type them. For sites where whoever reaches the hub may use it.
+    #[serde(default)]
+    pub phone_config: bool,
+    /// Bounds.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Remove `data_dir` at a clean end; only `HubConfig::dev` sets it.
+    #[serde(skip)]
+    pub is_scratch: bool,
+}
+
+/// Listening addresses; port 0 takes a free one.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Listen {
+    /// Plain HTTP and WebSocket: loopback only, for a reverse proxy and for programs on the
+    /// machine itself.
+    pub http: SocketAddr,
+    /// HTTPS and secure WebSocket.
+    pub https: SocketAddr,
+    /// XMPP over direct TLS.
+    pub xmpp_tls: SocketAddr,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self {
+            http: (Ipv4Addr::LOCALHOST, 8080).into(),
+            https: (Ipv4Addr::UNSPECIFIED, 8443).into(),
+            xmpp_tls: (Ipv4Addr::UNSPECIFIED, 5223).into(),
+        }
+    }
+}
+
+/// Bounds on what one client, or all together, may take.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Bytes of one stanza. A call offer with many candidates takes some 20 KiB.
+    pub stanza_bytes: usize,
+    /// Bytes of one REST request body.
+    pub body_bytes: usize,
+    /// Chat connections in all.
+    pub connections: usize,
+    /// Chat connections of one user; one more ends the oldest.
+    pub connections_per_user: usize,
+    /// Stanzas waiting for one slow reader before it is disconnected.
+    pub queued_stanzas: usize,
+    /// Bytes waiting for one slow reader before it is disconnected.
+    pub queued_bytes: usize,
+    /// Seconds of silence after which a connection is pinged.
+    pub idle_seconds: u64,
+    /// Seconds a silent connection has to answer the ping.
+    pub ping_seconds: u64,
+    /// Seconds from the first byte to a bound resource.
+    pub login_seconds: u64,
+    /// Failed log-ins in a row before an account waits.
+    pub login_failures: u32,
+    /// Seconds it waits.
+    pub lockout_seconds: i64,
+    /// Seconds a session lives after its last use (AU-05).
+    pub session_seconds: i64,
+    /// Seconds a guest's session lives (AU-14).
+    pub guest_seconds: i64,
+    /// Messages kept for a user who is away; the history has them all.
+    pub offline_messages: u32,
+    /// People in one group dialog.
+    pub occupants: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            stanza_bytes: 256 * 1024,
+            body_bytes: 256 * 1024,
+            connections: 5_000,
+            connections_per_user: 20,
+            queued_stanzas: 1_000,
+            queued_bytes: 4 * 1024 * 1024,
+            idle_seconds: 60,
+            ping_seconds: 30,
+            login_seconds: 30,
+            login_failures: 10,
+            lockout_seconds: 300,
+            session_seconds: 2 * 3600,
+            guest_seconds: 24 * 3600,
+            offline_messages: 1_000,
+            occupants: 1_000,
+        }
+    }
+}
+
+fn default_names() -> Vec<String> {
+    vec!["localhost".to_owned()]
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum HubConfigError {
+    /// A file cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is no TOML of this shape.
+    #[error("{path}: {message}")]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Line, field and fault.
+        message: String,
+    },
+    /// Fields contradict each other or the rules; all faults at once.
+    #[error("{}", .0.join("\n"))]
+    Rules(Vec<String>),
+    /// The scratch folder cannot be made.
+    #[error("cannot create a scratch folder: {0}")]
+    Scratch(std::io::Error),
+}
+
+impl HubConfig {
+    /// Reads `hub.toml` and the files it names.
+    ///
+    /// # Errors
+    /// [`HubConfigError`] with every broken rule.
+    pub fn load(path: &Path) -> Result<Self, HubConfigError> {
+        let text = read(path)?;
+        let mut config: Self = toml::from_str(&text).map_err(|error| HubConfigError::Syntax {
+            path: path.to_owned(),
+            message: error.to_string(),
+        })?;
+        let mut faults = config.faults();
+        if let Some(file) = &config.admin_key_file {
+            if let Some(fault) = readable_by_others(file) {
+                faults.push(fault);
+            }
+            let key = read(file)?.trim().to_owned();
+            if key.len() < 16 {
+                faults.push(format!("{}: the key has fewer than 16 characters", file.display()));
+            }
+            config.admin_key = Some(Secret::new(key));
+        }
+        if faults.is_empty() { Ok(config) } else { Err(HubConfigError::Rules(faults)) }
+    }
+
+    /// No configuration: loopback, free ports, a scratch folder, and keys made up by the caller.
+    ///
+    /// # Errors
+    /// When the scratch folder cannot be made.
+    pub fn dev(auth_key: Secret, admin_key: Secret) -> Result<Self, HubConfigError> {
+        let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Ok(Self {
+            data_dir: scratch_folder().map_err(HubConfigError::Scratch)?,
+            app_id: 1,
+            auth_key,
+            admin_key_file: None,
+            admin_key: Some(admin_key),
+            names: vec!["127.0.0.1".to_owned()],
+            chat_host: None,
+            listen: Listen {
+                http: loopback,
+                https: loopback,
+                xmpp_tls: loopback,
+            },
+            auto_create_users: false,
+            guests: true,
+            sign_up: true,
+            phone_config: true,
+            limits: Limits::default(),
+            is_scratch: true,
+        })
+    }
+
+    /// The domain of chat addresses.
+    pub fn chat_host(&self) -> &str {
+        self.chat_host
+            .as_deref()
+            .or(self.names.first().map(String::as_str))
+            .unwrap_or("localhost")
+    }
+
+    /// Every rule the configuration breaks, as sentences naming the field.
+    pub fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        if self.app_id == 0 {
+            faults.push("app_id: must be at least 1".to_owned());
+        }
+        if self.auth_key.reveal().is_empty() {
+            faults.push("auth_key: must not be empty".to_owned());
+        }
+        if self.names.is_empty() {
+            faults.push("names: at least one name or address is needed".to_owned());
+        }
+        let host = self.chat_host();
+        if host.contains("muc") {
+            faults.push(format!("chat_host: {host:?} contains \"muc\", which clients take for a room"));
+        }
+        if host.is_empty() || host.contains(['/', '@', ' ', '\'', '"', '<', '&']) {
+            faults.push(format!("chat_host: {host:?} is no host name"));
+        }
+        if !self.listen.http.ip().is_loopback() {
+            faults.push(format!(
+                "listen.http: {} is not loopback; plain HTTP stays on the machine, use listen.https",
+                self.listen.http
+            ));
+        }
+        let limits = &self.limits;
+        for (name, value, least) in [
+            ("stanza_bytes", limits.stanza_bytes, 10_000),
+            ("body_bytes", limits.body_bytes, 1_000),
+            ("connections", limits.connections, 1),
+            ("connections_per_user", limits.connections_per_user, 1),
+            ("queued_stanzas", limits.queued_stanzas, 1),
+            ("queued_bytes", limits.queued_bytes, limits.stanza_bytes),
+            ("idle_seconds", limits.idle_seconds as usize, 1),
+            ("ping_seconds", limits.ping_seconds as usize, 1),
+            ("login_seconds", limits.login_seconds as usize, 1),
+            ("occupants", limits.occupants, 2),
+        ] {
+            if value < least {
+                faults.push(format!("limits.{name}: {value} is below {least}"));
+            }
+        }
+        faults
+    }
+}
+
+fn read(path: &Path) -> Result<String, HubConfigError> {
+    std::fs::read_to_string(path).map_err(|source| HubConfigError::Read {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn readable_by_others(path: &Path) -> Option<String> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = path.metadata().ok()?.permissions().mode();
+    (mode & 0o077 != 0).then(|| {
+        format!("{}: mode {:o} lets others read it; chmod 600", path.display(), mode & 0o777)
+    })
+}
+
+fn scratch_folder() -> std::io::Result<PathBuf> {
+    use std::os::unix::fs::DirBuilderExt;
+    let name = format!("cubelet-hub-{}", uuid::Uuid::new_v4());
+    let path = std::env::temp_dir().join(name);
+    std::fs::DirBuilder::new().mode(0o700).create(&path)?;
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINIMAL: &str = "data_dir = '/var/lib/cubelet-hub'\napp_id = 7\nauth_key = 'key'\n";
+
+    #[test]
+    fn three_fields_suffice() {
+        let config: HubConfig = toml::from_str(MINIMAL).unwrap();
+        assert_eq!(config.faults(), Vec::<String>::new());
+        assert_eq!(config.chat_host(), "localhost");
+        assert!(!config.auto_create_users);
+    }
+
+    #[test]
+    fn all_broken_rules_are_told_at_once() {
+        let text = format!(
+            "{MINIMAL}names = ['muc.example']\n[listen]\nhttp = '0.0.0.0:80'\n[limits]\nconnections = 0"
+        );
+        let config: HubConfig = toml::from_str(&text).unwrap();
+        let faults = config.faults().join("\n");
+        for field in ["chat_host", "listen.http", "limits.connections"] {
+            assert!(faults.contains(field), "{field} is missing in {faults}");
+        }
+    }
+
+    #[test]
+    fn a_misspelt_field_is_refused_and_keys_never_show() {
+        let error = toml::from_str::<HubConfig>(&format!("{MINIMAL}app_idd = 1")).unwrap_err();
+        assert!(error.to_string().contains("app_idd"));
+        let config: HubConfig = toml::from_str(MINIMAL).unwrap();
+        assert!(!format!("{config:?}").contains("\"key\""));
+    }
+
+    #[test]
+    fn an_admin_key_others_can_read_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let key = folder.path().join("admin.key");
+        std::fs::write(&key, "0123456789abcdef").unwrap();
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+        let file = folder.path().join("hub.toml");
+        let text = MINIMAL.replace("app_id", &format!("admin_key_file = {key:?}\napp_id"));
+        std::fs::write(&file, text).unwrap();
+        let error = HubConfig::load(&file).unwrap_err().to_string();
+        assert!(error.contains("chmod 600"), "{error}");
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+        assert!(HubConfig::load(&file).unwrap().admin_key.is_some());
+    }
+}

@@ -1,0 +1,203 @@
+//! The JSON of a command, checked against its schema: unknown fields, wrong types and lengths
+//! are refused by name.
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::base::object_id::ObjectId;
+use crate::engine::command::{Command, CommandError, ErrorCode, UserRef};
+use crate::protocol::call_signal::CallType;
+
+/// The largest payload taken, in bytes.
+pub(super) const PAYLOAD_MAX: usize = 64 * 1024;
+/// The longest id, in characters.
+const ID_MAX: usize = 128;
+/// The longest text of a message, in characters.
+const TEXT_MAX: usize = 5_000;
+/// The longest reason of a rejection, in characters.
+const REASON_MAX: usize = 200;
+/// The most targets of a ring, as in `[calls] ring`.
+const TARGETS_MAX: usize = 16;
+
+/// Refuses a payload.
+pub(super) fn invalid(message: impl Into<String>) -> CommandError {
+    // Field names come from the sender, who may choose long ones.
+    let message: String = message.into();
+    let message = match message.char_indices().nth(300) {
+        Some((at, _)) => format!("{}…", &message[..at]),
+        None => message,
+    };
+    CommandError::new(ErrorCode::InvalidPayload, message)
+}
+
+/// The fields without the id, and the id: a string or a whole number, or null if there is none.
+pub(super) fn split(payload: &[u8]) -> Result<(Map<String, Value>, Value), CommandError> {
+    if payload.len() > PAYLOAD_MAX {
+        return Err(invalid(format!(
+            "{} bytes are more than the most {PAYLOAD_MAX}",
+            payload.len()
+        )));
+    }
+    if payload.is_empty() {
+        return Ok((Map::new(), Value::Null));
+    }
+    let value: Value = serde_json::from_slice(payload)
+        .map_err(|error| invalid(format!("the payload is no JSON: {error}")))?;
+    let Value::Object(mut fields) = value else {
+        return Err(invalid("the payload must be a JSON object"));
+    };
+    // shift_remove keeps the order of the rest, and with it the first mistake the first.
+    let id = fields.shift_remove("id").unwrap_or(Value::Null);
+    let fits = match &id {
+        Value::Null => true,
+        Value::Number(number) => number.is_i64() || number.is_u64(),
+        Value::String(text) => (1..=ID_MAX).contains(&text.chars().count()),
+        _ => false,
+    };
+    if fits {
+        Ok((fields, id))
+    } else {
+        Err(invalid(format!(
+            "id: must be a string of 1 to {ID_MAX} characters or a whole number"
+        )))
+    }
+}
+
+/// Whether there is such a verb, hidden ones included.
+pub(super) fn is_verb(verb: &str) -> bool {
+    verb == "kill" || crate::config::device::VERBS.contains(&verb)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ring {
+    #[serde(default)]
+    targets: Vec<UserRef>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Call {
+    user: UserRef,
+    call_type: Option<CallType>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reject {
+    reason: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Send {
+    to: Option<UserRef>,
+    dialog: Option<String>,
+    text: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kill {
+    actor: String,
+}
+
+/// The command of a verb with its fields.
+///
+/// # Errors
+/// `invalid_payload` naming the field and the rule, or `unknown_command`.
+pub(super) fn parse(
+    verb: &str,
+    fields: Map<String, Value>,
+    call_type: CallType,
+) -> Result<Command, CommandError> {
+    let plain = |command: Command| read::<Nothing>(&fields).map(|_| command);
+    match verb {
+        "ring" => {
+            let Ring { targets } = read(&fields)?;
+            if targets.len() > TARGETS_MAX {
+                return Err(invalid(format!(
+                    "targets: {} are more than the most {TARGETS_MAX}",
+                    targets.len()
+                )));
+            }
+            Ok(Command::Ring { targets })
+        }
+        "call" => {
+            let call: Call = read(&fields)?;
+            Ok(Command::Call {
+                user: call.user,
+                call_type: call.call_type.unwrap_or(call_type),
+            })
+        }
+        "answer" => plain(Command::Answer),
+        "reject" => {
+            let Reject { reason } = read(&fields)?;
+            if let Some(reason) = &reason {
+                length("reason", reason, REASON_MAX)?;
+            }
+            Ok(Command::Reject { reason })
+        }
+        "hangup" => plain(Command::Hangup),
+        "send" => send(read(&fields)?),
+        "unlock" => plain(Command::Unlock),
+        "snapshot" => plain(Command::Snapshot),
+        "press" => plain(Command::Press),
+        "kill" => {
+            let Kill { actor } = read(&fields)?;
+            length("actor", &actor, 64)?;
+            Ok(Command::Kill { actor })
+        }
+        _ => Err(CommandError::new(
+            ErrorCode::UnknownCommand,
+            "there is no such command",
+        )),
+    }
+}
+
+fn send(send: Send) -> Result<Command, CommandError> {
+    length("text", &send.text, TEXT_MAX)?;
+    match (&send.to, &send.dialog) {
+        (Some(_), Some(_)) => return Err(invalid("to and dialog: only one may be given")),
+        (None, None) => return Err(invalid("to or dialog: one is required")),
+        _ => {}
+    }
+    if let Some(dialog) = &send.dialog {
+        dialog
+            .parse::<ObjectId>()
+            .map_err(|error| invalid(format!("dialog: {error}")))?;
+    }
+    Ok(Command::Send {
+        to: send.to,
+        dialog: send.dialog,
+        text: send.text,
+    })
+}
+
+fn length(field: &str, text: &str, most: usize) -> Result<(), CommandError> {
+    match text.chars().count() {
+        0 => Err(invalid(format!("{field}: must not be empty"))),
+        length if length > most => Err(invalid(format!(
+            "{field}: {length} characters are more than the most {most}"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn read<T: DeserializeOwned>(fields: &Map<String, Value>) -> Result<T, CommandError> {
+    serde_path_to_error::deserialize(fields).map_err(|error| {
+        let path = error.path().to_string();
+        let rule = error.into_inner().to_string();
+        // At the top there is no path, and serde's text names the field itself.
+        invalid(if path == "." || rule.contains(&format!("`{path}`")) {
+            rule
+        } else {
+            format!("{path}: {rule}")
+        })
+    })
+}

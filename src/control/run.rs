@@ -1,0 +1,516 @@
+//! The loop that joins the engine, the decisions and the connection. It never waits for any of
+//! them: each turn takes one thing that is ready and moves on what it can.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use serde_json::{Value, json};
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{oneshot, watch};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::intake::{Answer, Intake, Verdict};
+use super::link::{Link, LinkEvent};
+use super::message::Message;
+use super::outbox::Outbox;
+use super::parts::StateParts;
+use super::topics::Topics;
+use super::window::Ticket;
+use super::{BrokerStatus, ControlSettings, EnginePort};
+use crate::base::backoff::Backoff;
+use crate::engine::command::{Command, CommandError, ErrorCode, Reply, Request};
+use crate::engine::event::Event;
+
+/// State is published at most this often: counters of a call change with every picture.
+const STATE_INTERVAL: Duration = Duration::from_millis(100);
+/// A connection that held this long was a success, and the next delay starts small again.
+const HEALTHY_AFTER: Duration = Duration::from_secs(10);
+/// How long a shutdown may take in all; running commands get the first part of it, queued
+/// messages the second, `offline` and the farewell the rest.
+const DRAIN_MAX: Duration = Duration::from_secs(3);
+const DRAIN_COMMANDS: Duration = Duration::from_secs(1);
+const DRAIN_QUEUE: Duration = Duration::from_secs(2);
+
+type Outcome = Result<Reply, CommandError>;
+type Running = Pin<Box<dyn Future<Output = (Ticket, Outcome)> + Send>>;
+
+/// Serves one device's control topics until `shutdown`, then publishes `offline` and disconnects,
+/// within 3 seconds. A broker that is down, now or later, is tried again with growing delays
+/// (300 ms to 30 s). Dropping the future closes the connection without farewell, whereupon the
+/// broker publishes the last will.
+pub async fn run(
+    settings: ControlSettings,
+    port: EnginePort,
+    shutdown: CancellationToken,
+    status: watch::Sender<BrokerStatus>,
+) {
+    Controller::new(settings, port, status).run(shutdown).await;
+}
+
+/// How far a shutdown has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Serving,
+    /// Running commands and queued messages are being finished.
+    Draining {
+        began: Instant,
+    },
+    /// `offline` is queued as the last message.
+    Leaving {
+        began: Instant,
+    },
+    /// DISCONNECT is on its way.
+    Farewell {
+        began: Instant,
+    },
+    Done,
+}
+
+struct Controller {
+    settings: ControlSettings,
+    port: EnginePort,
+    status: watch::Sender<BrokerStatus>,
+    topics: Topics,
+    intake: Intake,
+    outbox: Outbox,
+    parts: StateParts,
+    running: FuturesUnordered<Running>,
+    link: Option<Link>,
+    /// Since when the subscription stands; nothing is published before.
+    online: Option<Instant>,
+    connected_before: bool,
+    backoff: Backoff,
+    retry_at: Instant,
+    events_open: bool,
+    state_open: bool,
+    /// When the changed state may be published.
+    state_due: Option<Instant>,
+    state_published: Option<Instant>,
+    /// Messages dropped since the last time the device was online.
+    dropped: u64,
+    phase: Phase,
+}
+
+/// What made the loop turn.
+enum Turn {
+    Shutdown,
+    Link(LinkEvent),
+    Event(Result<Event, RecvError>),
+    StateChanged(bool),
+    StateDue,
+    Finished(Ticket, Outcome),
+    Retry,
+    DrainTick,
+}
+
+impl Controller {
+    fn new(
+        settings: ControlSettings,
+        port: EnginePort,
+        status: watch::Sender<BrokerStatus>,
+    ) -> Self {
+        let topics = Topics::new(&settings.mqtt.base, &settings.device);
+        let intake = Intake::new(topics.clone(), &settings.control, settings.call_type);
+        Self {
+            settings,
+            port,
+            status,
+            topics,
+            intake,
+            outbox: Outbox::new(),
+            parts: StateParts::default(),
+            running: FuturesUnordered::new(),
+            link: None,
+            online: None,
+            connected_before: false,
+            backoff: Backoff::standard(),
+            retry_at: Instant::now(),
+            events_open: true,
+            state_open: true,
+            state_due: None,
+            state_published: None,
+            dropped: 0,
+            phase: Phase::Serving,
+        }
+    }
+
+    async fn run(mut self, shutdown: CancellationToken) {
+        while self.phase != Phase::Done {
+            let turn = self.turn(&shutdown).await;
+            match turn {
+                Turn::Shutdown => self.begin_drain(),
+                Turn::Link(event) => self.on_link(event),
+                Turn::Event(event) => self.on_event(event),
+                Turn::StateChanged(open) => self.on_state_changed(open),
+                Turn::StateDue => self.publish_state(),
+                Turn::Finished(ticket, outcome) => self.on_finished(ticket, outcome),
+                Turn::Retry => self.connect(),
+                Turn::DrainTick => {}
+            }
+            self.pump();
+            self.advance_drain();
+        }
+        self.status.send_replace(BrokerStatus::Stopped);
+    }
+
+    async fn turn(&mut self, shutdown: &CancellationToken) -> Turn {
+        let serving = self.phase == Phase::Serving;
+        let state_due = self.state_due;
+        let retry = (serving && self.link.is_none()).then_some(self.retry_at);
+        let tick = self.drain_tick();
+        let Self {
+            link,
+            port,
+            running,
+            events_open,
+            state_open,
+            ..
+        } = self;
+        let link = async {
+            match link {
+                Some(link) => link.next().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = shutdown.cancelled(), if serving => Turn::Shutdown,
+            event = link => Turn::Link(event),
+            event = port.events.recv(), if *events_open => Turn::Event(event),
+            changed = port.state.changed(), if *state_open => Turn::StateChanged(changed.is_ok()),
+            Some((ticket, outcome)) = running.next(), if !running.is_empty() => {
+                Turn::Finished(ticket, outcome)
+            }
+            () = until(state_due) => Turn::StateDue,
+            () = until(retry) => Turn::Retry,
+            () = until(tick) => Turn::DrainTick,
+        }
+    }
+
+    fn connect(&mut self) {
+        self.status.send_replace(BrokerStatus::Connecting);
+        let opened = Link::open(
+            &self.settings.mqtt,
+            &self.settings.device,
+            &self.topics,
+            self.connected_before,
+        );
+        match opened {
+            Ok(link) => self.link = Some(link),
+            Err(error) => self.on_failed(error.to_string()),
+        }
+    }
+
+    fn on_link(&mut self, event: LinkEvent) {
+        match event {
+            LinkEvent::Connected {
+                receive_max,
+                packet_max,
+            } => {
+                self.connected_before = true;
+                self.outbox.connected(receive_max, packet_max);
+                let filter = self.topics.commands();
+                if !self
+                    .link
+                    .as_ref()
+                    .is_some_and(|link| link.subscribe(filter))
+                {
+                    self.on_failed("the subscription could not be sent".into());
+                }
+            }
+            LinkEvent::Subscribed(heard) => self.on_subscribed(heard),
+            LinkEvent::Arrived(arrival) => {
+                let topic = arrival.topic.clone();
+                match self.intake.arrive(std::time::Instant::now(), arrival) {
+                    Verdict::Ignore(reason) => tracing::warn!(topic, reason, "message ignored"),
+                    Verdict::Answer(answer) => self.reply(&answer),
+                    Verdict::Wait => {}
+                    Verdict::Execute(ticket, command) => self.execute(&topic, ticket, command),
+                }
+            }
+            LinkEvent::Numbered(packet) => self.outbox.numbered(packet),
+            LinkEvent::Acknowledged(packet, refused) => {
+                let message = self.outbox.acknowledged(packet);
+                if let (Some(message), Some(reason)) = (message, refused) {
+                    // Trying again would be refused again: the broker's access list says no.
+                    tracing::error!(
+                        topic = message.topic,
+                        reason,
+                        "the broker refuses a message"
+                    );
+                }
+            }
+            LinkEvent::Disconnected => {
+                self.link = None;
+                self.online = None;
+                self.phase = Phase::Done;
+            }
+            LinkEvent::Failed(reason) => self.on_failed(reason),
+        }
+    }
+
+    /// Commands are heard from here on: only now does the device call itself online.
+    fn on_subscribed(&mut self, heard: bool) {
+        if heard {
+            tracing::info!(host = self.settings.mqtt.host, "online at the broker");
+        } else {
+            tracing::error!(
+                topic = self.topics.commands(),
+                "the broker does not let this device hear commands: check its access list"
+            );
+        }
+        if self.dropped > 0 {
+            let dropped = std::mem::take(&mut self.dropped);
+            tracing::warn!(dropped, "messages were dropped while the broker was away");
+        }
+        self.online = Some(Instant::now());
+        self.status.send_replace(BrokerStatus::Online);
+        self.outbox
+            .push(Message::availability(self.topics.availability(), "online"));
+        self.parts.forget();
+        self.publish_state();
+    }
+
+    fn on_failed(&mut self, reason: String) {
+        self.link = None;
+        self.outbox.disconnected();
+        let was_online = self.online.take();
+        if was_online.is_some_and(|since| since.elapsed() >= HEALTHY_AFTER) {
+            self.backoff.reset();
+        }
+        let delay = self.backoff.next_delay();
+        self.retry_at = Instant::now() + delay;
+        self.state_due = None;
+        tracing::warn!(
+            host = self.settings.mqtt.host,
+            reason,
+            retry_in_ms = delay.as_millis() as u64,
+            "not connected to the broker"
+        );
+        self.status.send_replace(BrokerStatus::Offline { reason });
+        if self.phase != Phase::Serving {
+            self.phase = Phase::Done;
+        }
+    }
+
+    fn on_event(&mut self, event: Result<Event, RecvError>) {
+        match event {
+            Ok(event) => self.queue_event(&event),
+            Err(RecvError::Lagged(missed)) => {
+                tracing::error!(missed, "events were lost between the engine and control");
+            }
+            Err(RecvError::Closed) => self.events_open = false,
+        }
+    }
+
+    fn queue_event(&mut self, event: &Event) {
+        let topic = self.topics.event(event.kind.topic());
+        match serde_json::to_vec(event) {
+            Ok(payload) => self.outbox.push(Message::event(topic, payload)),
+            Err(error) => tracing::error!(topic, %error, "an event has no JSON form"),
+        }
+        self.count_dropped();
+    }
+
+    fn count_dropped(&mut self) {
+        let before = self.dropped;
+        self.dropped += self.outbox.take_dropped();
+        // At 1, 2, 4, 8 …: a long outage shall not fill the disk with this line.
+        if self.dropped > 0 && (before == 0 || self.dropped.ilog2() > before.ilog2()) {
+            tracing::warn!(dropped = self.dropped, "the queue for the broker is full");
+        }
+    }
+
+    fn on_state_changed(&mut self, open: bool) {
+        self.state_open = open;
+        // Offline there is nothing to do: going online publishes everything.
+        if self.online.is_some() && self.state_due.is_none() {
+            let earliest = self.state_published.map(|at| at + STATE_INTERVAL);
+            let now = Instant::now();
+            self.state_due = Some(earliest.map_or(now, |earliest| earliest.max(now)));
+        }
+    }
+
+    fn publish_state(&mut self) {
+        self.state_due = None;
+        self.state_published = Some(Instant::now());
+        let state = serde_json::to_value(&*self.port.state.borrow_and_update());
+        let state = match state {
+            Ok(state) => state,
+            Err(error) => {
+                tracing::error!(%error, "the state has no JSON form");
+                return;
+            }
+        };
+        for (part, value) in self.parts.changes(state) {
+            self.outbox
+                .push(Message::state(self.topics.state(part.as_deref()), &value));
+        }
+    }
+
+    fn execute(&mut self, topic: &str, ticket: Ticket, command: Command) {
+        let unavailable = |message: &str| CommandError::new(ErrorCode::Unavailable, message);
+        if self.phase != Phase::Serving {
+            return self.on_finished(ticket, Err(unavailable("the device is shutting down")));
+        }
+        tracing::info!(topic, "command");
+        let (reply, answer) = oneshot::channel();
+        match self.port.requests.try_send(Request { command, reply }) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => {
+                return self.on_finished(ticket, Err(unavailable("the engine is busy")));
+            }
+            Err(TrySendError::Closed(_)) => {
+                return self.on_finished(ticket, Err(unavailable("the engine is not running")));
+            }
+        }
+        let limit = self.settings.command_timeout;
+        self.running.push(Box::pin(async move {
+            let outcome = match tokio::time::timeout(limit, answer).await {
+                Ok(Ok(outcome)) => outcome,
+                Ok(Err(_)) => Err(CommandError::new(
+                    ErrorCode::Internal,
+                    "the engine dropped the command; whether it was carried out is not known",
+                )),
+                Err(_) => Err(CommandError::new(
+                    ErrorCode::Timeout,
+                    format!("no outcome within {limit:?}; whether it was carried out is not known"),
+                )),
+            };
+            (ticket, outcome)
+        }));
+    }
+
+    fn on_finished(&mut self, ticket: Ticket, outcome: Outcome) {
+        let outcome = match outcome {
+            Ok(Reply::Json(details)) => Ok(details),
+            Ok(Reply::Jpeg(picture)) => self.publish_snapshot(picture),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &outcome {
+            tracing::info!(code = ?error.code, "command refused");
+        }
+        let now = std::time::Instant::now();
+        for answer in self.intake.complete(now, ticket, &outcome) {
+            self.reply(&answer);
+        }
+    }
+
+    fn publish_snapshot(&mut self, picture: Bytes) -> Result<Value, CommandError> {
+        let message = Message::snapshot(self.topics.snapshot(), picture);
+        let most = self.outbox.packet_max();
+        if message.packet_size() > most {
+            return Err(CommandError::new(
+                ErrorCode::Unavailable,
+                format!(
+                    "the picture has {} bytes, the broker takes packets of at most {most}",
+                    message.payload.len()
+                ),
+            ));
+        }
+        let details = json!({ "topic": message.topic, "bytes": message.payload.len() });
+        self.outbox.push(message);
+        Ok(details)
+    }
+
+    fn reply(&mut self, answer: &Answer) {
+        self.outbox.push(Message::reply(answer));
+        self.count_dropped();
+    }
+
+    /// Hands the client what the window has room for.
+    fn pump(&mut self) {
+        if self.online.is_none() {
+            return;
+        }
+        while let Some(message) = self.outbox.next() {
+            if !self
+                .link
+                .as_ref()
+                .is_some_and(|link| link.publish(&message))
+            {
+                // The channel has room for the whole window, so the client must be gone.
+                self.on_failed("the MQTT client takes no more messages".into());
+                return;
+            }
+        }
+        self.count_dropped();
+    }
+
+    fn begin_drain(&mut self) {
+        loop {
+            match self.port.events.try_recv() {
+                Ok(event) => self.queue_event(&event),
+                Err(TryRecvError::Lagged(_)) => {}
+                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+            }
+        }
+        if self.online.is_some() {
+            self.publish_state();
+        }
+        let began = Instant::now();
+        self.phase = Phase::Draining { began };
+    }
+
+    /// Takes the next step of a shutdown when it is due: commands end, the queue empties,
+    /// `offline` is acknowledged, DISCONNECT is out.
+    fn advance_drain(&mut self) {
+        match self.phase {
+            Phase::Serving | Phase::Done => {}
+            _ if self.online.is_none() => self.phase = Phase::Done,
+            Phase::Draining { began } => {
+                if !self.running.is_empty() && began.elapsed() < DRAIN_COMMANDS {
+                    return;
+                }
+                self.running.clear();
+                for ticket in self.intake.running() {
+                    let message = "the device shut down; whether it was carried out is not known";
+                    let error = CommandError::new(ErrorCode::Unavailable, message);
+                    self.on_finished(ticket, Err(error));
+                }
+                self.pump();
+                if self.outbox.is_empty() || began.elapsed() >= DRAIN_QUEUE {
+                    self.outbox
+                        .push(Message::availability(self.topics.availability(), "offline"));
+                    self.phase = Phase::Leaving { began };
+                    self.pump();
+                }
+            }
+            Phase::Leaving { began } if self.outbox.is_empty() => {
+                self.phase = Phase::Farewell { began };
+                if !self.link.as_ref().is_some_and(Link::disconnect) {
+                    self.phase = Phase::Done;
+                }
+            }
+            // Closing without farewell makes the broker publish `offline` for us.
+            Phase::Leaving { began } | Phase::Farewell { began } => {
+                if began.elapsed() >= DRAIN_MAX {
+                    tracing::warn!("the broker did not take the last messages in time");
+                    self.phase = Phase::Done;
+                }
+            }
+        }
+    }
+
+    /// When a shutdown needs its next look even if nothing happens.
+    fn drain_tick(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Serving | Phase::Done => None,
+            Phase::Draining { began } if !self.running.is_empty() => Some(began + DRAIN_COMMANDS),
+            Phase::Draining { began } => Some(began + DRAIN_QUEUE),
+            Phase::Leaving { began } | Phase::Farewell { began } => Some(began + DRAIN_MAX),
+        }
+    }
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

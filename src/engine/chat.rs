@@ -1,0 +1,227 @@
+//! The `Chat` actor: keeps the chat connection and brings what arrives to whom it concerns.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use actix::prelude::*;
+use futures::future::LocalBoxFuture;
+use parking_lot::RwLock;
+use tokio::sync::mpsc;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::calls::SignalArrived;
+use super::door::DoorMessage;
+use super::event::EventKind;
+use super::mailbox::MAILBOX_CAPACITY;
+use super::state::ChatStatus;
+use super::supervised::{Life, supervised};
+use super::wiring::Wiring;
+use crate::chat::{self, ChatClient, ChatEvent, ChatRunner, ChatSettings, ConnectionStatus};
+use crate::config;
+use crate::protocol::chat_message::{ChatMessage, Incoming, Marker};
+use crate::rest::RestClient;
+use crate::store::Store;
+
+/// What arrived and this actor has not looked at yet.
+const EVENT_QUEUE: usize = 64;
+
+/// The chat client of the present connection loop; outlives the actor, so that a message can be
+/// stored for sending while the actor is away.
+#[derive(Clone)]
+pub struct ChatLine {
+    settings: ChatSettings,
+    rest: RestClient,
+    store: Store,
+    client: Arc<RwLock<ChatClient>>,
+}
+
+impl ChatLine {
+    /// A line nobody serves yet: messages are stored, signals are refused as offline.
+    pub fn new(settings: ChatSettings, rest: RestClient, store: Store) -> Self {
+        let (client, _) = chat::chat(settings.clone(), Arc::new(rest.clone()), store.clone());
+        Self { settings, rest, store, client: Arc::new(RwLock::new(client)) }
+    }
+
+    /// The client to send with now.
+    pub fn client(&self) -> ChatClient {
+        self.client.read().clone()
+    }
+
+    fn renew(&self) -> ChatRunner {
+        let source = Arc::new(self.rest.clone());
+        let (client, runner) = chat::chat(self.settings.clone(), source, self.store.clone());
+        *self.client.write() = client;
+        runner
+    }
+}
+
+/// The configuration's endpoint as the chat's own.
+pub fn endpoint(configured: &config::ChatEndpoint) -> chat::ChatEndpoint {
+    match configured {
+        config::ChatEndpoint::Tls { host, port } => {
+            chat::ChatEndpoint::Tls { host: host.clone(), port: *port }
+        }
+        config::ChatEndpoint::WebSocket(url) => chat::ChatEndpoint::WebSocket(url.clone()),
+    }
+}
+
+/// The actor.
+pub struct Chat {
+    _life: Life,
+    wiring: Wiring,
+    running: Option<DropGuard>,
+}
+
+supervised!(Chat, drain = say_goodbye);
+
+impl Chat {
+    /// Not connected.
+    pub fn new(life: Life, wiring: Wiring) -> Self {
+        Self { _life: life, wiring, running: None }
+    }
+
+    /// What is under way gets its acknowledgement before the stream is closed.
+    fn say_goodbye(&mut self) -> LocalBoxFuture<'static, ()> {
+        self.running = None;
+        let mut status = self.wiring.chat.client().watch_status();
+        Box::pin(async move {
+            let is_over = |now: &ConnectionStatus| {
+                matches!(now, ConnectionStatus::Offline { reason: None })
+            };
+            // An error means that the loop is gone, which is what is waited for.
+            let _ = status.wait_for(is_over).await;
+        })
+    }
+}
+
+impl Actor for Chat {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
+        let token = CancellationToken::new();
+        self.running = Some(token.clone().drop_guard());
+        let runner = self.wiring.chat.renew();
+        let (events, mut arriving) = mpsc::channel(EVENT_QUEUE);
+        ctx.spawn(runner.run(events, token).into_actor(self));
+        let wiring = self.wiring.clone();
+        let receive = async move {
+            while let Some(event) = arriving.recv().await {
+                on_event(&wiring, event).await;
+            }
+        };
+        ctx.spawn(receive.into_actor(self));
+        let wiring = self.wiring.clone();
+        let mut status = self.wiring.chat.client().watch_status();
+        let follow = async move {
+            loop {
+                let now = status.borrow_and_update().clone();
+                show(&wiring, now).await;
+                if status.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        ctx.spawn(follow.into_actor(self));
+    }
+}
+
+impl Drop for Chat {
+    fn drop(&mut self) {
+        self.wiring.board.update(|state| {
+            state.chat.status = ChatStatus::Offline;
+            state.chat.reason = Some("the chat actor is away".to_owned());
+        });
+    }
+}
+
+async fn show(wiring: &Wiring, now: ConnectionStatus) {
+    let outbox = outbox_length(wiring).await;
+    wiring.board.update(|state| {
+        (state.chat.status, state.chat.reason) = match now {
+            ConnectionStatus::Online { .. } => (ChatStatus::Online, None),
+            // The last failure stays readable while the next try is under way.
+            ConnectionStatus::Connecting => (ChatStatus::Connecting, state.chat.reason.take()),
+            ConnectionStatus::Offline { reason } => (ChatStatus::Offline, reason),
+            ConnectionStatus::Refused { reason } => (ChatStatus::Refused, Some(reason)),
+        };
+        state.chat.outbox = outbox.unwrap_or(state.chat.outbox);
+    });
+}
+
+async fn outbox_length(wiring: &Wiring) -> Option<u64> {
+    wiring
+        .store
+        .pending_count()
+        .await
+        .inspect_err(|error| tracing::warn!(%error, "the outbox cannot be counted"))
+        .ok()
+}
+
+async fn on_event(wiring: &Wiring, event: ChatEvent) {
+    match event {
+        ChatEvent::Online { user, .. } => tracing::info!(user, "chat is online"),
+        ChatEvent::Incoming(incoming) => on_incoming(wiring, incoming).await,
+        ChatEvent::Acknowledged { message_id } => {
+            wiring.board.publish(EventKind::ChatSent { message: message_id });
+            if let Some(outbox) = outbox_length(wiring).await {
+                wiring.board.update(|state| state.chat.outbox = outbox);
+            }
+        }
+        ChatEvent::Refused { message_id, reason } => {
+            wiring.board.publish(EventKind::ChatRefused { message: message_id, reason });
+        }
+        ChatEvent::Iq(_) => tracing::debug!("an unasked iq was ignored"),
+    }
+}
+
+async fn on_incoming(wiring: &Wiring, incoming: Incoming) {
+    match incoming {
+        Incoming::Message(message) => on_message(wiring, message).await,
+        Incoming::Marker { marker, message_id, from, .. } => {
+            let marker = match marker {
+                Marker::Delivered => "delivered",
+                Marker::Read => "read",
+            };
+            wiring.board.publish(EventKind::ChatMarker { message: message_id, from, marker });
+        }
+        Incoming::Call { from, is_own_copy, signal: Ok(signal) } => {
+            // A mailbox that cannot take it is logged there; the sender repeats its invitation.
+            let _ = wiring.slots.calls.tell(SignalArrived { from, is_own_copy, signal });
+        }
+        Incoming::Call { from, signal: Err(error), .. } => {
+            tracing::warn!(from, %error, "a call signal that cannot be read was ignored");
+        }
+        Incoming::System { from, is_own_copy: false, params } => {
+            let params: HashMap<String, String> = params.into_iter().collect();
+            if params.contains_key("cubelet") {
+                // As above; the asking side has its own time-out.
+                let _ = wiring.slots.door.tell(DoorMessage { from, params });
+            }
+        }
+        Incoming::Error { id, code, text } => {
+            tracing::warn!(id, code, text, "the hub could not deliver a stanza of ours");
+        }
+        Incoming::System { .. } | Incoming::Typing { .. } => {}
+        Incoming::Other(why) => tracing::debug!(why, "a stanza was ignored"),
+    }
+}
+
+async fn on_message(wiring: &Wiring, message: ChatMessage) {
+    if message.is_own_copy || wiring.user() == Some(message.sender) {
+        return;
+    }
+    wiring.board.publish(EventKind::ChatMessage {
+        message: message.id.clone(),
+        from: message.sender,
+        dialog: message.dialog_id.clone(),
+        text: message.body,
+    });
+    // Whoever follows the events is this device's reader; that it is on its way there is as
+    // "read" as a headless device can know.
+    let client = wiring.chat.client();
+    let dialog = message.dialog_id.as_deref();
+    if let Err(error) = client.marker(Marker::Read, message.sender, &message.id, dialog).await {
+        tracing::warn!(%error, message = message.id, "the read marker was not sent");
+    }
+}

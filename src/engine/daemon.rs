@@ -1,0 +1,241 @@
+//! A whole device: its own thread with an actix system, the actors in it, and the handle others
+//! hold.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::audio::Audio;
+use super::board::Board;
+use super::calls::{Calls, HangUp};
+use super::camera::Camera;
+use super::chat::{Chat, ChatLine};
+use super::command::Request;
+use super::dispatch;
+use super::door::Door;
+use super::event::Event;
+use super::gallery::Gallery;
+use super::session::Session;
+use super::state::DeviceState;
+use super::supervisor::{ChildSpec, Supervisor};
+use super::wiring::{Slots, Wiring};
+use crate::base::tls::TlsError;
+use crate::call::end::EndReason;
+use crate::chat::ChatSettings;
+use crate::config::DeviceConfig;
+use crate::media;
+use crate::media::{AudioFanout, VideoFanout};
+use crate::protocol::address::Realm;
+use crate::rest::{Login, RestClient, RestError, RestSettings};
+use crate::store::{Store, StoreError};
+
+/// Commands that may wait for the engine.
+const REQUEST_BACKLOG: usize = 64;
+/// How long a call may take to say good-bye at shutdown.
+const DRAIN_LIMIT: Duration = Duration::from_secs(3);
+
+/// Why a device could not be started at all. Anything the network does later is not here: it is
+/// retried and shown in the state.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The REST client refuses its settings.
+    #[error(transparent)]
+    Rest(#[from] RestError),
+    /// The CA file cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// GStreamer cannot be initialised.
+    #[error(transparent)]
+    Media(#[from] media::MediaError),
+    /// The state folder, a thread or a runtime could not be made.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was attempted.
+        what: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// What lets the layers above talk to a running device.
+#[derive(Clone)]
+pub struct Port {
+    /// Commands go in here.
+    pub requests: mpsc::Sender<Request>,
+    board: Board,
+    gallery: Gallery,
+}
+
+impl Port {
+    /// The pictures received in the last call, as JPEG; empty unless
+    /// [`Options::keep_frames`] is set.
+    pub fn received_pictures(&self) -> Vec<bytes::Bytes> {
+        self.gallery.pictures()
+    }
+
+    /// Every event from now on.
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.board.events()
+    }
+
+    /// The state, now and as it changes.
+    pub fn state(&self) -> watch::Receiver<DeviceState> {
+        self.board.watch()
+    }
+}
+
+/// A running device. Dropping it does not stop it; [`Daemon::stop`] does.
+pub struct Daemon {
+    /// How to talk to it.
+    pub port: Port,
+    shutdown: CancellationToken,
+    thread: JoinHandle<()>,
+}
+
+/// Makes further supervised actors (the control plane's) once the device's own parts are there.
+pub type MoreActors = Box<dyn FnOnce(&Port) -> Vec<ChildSpec> + Send>;
+
+/// What the configuration does not say.
+pub struct Options {
+    /// Keep some pictures of each call for [`Port::received_pictures`].
+    pub keep_frames: bool,
+    /// Actors of the layers above.
+    pub more: MoreActors,
+}
+
+impl Daemon {
+    /// Starts a device. Nothing here waits for the network.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub fn start(config: DeviceConfig, options: Options) -> Result<Self, StartError> {
+        let config = Arc::new(config);
+        let folder = &config.device.state_dir;
+        std::fs::create_dir_all(folder).map_err(|source| StartError::Io {
+            what: format!("cannot make the state folder {}", folder.display()),
+            source,
+        })?;
+        let is_warm = config.camera.warm;
+        let (requests, queue) = mpsc::channel(REQUEST_BACKLOG);
+        let board = Board::new();
+        let gallery = Gallery::default();
+        let port = Port { requests, board: board.clone(), gallery: gallery.clone() };
+        let shutdown = CancellationToken::new();
+        let parts = Parts::open(&config, board, gallery, options.keep_frames)?;
+        if is_warm {
+            // The report is in the log; nobody needs to wait for it.
+            drop(media::prewarm(&[super::media_settings::codec(config.camera.codec)])?);
+        }
+        let (token, seen) = (shutdown.clone(), port.clone());
+        let thread = std::thread::Builder::new()
+            .name(format!("control-{}", config.device.name))
+            .spawn(move || {
+                actix::System::new().block_on(parts.run(queue, token, seen, options.more));
+            })
+            .map_err(|source| StartError::Io { what: "cannot start a thread".into(), source })?;
+        Ok(Self { port, shutdown, thread })
+    }
+
+    /// Asks it to end and waits until it has: calls are hung up, media and files closed.
+    pub async fn stop(self) {
+        self.shutdown.cancel();
+        let thread = self.thread;
+        let joined = tokio::task::spawn_blocking(move || thread.join()).await;
+        if !matches!(joined, Ok(Ok(()))) {
+            tracing::error!("the control thread ended with a panic");
+        }
+    }
+}
+
+/// What outlives every actor of one device.
+struct Parts {
+    wiring: Wiring,
+}
+
+impl Parts {
+    fn open(
+        config: &Arc<DeviceConfig>,
+        board: Board,
+        gallery: Gallery,
+        keep_frames: bool,
+    ) -> Result<Self, StartError> {
+        let hub = &config.hub;
+        let store = Store::open(&config.device.state_dir.join("cubelet.db"))?;
+        let realm = Realm { app_id: hub.app_id, chat_host: hub.chat_host.clone() };
+        let rest = RestClient::new(
+            RestSettings {
+                api: hub.api.clone(),
+                app_id: hub.app_id,
+                auth_key: hub.auth_key.expose().to_owned().into(),
+                ca: hub.ca.clone(),
+            },
+            Login::new(hub.login.clone(), hub.password.expose()),
+        )?;
+        let settings = ChatSettings {
+            endpoint: super::chat::endpoint(&hub.chat),
+            realm: realm.clone(),
+            tls: crate::base::tls::client_config(hub.ca.as_deref())?,
+        };
+        let wiring = Wiring {
+            config: config.clone(),
+            board,
+            slots: Slots::default(),
+            realm,
+            chat: ChatLine::new(settings, rest.clone(), store.clone()),
+            rest,
+            store,
+            identity: watch::Sender::new(None),
+            video: VideoFanout::new(),
+            audio: AudioFanout::new(),
+            gallery,
+            keep_frames,
+        };
+        Ok(Self { wiring })
+    }
+
+    async fn run(
+        self,
+        requests: mpsc::Receiver<Request>,
+        shutdown: CancellationToken,
+        port: Port,
+        more: MoreActors,
+    ) {
+        let Self { wiring } = self;
+        let (crash, crashes) = mpsc::channel(1);
+        let mut specs = own_actors(&wiring);
+        specs.extend(more(&port));
+        let stop_actors = CancellationToken::new();
+        let supervisor = Supervisor::new(specs, wiring.board.clone(), crashes);
+        let running = actix::spawn(supervisor.run(stop_actors.clone()));
+        let dispatching = actix::spawn(dispatch::run(wiring.clone(), requests, crash));
+        shutdown.cancelled().await;
+        // Calls first, while the chat connection can still carry the good-bye.
+        let _ = wiring.slots.calls.ask(HangUp(EndReason::Shutdown), DRAIN_LIMIT).await;
+        stop_actors.cancel();
+        if running.await.is_err() {
+            tracing::error!("the supervisor panicked");
+        }
+        dispatching.abort();
+    }
+}
+
+fn own_actors(wiring: &Wiring) -> Vec<ChildSpec> {
+    let slots = wiring.slots.clone();
+    let give = || wiring.clone();
+    let (session, chat, calls) = (give(), give(), give());
+    let (camera, audio, door) = (give(), give(), give());
+    vec![
+        ChildSpec::new("session", slots.session, move |life| Session::new(life, session.clone())),
+        ChildSpec::new("chat", slots.chat, move |life| Chat::new(life, chat.clone())),
+        ChildSpec::new("camera", slots.camera, move |life| Camera::new(life, camera.clone())),
+        ChildSpec::new("audio", slots.audio, move |life| Audio::new(life, audio.clone())),
+        ChildSpec::new("calls", slots.calls, move |life| Calls::new(life, calls.clone())),
+        ChildSpec::new("door", slots.door, move |life| Door::new(life, door.clone())),
+    ]
+}

@@ -1,0 +1,227 @@
+//! The `Door` actor: the relay, and who may pull it.
+//!
+//! A station without a relay opens the door of the other side: it asks in a system message
+//! (`cubelet=unlock`, `session_id`, `request_id`), which this actor answers on the station that
+//! has the relay (`cubelet=unlock_result`, `request_id`, `ok`, `reason`).
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use actix::prelude::*;
+use tokio::sync::oneshot;
+
+use super::calls::WhoIsInCall;
+use super::command::{CommandError, ErrorCode};
+use super::directory;
+use super::event::EventKind;
+use super::mailbox::MAILBOX_CAPACITY;
+use super::supervised::{Life, supervised};
+use super::wiring::Wiring;
+use crate::config::Relay;
+use crate::protocol::address::UserId;
+
+/// How long the other station may take to answer an unlock request.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+/// How long `Calls` may take to say who is in a call.
+const ASK_LIMIT: Duration = Duration::from_secs(2);
+
+/// Unlock requests under way to other stations.
+type Pending = HashMap<String, oneshot::Sender<Result<(), CommandError>>>;
+
+/// The actor.
+pub struct Door {
+    _life: Life,
+    wiring: Wiring,
+    relock: Option<SpawnHandle>,
+    pending: Pending,
+}
+
+supervised!(Door);
+
+/// Open the door, by control: the own relay, or the other side's.
+#[derive(Message)]
+#[rtype(result = "Result<serde_json::Value, CommandError>")]
+pub struct Unlock;
+
+/// A system message for the door came in.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct DoorMessage {
+    /// Who sent it.
+    pub from: UserId,
+    /// Its parameters.
+    pub params: HashMap<String, String>,
+}
+
+impl Door {
+    /// Locked.
+    pub fn new(life: Life, wiring: Wiring) -> Self {
+        Self { _life: life, wiring, relock: None, pending: HashMap::new() }
+    }
+
+    fn has_relay(&self) -> bool {
+        self.wiring.config.door.relay != Relay::None
+    }
+
+    fn pull(&mut self, by: String, call: Option<String>, ctx: &mut Context<Self>) {
+        let pulse = Duration::from_millis(self.wiring.config.door.pulse_ms.into());
+        tracing::info!(by, ?pulse, "door relay pulled");
+        let event = EventKind::DoorUnlocked { by, call };
+        let now = super::event::unix_ms();
+        self.wiring.board.update(|state| {
+            state.door.unlocked = true;
+            state.door.last_unlocked = Some(now);
+        });
+        self.wiring.board.publish(event);
+        if let Some(running) = self.relock.take() {
+            ctx.cancel_future(running);
+        }
+        self.relock = Some(ctx.run_later(pulse, |door, _| {
+            door.relock = None;
+            door.wiring.board.update(|state| state.door.unlocked = false);
+        }));
+    }
+
+    fn answer(&self, to: UserId, request: &str, result: Result<(), String>) {
+        let mut params = vec![
+            ("cubelet".to_owned(), "unlock_result".to_owned()),
+            ("request_id".to_owned(), request.to_owned()),
+            ("ok".to_owned(), result.is_ok().to_string()),
+        ];
+        if let Err(reason) = result {
+            params.push(("reason".to_owned(), reason));
+        }
+        let client = self.wiring.chat.client();
+        actix::spawn(async move {
+            let params: Vec<(&str, &str)> =
+                params.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            // The asking side has its own time-out.
+            if let Err(error) = client.system(to, &params).await {
+                tracing::warn!(to, %error, "the answer about the door was not sent");
+            }
+        });
+    }
+
+    fn refuse(&self, to: UserId, request: &str, reason: &str) {
+        self.wiring.board.publish(EventKind::DoorRefused {
+            by: to.to_string(),
+            reason: reason.to_owned(),
+        });
+        self.answer(to, request, Err(reason.to_owned()));
+    }
+}
+
+impl Actor for Door {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
+        // A relay left pulled by a former life falls back with this one.
+        self.wiring.board.update(|state| state.door.unlocked = false);
+    }
+}
+
+impl Handler<Unlock> for Door {
+    type Result = ResponseActFuture<Self, Result<serde_json::Value, CommandError>>;
+
+    fn handle(&mut self, _: Unlock, ctx: &mut Self::Context) -> Self::Result {
+        if self.has_relay() {
+            self.pull("control".to_owned(), None, ctx);
+            return Box::pin(fut::ready(Ok(serde_json::json!({ "door": "local" }))));
+        }
+        let wiring = self.wiring.clone();
+        let request = uuid::Uuid::new_v4().to_string();
+        let (answered, answer) = oneshot::channel();
+        self.pending.insert(request.clone(), answered);
+        let name = request.clone();
+        let ask = async move {
+            let (call, peer) = wiring
+                .slots
+                .calls
+                .ask(WhoIsInCall, ASK_LIMIT)
+                .await
+                .map_err(|error| CommandError::new(ErrorCode::Unavailable, error.to_string()))?
+                .ok_or_else(|| {
+                    let message = "this device has no relay and is in no call whose door to open";
+                    CommandError::new(ErrorCode::WrongState, message)
+                })?;
+            let params =
+                [("cubelet", "unlock"), ("session_id", &call), ("request_id", &request)];
+            wiring
+                .chat
+                .client()
+                .system(peer, &params)
+                .await
+                .map_err(|error| CommandError::new(ErrorCode::Unavailable, error.to_string()))?;
+            match tokio::time::timeout(ANSWER_LIMIT, answer).await {
+                Ok(Ok(result)) => result.map(|()| {
+                    serde_json::json!({ "door": "remote", "peer": peer, "call": call })
+                }),
+                _ => Err(CommandError::new(ErrorCode::Timeout, "the other side did not answer")),
+            }
+        };
+        Box::pin(ask.into_actor(self).map(move |result, door, _| {
+            door.pending.remove(&name);
+            result
+        }))
+    }
+}
+
+impl Handler<DoorMessage> for Door {
+    type Result = ();
+
+    fn handle(&mut self, message: DoorMessage, ctx: &mut Self::Context) {
+        let DoorMessage { from, params } = message;
+        let get = |name: &str| params.get(name).cloned().unwrap_or_default();
+        let request = get("request_id");
+        match get("cubelet").as_str() {
+            "unlock_result" => {
+                let Some(waiting) = self.pending.remove(&request) else { return };
+                let result = if get("ok") == "true" {
+                    Ok(())
+                } else {
+                    Err(CommandError::new(ErrorCode::NotAllowed, get("reason")))
+                };
+                // The asker may have given up in this very moment.
+                let _ = waiting.send(result);
+            }
+            "unlock" => self.on_remote_unlock(from, request, get("session_id"), ctx),
+            other => tracing::debug!(from, kind = other, "system message not for the door"),
+        }
+    }
+}
+
+impl Door {
+    /// Somebody asks to open this door: they must be in this very call and on the list.
+    fn on_remote_unlock(
+        &mut self,
+        from: UserId,
+        request: String,
+        session: String,
+        ctx: &mut Context<Self>,
+    ) {
+        if !self.has_relay() {
+            return self.refuse(from, &request, "this station has no door");
+        }
+        let wiring = self.wiring.clone();
+        let check = async move {
+            let in_call = wiring.slots.calls.ask(WhoIsInCall, ASK_LIMIT).await;
+            let is_in_call =
+                in_call.is_ok_and(|call| call.is_some_and(|(id, peer)| id == session && peer == from));
+            if !is_in_call {
+                return Err("only the one in the call may open the door");
+            }
+            if !directory::contains(&wiring, &wiring.config.door.unlock_allowed, from).await {
+                return Err("you are not on this door's list");
+            }
+            Ok(session)
+        };
+        ctx.spawn(check.into_actor(self).map(move |checked, door, ctx| match checked {
+            Ok(call) => {
+                door.pull(from.to_string(), Some(call), ctx);
+                door.answer(from, &request, Ok(()));
+            }
+            Err(reason) => door.refuse(from, &request, reason),
+        }));
+    }
+}

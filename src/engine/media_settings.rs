@@ -1,0 +1,101 @@
+//! The configuration's words for media, turned into media's own settings.
+
+use crate::config::{self, DeviceConfig};
+use crate::media::peer::{IceServer, PeerSettings};
+use crate::media::sink::{AudioSinkKind, VideoSinkKind};
+use crate::media::{
+    AudioSourceKind, AudioSourceSettings, VideoCodec, VideoSourceKind, VideoSourceSettings,
+};
+use crate::protocol::call_signal::CallType;
+
+/// The camera; none when the device has none.
+pub fn video_source(config: &DeviceConfig) -> Option<VideoSourceSettings> {
+    let camera = &config.camera;
+    let source = match &camera.source {
+        config::VideoSource::Test { pattern } => {
+            VideoSourceKind::Test { pattern: pattern.clone() }
+        }
+        config::VideoSource::V4l2(device) => VideoSourceKind::V4l2 {
+            device: device.display().to_string(),
+        },
+        config::VideoSource::None => return None,
+    };
+    Some(VideoSourceSettings {
+        source,
+        width: camera.width,
+        height: camera.height,
+        framerate: camera.framerate,
+        bitrate_kbps: camera.bitrate_kbps,
+        warm: camera.warm,
+    })
+}
+
+/// The microphone; none when the device has none.
+pub fn audio_source(config: &DeviceConfig) -> Option<AudioSourceSettings> {
+    let source = match &config.audio.source {
+        config::AudioSource::Test => AudioSourceKind::Test,
+        config::AudioSource::Alsa(device) => AudioSourceKind::Alsa { device: device.clone() },
+        config::AudioSource::None => return None,
+    };
+    Some(AudioSourceSettings { source, warm: config.camera.warm })
+}
+
+/// The configuration's codec as media's own.
+pub fn codec(configured: config::VideoCodec) -> VideoCodec {
+    match configured {
+        config::VideoCodec::H264 => VideoCodec::H264,
+        config::VideoCodec::Vp8 => VideoCodec::Vp8,
+    }
+}
+
+/// A call's peer connection.
+pub fn peer(config: &DeviceConfig, call_type: CallType) -> PeerSettings {
+    let calls = &config.calls;
+    PeerSettings {
+        call_type,
+        preferred_codec: codec(config.camera.codec),
+        ice_servers: calls
+            .ice_servers
+            .iter()
+            .map(|server| IceServer {
+                urls: server.urls.clone(),
+                username: server.username.clone().unwrap_or_default(),
+                credential: server
+                    .credential
+                    .as_ref()
+                    .map(|secret| secret.expose().to_owned())
+                    .unwrap_or_default(),
+            })
+            .collect(),
+        relay_only: calls.relay_only,
+        bind: calls.bind.clone(),
+        max_bitrate_kbps: (calls.max_bandwidth_kbps > 0).then_some(calls.max_bandwidth_kbps),
+        video_sink: match config.display.sink {
+            config::VideoSink::Null => VideoSinkKind::Null,
+            config::VideoSink::Window => VideoSinkKind::Window,
+        },
+        audio_sink: match &config.audio.sink {
+            config::AudioSink::Null => AudioSinkKind::Null,
+            config::AudioSink::Alsa(device) => AudioSinkKind::Alsa { device: device.clone() },
+        },
+        keep_frames: false,
+    }
+}
+
+/// The camera as the configuration spells it.
+pub fn name_of_camera(config: &DeviceConfig) -> String {
+    match &config.camera.source {
+        config::VideoSource::Test { pattern } => format!("test:{pattern}"),
+        config::VideoSource::V4l2(device) => format!("v4l2:{}", device.display()),
+        config::VideoSource::None => "none".to_owned(),
+    }
+}
+
+/// The microphone as the configuration spells it.
+pub fn name_of_microphone(config: &DeviceConfig) -> String {
+    match &config.audio.source {
+        config::AudioSource::Test => "test".to_owned(),
+        config::AudioSource::Alsa(device) => format!("alsa:{device}"),
+        config::AudioSource::None => "none".to_owned(),
+    }
+}

@@ -1,0 +1,74 @@
+//! What every actor is given: the configuration, the board, the slots of the others, and the
+//! parts of the layer below that outlive actors.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::audio::Audio;
+use super::board::Board;
+use super::calls::Calls;
+use super::camera::Camera;
+use super::chat::{Chat, ChatLine};
+use super::door::Door;
+use super::gallery::Gallery;
+use super::mailbox::Slot;
+use super::session::Session;
+use crate::config::DeviceConfig;
+use crate::media::{AudioFanout, VideoFanout};
+use crate::protocol::address::{Realm, UserId};
+use crate::rest::RestClient;
+use crate::store::Store;
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Wiring {
+    /// The device's configuration.
+    pub config: Arc<DeviceConfig>,
+    /// State and events.
+    pub board: Board,
+    /// Where the other actors are.
+    pub slots: Slots,
+    /// The application and its chat host.
+    pub realm: Realm,
+    /// REST client; renews its session by itself.
+    pub rest: RestClient,
+    /// The database, on its own thread.
+    pub store: Store,
+    /// The way into the chat, with its durable outbox.
+    pub chat: ChatLine,
+    /// Our user, once the session actor has logged in.
+    pub identity: watch::Sender<Option<UserId>>,
+    /// Pictures of the camera for whoever watches.
+    pub video: VideoFanout,
+    /// Sound of the microphone for whoever listens.
+    pub audio: AudioFanout,
+    /// Pictures received in the last call.
+    pub gallery: Gallery,
+    /// Whether received pictures go to the gallery.
+    pub keep_frames: bool,
+}
+
+/// The present incarnation of each actor.
+#[derive(Clone, Default)]
+pub struct Slots {
+    /// Session and its renewal.
+    pub session: Slot<Session>,
+    /// The chat connection.
+    pub chat: Slot<Chat>,
+    /// All calls.
+    pub calls: Slot<Calls>,
+    /// The camera.
+    pub camera: Slot<Camera>,
+    /// Microphone and speaker.
+    pub audio: Slot<Audio>,
+    /// The door's relay.
+    pub door: Slot<Door>,
+}
+
+impl Wiring {
+    /// Our user, once known.
+    pub fn user(&self) -> Option<UserId> {
+        *self.identity.borrow()
+    }
+}

@@ -1,0 +1,123 @@
+//! A request, read: parameters, credentials, who asks.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use actix_web::HttpRequest;
+use actix_web::web::Payload;
+use futures::StreamExt;
+use serde_json::{Map, Value as Json};
+
+use super::error::ApiError;
+use super::params::read_form;
+use crate::hub::auth::secret;
+use crate::hub::site::Site;
+use crate::hub::store::sessions::{self, Session};
+use crate::protocol::address::UserId;
+
+/// A request with its body read and bounded.
+pub struct Request {
+    /// The site.
+    pub site: Arc<Site>,
+    /// Query and body together; the body wins.
+    pub params: Json,
+    /// Who connects.
+    pub address: Option<IpAddr>,
+    token: Option<String>,
+    auth_key: Option<String>,
+    admin_key: Option<String>,
+}
+
+impl Request {
+    /// Reads a request.
+    ///
+    /// # Errors
+    /// A body beyond the bound, or one that is not what it says.
+    pub async fn read(
+        http: &HttpRequest,
+        mut body: Payload,
+        site: Arc<Site>,
+    ) -> Result<Self, ApiError> {
+        let limit = site.config.limits.body_bytes;
+        let mut bytes = Vec::new();
+        while let Some(chunk) = body.next().await {
+            let chunk = chunk.map_err(|error| ApiError::bad_request(error.to_string()))?;
+            if bytes.len() + chunk.len() > limit {
+                return Err(ApiError::too_large(limit));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        let text = String::from_utf8(bytes)
+            .map_err(|_| ApiError::bad_request("The request body is not UTF-8"))?;
+        let header = |name: &str| {
+            let value = http.headers().get(name)?.to_str().ok()?;
+            (!value.is_empty()).then(|| value.to_owned())
+        };
+        let mut params = read_form(http.query_string());
+        params.extend(read_body(&text, header("content-type").as_deref())?);
+        Ok(Self {
+            site,
+            params: Json::Object(params),
+            address: http.peer_addr().map(|peer| peer.ip()),
+            token: header("CB-Token"),
+            auth_key: header("CB-AuthKey"),
+            admin_key: header("CB-Administration-API-Key"),
+        })
+    }
+
+    /// The token as sent.
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
+    /// Whether the header has the application's key.
+    pub fn has_auth_key(&self) -> bool {
+        let expected = self.site.config.auth_key.reveal();
+        self.auth_key.as_deref().is_some_and(|given| secret::same(given, expected))
+    }
+
+    /// Whether the header has the administration key.
+    pub fn has_admin_key(&self) -> bool {
+        let expected = self.site.config.admin_key.as_ref();
+        let given = self.admin_key.as_deref();
+        given.zip(expected).is_some_and(|(given, expected)| secret::same(given, expected.reveal()))
+    }
+
+    /// The live session of the token.
+    ///
+    /// # Errors
+    /// 401 with the text clients know.
+    pub async fn session(&self) -> Result<Session, ApiError> {
+        let hash = secret::token_hash(self.token().ok_or_else(ApiError::no_session)?);
+        let now = self.site.now();
+        let found = self.site.store.run(move |db| sessions::touch(db, hash, now)).await?;
+        found.ok_or_else(ApiError::no_session)
+    }
+
+    /// The user of the live session.
+    ///
+    /// # Errors
+    /// 401 without a session, 403 for an application session.
+    pub async fn user(&self) -> Result<UserId, ApiError> {
+        let user = self.session().await?.user;
+        user.ok_or_else(|| ApiError::forbidden("The session has no user: log in first"))
+    }
+}
+
+fn read_body(text: &str, content_type: Option<&str>) -> Result<Map<String, Json>, ApiError> {
+    let trimmed = text.trim();
+    if trimmed.is_empty() {
+        return Ok(Map::new());
+    }
+    // curl sends JSON under the form type unless told otherwise, so the text itself decides.
+    let is_json = trimmed.starts_with('{')
+        || content_type.is_some_and(|kind| kind.starts_with("application/json"));
+    if !is_json {
+        return Ok(read_form(trimmed));
+    }
+    match serde_json::from_str(trimmed) {
+        Ok(Json::Object(body)) => Ok(body),
+        Ok(_) => Err(ApiError::bad_request("The request body is no JSON object")),
+        Err(error) => Err(ApiError::bad_request(format!("The request body is no JSON: {error}"))),
+    }
+}

@@ -1,0 +1,220 @@
+//! From the first stream header to a bound resource (wire reference A.3, A.4).
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use minidom::Element;
+use zeroize::Zeroizing;
+
+use super::router::{Connection, Outbox};
+use super::stanza::{Refusal, result};
+use super::stream::{Ending, Features, Inbound, Transport};
+use crate::hub::auth::{self, LoginError, secret};
+use crate::hub::site::Site;
+use crate::protocol::address::{Realm, UserId};
+use crate::protocol::ns;
+
+/// Tries one stream has.
+const MAX_TRIES: u32 = 3;
+/// A resource must not be contained in any other address, so a client's wish needs some length.
+const MIN_RESOURCE: usize = 16;
+/// Beyond this a wish is not taken.
+const MAX_RESOURCE: usize = 64;
+
+/// Logs a stream in and enters it into the router.
+pub async fn negotiate<T: Transport>(
+    site: &Site,
+    transport: &mut T,
+    address: Option<IpAddr>,
+) -> Result<(Arc<Connection>, Outbox), Ending> {
+    let host = &site.realm.chat_host;
+    transport.open(host, Features::Login).await?;
+    let user = authenticate(site, transport, address).await?;
+    transport.restart(&Element::bare("success", ns::SASL)).await?;
+    transport.open(host, Features::Bind).await?;
+    bind(site, transport, user).await
+}
+
+async fn next<T: Transport>(transport: &mut T) -> Result<Element, Ending> {
+    loop {
+        match transport.receive().await {
+            Inbound::Element(element) => return Ok(element),
+            Inbound::Nothing(None) => {}
+            // Before log-in there is no reason to be lenient.
+            Inbound::Nothing(Some(reason)) => {
+                tracing::info!(reason, "malformed element before log-in");
+                return Err(Ending::Error("not-well-formed"));
+            }
+            Inbound::End(ending) => return Err(ending),
+        }
+    }
+}
+
+async fn authenticate<T: Transport>(
+    site: &Site,
+    transport: &mut T,
+    address: Option<IpAddr>,
+) -> Result<UserId, Ending> {
+    for _ in 0..MAX_TRIES {
+        let element = next(transport).await?;
+        if !element.is("auth", ns::SASL) {
+            return Err(Ending::Error("not-authorized"));
+        }
+        let condition = match try_plain(site, &element, address).await {
+            Ok(user) => return Ok(user),
+            Err(condition) => condition,
+        };
+        let failure = Element::builder("failure", ns::SASL)
+            .append(Element::bare(condition, ns::SASL))
+            .build();
+        transport.send(&[failure]).await?;
+    }
+    Err(Ending::Error("policy-violation"))
+}
+
+async fn try_plain(
+    site: &Site,
+    element: &Element,
+    address: Option<IpAddr>,
+) -> Result<UserId, &'static str> {
+    if element.attr("mechanism") != Some("PLAIN") {
+        return Err("invalid-mechanism");
+    }
+    let text = Zeroizing::new(element.text());
+    let (user, password) = read_plain(&site.realm, text.trim())?;
+    match auth::for_chat(site, user, password, address).await {
+        Ok(()) => Ok(user),
+        Err(LoginError::Locked(seconds)) => {
+            tracing::warn!(user, seconds, "chat log-in refused for a while");
+            Err("temporary-auth-failure")
+        }
+        Err(LoginError::Wrong | LoginError::Unknown) => {
+            tracing::info!(user, "chat log-in failed");
+            Err("not-authorized")
+        }
+        Err(error) => {
+            tracing::error!(user, %error, "chat log-in could not be checked");
+            Err("temporary-auth-failure")
+        }
+    }
+}
+
+/// `authzid NUL authcid NUL password` (RFC 4616). An authorisation id is tolerated if it names
+/// the same user, as old clients send their bare address.
+fn read_plain(realm: &Realm, text: &str) -> Result<(UserId, String), &'static str> {
+    let bytes = BASE64_STANDARD.decode(text).map(Zeroizing::new);
+    let bytes = bytes.map_err(|_| "incorrect-encoding")?;
+    let message = std::str::from_utf8(&bytes).map_err(|_| "malformed-request")?;
+    let mut parts = message.splitn(3, '\0');
+    let (Some(authzid), Some(name), Some(password)) = (parts.next(), parts.next(), parts.next())
+    else {
+        return Err("malformed-request");
+    };
+    // Some clients give the whole address as their name.
+    let local = name.strip_suffix(&format!("@{}", realm.chat_host)).unwrap_or(name);
+    let user = local
+        .split_once('-')
+        .filter(|(_, app)| app.parse() == Ok(realm.app_id))
+        .and_then(|(user, _)| user.parse().ok())
+        .ok_or("not-authorized")?;
+    let is_same = authzid.is_empty()
+        || authzid == local
+        || authzid.split('/').next() == Some(realm.user(user).as_str());
+    if is_same { Ok((user, password.to_owned())) } else { Err("invalid-authzid") }
+}
+
+async fn bind<T: Transport>(
+    site: &Site,
+    transport: &mut T,
+    user: UserId,
+) -> Result<(Arc<Connection>, Outbox), Ending> {
+    loop {
+        let element = next(transport).await?;
+        let request = element.get_child("bind", ns::BIND);
+        let Some(request) = request.filter(|_| element.name() == "iq") else {
+            if element.name() == "iq" {
+                transport.send(&[Refusal::UNAVAILABLE.answer(&element)]).await?;
+                continue;
+            }
+            return Err(Ending::Error("not-authorized"));
+        };
+        let wish = request.get_child("resource", ns::BIND).map(Element::text);
+        let resource = wish
+            .filter(|wish| is_safe_resource(&site.realm, user, wish))
+            .unwrap_or_else(|| secret::random_text(24));
+        let address = site.realm.connection(user, &resource);
+        let jid = Element::builder("jid", ns::BIND).append(address.as_str());
+        let answer = Element::builder("bind", ns::BIND).append(jid).build();
+        let limits = &site.config.limits;
+        let (connection, outbox) = Connection::new(
+            user,
+            resource,
+            address,
+            limits.queued_stanzas,
+            limits.queued_bytes,
+        );
+        site.router.register(&connection, limits.connections_per_user);
+        // Through the queue, so that nothing can overtake it.
+        connection.push(result(&element, Some(answer)));
+        return Ok((connection, outbox));
+    }
+}
+
+/// The SDK drops every message whose sender's address contains its own resource (A.1), so a
+/// wished resource must not be part of an address of this realm.
+fn is_safe_resource(realm: &Realm, user: UserId, wish: &str) -> bool {
+    (MIN_RESOURCE..=MAX_RESOURCE).contains(&wish.len())
+        && wish.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+        // An object id or a number could be part of a room's or a user's address.
+        && !wish.bytes().all(|byte| byte.is_ascii_hexdigit())
+        && !realm.user(user).contains(wish)
+        && !realm.room("").contains(wish)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn realm() -> Realm {
+        Realm {
+            app_id: 7,
+            chat_host: "a-rather-long-chat.example".into(),
+        }
+    }
+
+    fn plain(text: &str) -> Result<(UserId, String), &'static str> {
+        read_plain(&realm(), &BASE64_STANDARD.encode(text))
+    }
+
+    #[test]
+    fn a_name_with_and_without_authorisation_id_is_understood() {
+        for text in [
+            "\0001001-7\0pw",
+            "1001-7\0001001-7\0pw",
+            "1001-7@a-rather-long-chat.example\0001001-7\0pw",
+            "\0001001-7@a-rather-long-chat.example\0pw",
+        ] {
+            assert_eq!(plain(text), Ok((1001, "pw".into())), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn other_apps_other_users_and_nonsense_are_refused() {
+        assert_eq!(plain("\0001001-8\0pw"), Err("not-authorized"));
+        assert_eq!(plain("1002-7\0001001-7\0pw"), Err("invalid-authzid"));
+        assert_eq!(plain("1001-7 pw"), Err("malformed-request"));
+        assert_eq!(read_plain(&realm(), "%%%"), Err("incorrect-encoding"));
+    }
+
+    #[test]
+    fn a_wished_resource_must_not_be_part_of_an_address() {
+        assert!(is_safe_resource(&realm(), 1, "kiosk-entrance-0001"));
+        for bad in ["short", "1234567890123456", "66f0aa000102030405000001", "a-rather-long-chat",
+            "with space in the middle", "ünïcödé-resource-long"]
+        {
+            assert!(!is_safe_resource(&realm(), 1, bad), "{bad}");
+        }
+    }
+}

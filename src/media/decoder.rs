@@ -1,0 +1,125 @@
+//! Which decoder this machine really has; tried with pictures a working encoder made.
+
+use gstreamer as gst;
+use gstreamer_app as gst_app;
+use parking_lot::Mutex;
+
+use super::VideoCodec;
+use super::encoder::{self, Encoder};
+use super::pipeline::Pipeline;
+
+/// Enough to start the slowest driver.
+const LIMIT: gst::ClockTime = gst::ClockTime::from_seconds(10);
+
+/// A decoder that was seen working, or the last resort where that could not be tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decoder {
+    /// The GStreamer element.
+    pub element: &'static str,
+    codec: VideoCodec,
+}
+
+fn candidates(codec: VideoCodec) -> &'static [&'static str] {
+    match codec {
+        VideoCodec::H264 => &[
+            "v4l2slh264dec",
+            "v4l2h264dec",
+            "mppvideodec",
+            "avdec_h264",
+            "openh264dec",
+        ],
+        VideoCodec::Vp8 => &["v4l2slvp8dec", "vp8dec", "avdec_vp8"],
+    }
+}
+
+impl Decoder {
+    /// From RTP to pictures; the decoder is named `decoder`. After damage nothing is shown until
+    /// the next key frame, which is asked for with an upstream event.
+    pub(super) fn description(self) -> String {
+        let (depayloader, parser) = match self.codec {
+            VideoCodec::H264 => ("rtph264depay", "h264parse ! "),
+            VideoCodec::Vp8 => ("rtpvp8depay", ""),
+        };
+        let decoder = match self.element {
+            // Frame threads would hold back as many pictures as there are threads.
+            "avdec_h264" => "avdec_h264 name=decoder max-threads=1 output-corrupt=false",
+            "avdec_vp8" => "avdec_vp8 name=decoder max-threads=1",
+            element => &format!("{element} name=decoder"),
+        };
+        format!("{depayloader} wait-for-keyframe=true request-keyframe=true ! {parser}{decoder}")
+    }
+
+    /// The caps of RTP as it enters a receive pipeline.
+    pub(super) fn rtp_caps(codec: VideoCodec) -> gst::Caps {
+        gst::Caps::builder("application/x-rtp")
+            .field("media", "video")
+            .field("encoding-name", codec.encoding_name())
+            .field("clock-rate", 90_000)
+            .field("payload", i32::from(super::peer::RECEIVE_PAYLOAD_TYPE))
+            .build()
+    }
+
+    fn try_out(self, packets: &[gst::Buffer]) -> Result<(), String> {
+        if gst::ElementFactory::find(self.element).is_none() {
+            return Err("not installed".into());
+        }
+        let pipeline = Pipeline::parse(
+            &format!(
+                "appsrc name=in format=time ! {} ! appsink name=out sync=false",
+                self.description()
+            ),
+            |_| {},
+        )?;
+        let input: gst_app::AppSrc = pipeline.element("in")?;
+        let output: gst_app::AppSink = pipeline.element("out")?;
+        input.set_caps(Some(&Self::rtp_caps(self.codec)));
+        pipeline.play()?;
+        for packet in packets {
+            input
+                .push_buffer(packet.clone())
+                .map_err(|error| error.to_string())?;
+        }
+        input.end_of_stream().map_err(|error| error.to_string())?;
+        match output.try_pull_sample(LIMIT) {
+            Some(_) => Ok(()),
+            None => Err(pipeline
+                .play()
+                .err()
+                .unwrap_or_else(|| "no picture came out".into())),
+        }
+    }
+}
+
+/// The first decoder that works; tried once per process and format. Blocks while trying. Where
+/// nothing can encode the pictures to try with, the first installed software decoder.
+pub fn probe(codec: VideoCodec) -> Option<Decoder> {
+    static CHOSEN: Mutex<[Option<Decoder>; 2]> = Mutex::new([None, None]);
+    let mut chosen = CHOSEN.lock();
+    if let Some(decoder) = chosen[codec.index()] {
+        return Some(decoder);
+    }
+    let packets = encoder::probe(codec)
+        .map_err(|error| error.to_string())
+        .and_then(Encoder::try_out)
+        .unwrap_or_default();
+    for element in candidates(codec) {
+        let decoder = Decoder { element, codec };
+        let works = if packets.is_empty() {
+            !element.starts_with("v4l2") && gst::ElementFactory::find(element).is_some()
+        } else {
+            match decoder.try_out(&packets) {
+                Ok(()) => true,
+                Err(reason) => {
+                    tracing::debug!(%codec, element, reason, "video decoder refused");
+                    false
+                }
+            }
+        };
+        if works {
+            tracing::info!(%codec, element, "video decoder chosen");
+            chosen[codec.index()] = Some(decoder);
+            return Some(decoder);
+        }
+    }
+    None
+}

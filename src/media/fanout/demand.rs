@@ -1,0 +1,24 @@
+//! What consumers want of a source, so that it captures and encodes only while somebody looks.
+
+use crate::media::VideoCodec;
+
+/// The sum of what all consumers want.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Demand {
+    /// Pictures or sound, in any form.
+    pub capture: bool,
+    pub(super) codecs: [bool; 2],
+    pub(super) limits_kbps: [Option<u32>; 2],
+}
+
+impl Demand {
+    /// Whether somebody subscribes to this format.
+    pub fn wants(self, codec: VideoCodec) -> bool {
+        self.codecs[codec.index()]
+    }
+
+    /// The lowest bitrate limit of those who subscribe to this format.
+    pub fn limit_kbps(self, codec: VideoCodec) -> Option<u32> {
+        self.limits_kbps[codec.index()]
+    }
+}

@@ -1,0 +1,22 @@
+//! Where a source and its consumers meet.
+//!
+//! Invariant: a fanout outlives both sides. Sources come and go under living consumers, consumers
+//! come and go under a living source, and publishing never waits.
+//! Must not enter: pipelines, encoders, sockets; who the consumers are.
+
+mod audio;
+mod demand;
+mod key_frame_gate;
+mod queue;
+mod video;
+
+pub use audio::{AudioFanout, AudioPublisher};
+pub use demand::Demand;
+pub(super) use key_frame_gate::Urgency;
+pub use queue::Subscription;
+pub use video::{CaptureHold, SnapshotError, VideoFanout, VideoPublisher};
+
+use std::sync::Arc;
+
+/// Wakes the source when the demand changed. Called with no lock held; must not block.
+pub(super) type Waker = Arc<dyn Fn() + Send + Sync>;

@@ -1,0 +1,357 @@
+//! The meeting point of a camera and everybody who looks through it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use gstreamer as gst;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use super::Waker;
+use super::demand::Demand;
+use super::key_frame_gate::{KeyFrameGate, Urgency};
+use super::queue::{Overflow, Owner, Pushed, Queue, Subscription, VIDEO_CAPACITY};
+use crate::media::VideoCodec;
+use crate::media::rtp::EncodedFrame;
+use crate::media::snapshot;
+
+/// A picture this old still shows what the camera sees.
+const FRESH: Duration = Duration::from_millis(500);
+
+/// Why there is no picture.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum SnapshotError {
+    /// No camera is configured, or it is being restarted.
+    #[error("no video source is running")]
+    NoSource,
+    /// The camera does not work.
+    #[error("the video source has failed: {0}")]
+    Source(String),
+    /// It runs, but gave nothing.
+    #[error("no picture came within {0:?}")]
+    TimedOut(Duration),
+    /// The picture could not be made into a JPEG.
+    #[error("the picture cannot be encoded: {0}")]
+    Encode(String),
+}
+
+/// The lasting meeting point of one camera and its consumers. Clones are the same fanout.
+#[derive(Clone, Default)]
+pub struct VideoFanout {
+    core: Arc<Core>,
+}
+
+struct Core {
+    state: Mutex<State>,
+    demand: watch::Sender<Demand>,
+    /// Bumped when there is a new picture or new trouble.
+    changed: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct State {
+    publisher: u64,
+    waker: Option<Waker>,
+    formats: [Format; 2],
+    holds: usize,
+    picture: Option<Picture>,
+    trouble: Option<String>,
+}
+
+#[derive(Default)]
+struct Format {
+    members: Vec<Member>,
+    gate: KeyFrameGate,
+}
+
+struct Member {
+    queue: Arc<Queue>,
+    limit_kbps: Option<u32>,
+}
+
+struct Picture {
+    sample: gst::Sample,
+    taken: Instant,
+}
+
+impl Default for Core {
+    fn default() -> Self {
+        Self {
+            state: Mutex::default(),
+            demand: watch::Sender::new(Demand::default()),
+            changed: watch::Sender::new(0),
+        }
+    }
+}
+
+impl VideoFanout {
+    /// One with neither source nor consumers.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Joins: the first frame will be a key frame, which is made at once.
+    pub fn subscribe(&self, codec: VideoCodec) -> Subscription {
+        self.subscribe_limited(codec, None)
+    }
+
+    /// Joins with a limit to what this consumer can take. The encoder is shared, so it obeys the
+    /// lowest limit of all.
+    pub fn subscribe_limited(&self, codec: VideoCodec, limit_kbps: Option<u32>) -> Subscription {
+        let queue = Queue::new(VIDEO_CAPACITY, Overflow::UntilKeyFrame);
+        {
+            let mut state = self.core.state.lock();
+            let format = &mut state.formats[codec.index()];
+            format.members.push(Member {
+                queue: Arc::clone(&queue),
+                limit_kbps,
+            });
+            format.gate.request(Urgency::Joined);
+        }
+        self.core.update_demand();
+        Subscription {
+            queue,
+            owner: Arc::new(Membership {
+                core: Arc::clone(&self.core),
+                codec,
+            }),
+        }
+    }
+
+    /// Keeps the camera running, as long as the hold lives, for somebody who will soon subscribe
+    /// or wants a snapshot.
+    pub fn hold_capture(&self) -> CaptureHold {
+        self.core.state.lock().holds += 1;
+        self.core.update_demand();
+        CaptureHold {
+            core: Arc::clone(&self.core),
+        }
+    }
+
+    /// Asks for a key frame after damage; at most about one a second is made per encoder, and a
+    /// request in between is answered at the end of that second.
+    pub fn request_key_frame(&self, codec: VideoCodec) {
+        self.request(codec, Urgency::Repair);
+    }
+
+    pub(in crate::media) fn request(&self, codec: VideoCodec, urgency: Urgency) {
+        self.core.state.lock().formats[codec.index()]
+            .gate
+            .request(urgency);
+    }
+
+    /// What consumers want at the moment, and its changes.
+    pub fn demand(&self) -> watch::Receiver<Demand> {
+        self.core.demand.subscribe()
+    }
+
+    /// The current picture as a JPEG of the camera's configured size. Starts the camera when it
+    /// is not running.
+    ///
+    /// # Errors
+    /// [`SnapshotError`]; a camera in trouble is reported at once, not after `timeout`.
+    pub async fn snapshot(&self, timeout: Duration) -> Result<Bytes, SnapshotError> {
+        let _hold = self.hold_capture();
+        let sample = tokio::time::timeout(timeout, self.fresh_picture())
+            .await
+            .map_err(|_| self.why_no_picture(timeout))??;
+        snapshot::encode_jpeg_on_own_thread(sample)
+            .await
+            .map_err(SnapshotError::Encode)
+    }
+
+    async fn fresh_picture(&self) -> Result<gst::Sample, SnapshotError> {
+        let mut changed = self.core.changed.subscribe();
+        loop {
+            {
+                changed.borrow_and_update();
+                let state = self.core.state.lock();
+                match &state.picture {
+                    Some(picture) if picture.taken.elapsed() < FRESH => {
+                        return Ok(picture.sample.clone());
+                    }
+                    _ => {}
+                }
+                if let Some(trouble) = &state.trouble {
+                    return Err(SnapshotError::Source(trouble.clone()));
+                }
+            }
+            if changed.changed().await.is_err() {
+                return Err(SnapshotError::NoSource);
+            }
+        }
+    }
+
+    fn why_no_picture(&self, timeout: Duration) -> SnapshotError {
+        if self.core.state.lock().waker.is_none() {
+            SnapshotError::NoSource
+        } else {
+            SnapshotError::TimedOut(timeout)
+        }
+    }
+
+    /// Becomes the source. The one before, if it still lives, is no longer heard.
+    pub(in crate::media) fn attach(&self, waker: Waker) -> VideoPublisher {
+        let id = {
+            let mut state = self.core.state.lock();
+            state.publisher += 1;
+            state.waker = Some(waker);
+            state.trouble = None;
+            state.publisher
+        };
+        VideoPublisher {
+            core: Arc::clone(&self.core),
+            id,
+        }
+    }
+}
+
+impl Core {
+    fn update_demand(&self) {
+        let waker = {
+            let state = self.state.lock();
+            let codecs = state
+                .formats
+                .each_ref()
+                .map(|format| !format.members.is_empty());
+            let limit = |format: &Format| format.members.iter().filter_map(|m| m.limit_kbps).min();
+            let demand = Demand {
+                capture: state.holds > 0 || codecs.contains(&true),
+                codecs,
+                limits_kbps: state.formats.each_ref().map(limit),
+            };
+            let changed = self.demand.send_if_modified(|current| {
+                let differs = *current != demand;
+                *current = demand;
+                differs
+            });
+            if !changed {
+                return;
+            }
+            state.waker.clone()
+        };
+        if let Some(wake) = waker {
+            wake();
+        }
+    }
+}
+
+struct Membership {
+    core: Arc<Core>,
+    codec: VideoCodec,
+}
+
+impl Owner for Membership {
+    fn restarted(&self) {
+        self.core.state.lock().formats[self.codec.index()]
+            .gate
+            .request(Urgency::Joined);
+    }
+
+    fn gone(&self, queue: &Arc<Queue>) {
+        self.core.state.lock().formats[self.codec.index()]
+            .members
+            .retain(|member| !Arc::ptr_eq(&member.queue, queue));
+        self.core.update_demand();
+    }
+}
+
+/// Keeps the camera running while it lives.
+pub struct CaptureHold {
+    core: Arc<Core>,
+}
+
+impl Drop for CaptureHold {
+    fn drop(&mut self) {
+        self.core.state.lock().holds -= 1;
+        self.core.update_demand();
+    }
+}
+
+/// The source's end. When another source attached later, everything said here is ignored.
+pub struct VideoPublisher {
+    core: Arc<Core>,
+    id: u64,
+}
+
+impl VideoPublisher {
+    /// What consumers want.
+    pub(in crate::media) fn demand(&self) -> Demand {
+        *self.core.demand.borrow()
+    }
+
+    /// Hands a frame to everybody subscribed to its format. Never waits.
+    pub(in crate::media) fn publish(&self, codec: VideoCodec, frame: EncodedFrame) {
+        let frame = Arc::new(frame);
+        let mut state = self.core.state.lock();
+        if state.publisher != self.id {
+            return;
+        }
+        let format = &mut state.formats[codec.index()];
+        let mut behind = false;
+        for member in &format.members {
+            behind |= member.queue.push(&frame) == Pushed::Overflowed;
+        }
+        if behind && !frame.key {
+            format.gate.request(Urgency::Repair);
+        }
+    }
+
+    /// Whether the next picture of this format must be encoded as a key frame.
+    pub(in crate::media) fn key_frame_due(&self, codec: VideoCodec, now: Instant) -> bool {
+        let mut state = self.core.state.lock();
+        state.publisher == self.id && state.formats[codec.index()].gate.take_due(now)
+    }
+
+    /// An encoder starts, and its first frame is a key frame by nature.
+    pub(in crate::media) fn encoder_started(&self, codec: VideoCodec, now: Instant) {
+        let mut state = self.core.state.lock();
+        if state.publisher == self.id {
+            state.formats[codec.index()].gate.forced(now);
+        }
+    }
+
+    /// The newest raw picture, for snapshots.
+    pub(in crate::media) fn set_picture(&self, sample: gst::Sample) {
+        let mut state = self.core.state.lock();
+        if state.publisher == self.id {
+            state.picture = Some(Picture {
+                sample,
+                taken: Instant::now(),
+            });
+            state.trouble = None;
+            drop(state);
+            self.core.changed.send_modify(|n| *n = n.wrapping_add(1));
+        }
+    }
+
+    /// There is no picture any more: the camera stopped, or its owner covered it.
+    pub(in crate::media) fn clear_picture(&self) {
+        let mut state = self.core.state.lock();
+        if state.publisher == self.id {
+            state.picture = None;
+        }
+    }
+
+    /// The camera does not work, and why.
+    pub(in crate::media) fn set_trouble(&self, reason: &str) {
+        let mut state = self.core.state.lock();
+        if state.publisher == self.id {
+            state.picture = None;
+            state.trouble = Some(reason.to_owned());
+            drop(state);
+            self.core.changed.send_modify(|n| *n = n.wrapping_add(1));
+        }
+    }
+}
+
+impl Drop for VideoPublisher {
+    fn drop(&mut self) {
+        let mut state = self.core.state.lock();
+        if state.publisher == self.id {
+            state.waker = None;
+            state.picture = None;
+        }
+    }
+}

@@ -1,0 +1,315 @@
+//! A connection of the WebRTC library, set up around the defects of the pinned version.
+//!
+//! docs/design/webrtc.md says for each setting which defect it answers and what was measured.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rtc::interceptor::{NackGeneratorBuilder, NackResponderBuilder, Registry, Slot};
+use rtc::media_stream::MediaStreamTrack;
+use rtc::peer_connection::configuration::interceptor_registry::{
+    configure_rtcp_reports, configure_simulcast_extension_headers, configure_twcc_receiver_only,
+};
+use rtc::peer_connection::configuration::media_engine::{
+    MIME_TYPE_H264, MIME_TYPE_OPUS, MIME_TYPE_RTX, MIME_TYPE_VP8, MediaEngine,
+};
+use rtc::peer_connection::transport::RTCDtlsRole;
+use rtc::rtp_transceiver::rtp_sender::{
+    RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters,
+    RTCRtpEncodingParameters, RtpCodecKind,
+};
+use rtc::shared::ifaces::ifaces;
+use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
+use webrtc::peer_connection::{
+    PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCConfigurationBuilder,
+    RTCIceServer, RTCIceTransportPolicy, SettingEngineBuilder,
+};
+
+use super::identity;
+use super::key_frame_feedback::{self, KeyFrameFeedback};
+use super::settings::{PeerError, PeerSettings};
+use crate::media::VideoCodec;
+
+/// How often unanswered connectivity checks are repeated, and pairs considered for nomination.
+/// The library's 200 ms alone cost up to 400 ms of every start.
+const CHECK_INTERVAL: Duration = Duration::from_millis(25);
+/// Checks per pair before it is given up: 5 s, as the far side may still be getting ready.
+const CHECKS: u16 = 200;
+/// A direct path is worth a moment's wait, a relay the longer one.
+const REFLEXIVE_WAIT: Duration = Duration::from_millis(100);
+const RELAY_WAIT: Duration = Duration::from_millis(400);
+
+/// A connection with the tracks it sends.
+pub(super) struct Connection {
+    pub(super) link: Arc<dyn PeerConnection>,
+    pub(super) audio: Option<LocalTrack>,
+    pub(super) video: Option<LocalTrack>,
+}
+
+/// A track of ours.
+#[derive(Clone)]
+pub(super) struct LocalTrack {
+    pub(super) track: Arc<TrackLocalStaticRTP>,
+    pub(super) ssrc: u32,
+}
+
+/// Which kinds the connection carries; the codecs in order of preference.
+pub(super) struct Media {
+    pub(super) audio: bool,
+    pub(super) video: Vec<VideoCodec>,
+}
+
+pub(super) async fn connect(
+    settings: &PeerSettings,
+    media: &Media,
+    handler: Arc<dyn PeerConnectionEventHandler>,
+    key_frame_requested: Box<dyn Fn() + Send + Sync>,
+) -> Result<Connection, PeerError> {
+    let failed = |reason: String| PeerError::Transport {
+        operation: "setting up the connection",
+        reason,
+    };
+    let certificate = identity::certificate().map_err(failed)?;
+    let (engine, registry) =
+        media_engine(media, key_frame_requested).map_err(|error| failed(error.to_string()))?;
+    let servers = settings
+        .ice_servers
+        .iter()
+        .map(|server| RTCIceServer {
+            urls: server.urls.clone(),
+            username: server.username.clone(),
+            credential: server.credential.clone(),
+        })
+        .collect();
+    let mut configuration = RTCConfigurationBuilder::new()
+        .with_certificates(vec![certificate])
+        .with_ice_servers(servers);
+    if settings.relay_only {
+        configuration = configuration.with_ice_transport_policy(RTCIceTransportPolicy::Relay);
+    }
+    let link = PeerConnectionBuilder::new()
+        .with_configuration(configuration.build())
+        .with_media_engine(engine)
+        .with_setting_engine(setting_engine(settings).build())
+        .with_interceptor_registry(registry)
+        .with_handler(handler)
+        .with_udp_addrs(addresses(settings))
+        .build()
+        .await
+        .map_err(|error| failed(error.to_string()))?;
+    let link: Arc<dyn PeerConnection> = Arc::new(link);
+
+    let mut audio = None;
+    if media.audio {
+        let track = local_track(RtpCodecKind::Audio, &opus());
+        link.add_track(Arc::clone(&track.track) as Arc<_>)
+            .await
+            .map_err(|error| failed(error.to_string()))?;
+        audio = Some(track);
+    }
+    let mut video = None;
+    if let Some(codec) = media.video.first() {
+        let track = local_track(RtpCodecKind::Video, &video_codec(*codec));
+        link.add_track(Arc::clone(&track.track) as Arc<_>)
+            .await
+            .map_err(|error| failed(error.to_string()))?;
+        offer_every_codec(&link, &media.video)
+            .await
+            .map_err(|error| failed(error.to_string()))?;
+        video = Some(track);
+    }
+    Ok(Connection { link, audio, video })
+}
+
+/// A track binds its transceiver to the track's own codec; this opens it to all of them again.
+async fn offer_every_codec(
+    link: &Arc<dyn PeerConnection>,
+    codecs: &[VideoCodec],
+) -> Result<(), webrtc::error::Error> {
+    let parameters: Vec<_> = codecs.iter().map(|codec| video_codec(*codec)).collect();
+    for transceiver in link.get_transceivers().await {
+        let Some(sender) = transceiver.sender().await? else {
+            continue;
+        };
+        if sender.track().kind().await == RtpCodecKind::Video {
+            transceiver
+                .set_codec_preferences(parameters.clone())
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+fn setting_engine(settings: &PeerSettings) -> SettingEngineBuilder {
+    let relay_wait = if settings.relay_only {
+        Duration::ZERO
+    } else {
+        RELAY_WAIT
+    };
+    SettingEngineBuilder::new()
+        // Binding the multicast socket fails with ENODEV where there is no multicast route, as on
+        // a device that boots offline. Far sides that hide behind mDNS names are found as
+        // peer-reflexive candidates.
+        .with_multicast_dns_mode(rtc::ice::mdns::MulticastDnsMode::Disabled)
+        .with_include_loopback_candidate(true)
+        // Always the server when answering. As client we would start DTLS before the far side
+        // knows of the selected pair, lose the first flight and wait a second for its repetition;
+        // and a browser that re-offers refuses to have its role swapped.
+        .with_answering_dtls_role(RTCDtlsRole::Server)
+        .with_ice_connection_attempts(Some(CHECK_INTERVAL), Some(CHECKS))
+        .with_host_acceptance_min_wait(Some(Duration::ZERO))
+        // A check often arrives before the candidate it comes from has been signalled; such a
+        // pair is as good as a host pair and must not wait the library's one second.
+        .with_prflx_acceptance_min_wait(Some(Duration::ZERO))
+        .with_srflx_acceptance_min_wait(Some(REFLEXIVE_WAIT))
+        .with_relay_acceptance_min_wait(Some(relay_wait))
+}
+
+/// Port 0 of every address to gather on.
+fn addresses(settings: &PeerSettings) -> Vec<SocketAddr> {
+    if !settings.bind.is_empty() {
+        return settings
+            .bind
+            .iter()
+            .map(|address| SocketAddr::new(*address, 0))
+            .collect();
+    }
+    let usable: Vec<_> = ifaces()
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|interface| interface.addr)
+        .map(|address| address.ip())
+        .filter(|address| match address {
+            IpAddr::V4(address) => !address.is_loopback() && !address.is_link_local(),
+            // Link-local addresses need a scope, which a candidate cannot carry.
+            IpAddr::V6(address) => !address.is_loopback() && !address.is_unicast_link_local(),
+        })
+        .map(|address| SocketAddr::new(address, 0))
+        .collect();
+    if usable.is_empty() {
+        vec![SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0)]
+    } else {
+        usable
+    }
+}
+
+fn media_engine(
+    media: &Media,
+    key_frame_requested: Box<dyn Fn() + Send + Sync>,
+) -> Result<(MediaEngine, Registry), rtc::shared::error::Error> {
+    let mut engine = MediaEngine::default();
+    if media.audio {
+        engine.register_codec(opus(), RtpCodecKind::Audio)?;
+    }
+    for codec in &media.video {
+        let parameters = video_codec(*codec);
+        let retransmission = retransmission(parameters.payload_type);
+        engine.register_codec(parameters, RtpCodecKind::Video)?;
+        engine.register_codec(retransmission, RtpCodecKind::Video)?;
+    }
+    for parameter in ["", "pli"] {
+        engine.register_feedback(feedback("nack", parameter), RtpCodecKind::Video);
+    }
+    // The default chain asks again for what a retransmission already brought: 976 requests for 17
+    // losses. Few and spaced requests were measured to repair as well.
+    let registry = Registry::new()
+        .with(Slot::NackResponder, NackResponderBuilder::new().build())
+        .with(
+            Slot::NackGenerator,
+            NackGeneratorBuilder::new()
+                .with_interval(Duration::from_millis(20))
+                .with_max_nacks_per_packet(4)
+                .build(),
+        );
+    configure_simulcast_extension_headers(&mut engine)?;
+    let registry = configure_twcc_receiver_only(registry, &mut engine)?;
+    let registry = configure_rtcp_reports(registry).with(
+        key_frame_feedback::slot(),
+        KeyFrameFeedback::new(key_frame_requested),
+    );
+    Ok((engine, registry))
+}
+
+fn feedback(kind: &str, parameter: &str) -> RTCPFeedback {
+    RTCPFeedback {
+        typ: kind.to_owned(),
+        parameter: parameter.to_owned(),
+    }
+}
+
+fn opus() -> RTCRtpCodecParameters {
+    RTCRtpCodecParameters {
+        rtp_codec: RTCRtpCodec {
+            mime_type: MIME_TYPE_OPUS.to_owned(),
+            clock_rate: 48_000,
+            // RFC 7587 §7: always signalled as two, whatever is sent.
+            channels: 2,
+            sdp_fmtp_line: "minptime=10;useinbandfec=1".to_owned(),
+            rtcp_feedback: Vec::new(),
+        },
+        payload_type: 111,
+    }
+}
+
+fn video_codec(codec: VideoCodec) -> RTCRtpCodecParameters {
+    let (mime, fmtp, payload_type) = match codec {
+        VideoCodec::H264 => (
+            MIME_TYPE_H264,
+            "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f",
+            102,
+        ),
+        VideoCodec::Vp8 => (MIME_TYPE_VP8, "", 96),
+    };
+    RTCRtpCodecParameters {
+        rtp_codec: RTCRtpCodec {
+            mime_type: mime.to_owned(),
+            clock_rate: 90_000,
+            channels: 0,
+            sdp_fmtp_line: fmtp.to_owned(),
+            rtcp_feedback: vec![feedback("ccm", "fir"), feedback("goog-remb", "")],
+        },
+        payload_type,
+    }
+}
+
+/// RFC 4588 §8.1.
+fn retransmission(of: u8) -> RTCRtpCodecParameters {
+    RTCRtpCodecParameters {
+        rtp_codec: RTCRtpCodec {
+            mime_type: MIME_TYPE_RTX.to_owned(),
+            clock_rate: 90_000,
+            channels: 0,
+            sdp_fmtp_line: format!("apt={of}"),
+            rtcp_feedback: Vec::new(),
+        },
+        payload_type: of + 1,
+    }
+}
+
+fn local_track(kind: RtpCodecKind, codec: &RTCRtpCodecParameters) -> LocalTrack {
+    let ssrc = rand::random();
+    let name = match kind {
+        RtpCodecKind::Audio => "audio",
+        _ => "video",
+    };
+    let track = MediaStreamTrack::new(
+        "cubelet".to_owned(),
+        // The library looks tracks up by id alone, and the far side's may be a device like us.
+        format!("{name}-{ssrc:08x}"),
+        name.to_owned(),
+        kind,
+        vec![RTCRtpEncodingParameters {
+            rtp_coding_parameters: RTCRtpCodingParameters {
+                ssrc: Some(ssrc),
+                ..Default::default()
+            },
+            codec: codec.rtp_codec.clone(),
+            ..Default::default()
+        }],
+    );
+    LocalTrack {
+        track: Arc::new(TrackLocalStaticRTP::new(track)),
+        ssrc,
+    }
+}

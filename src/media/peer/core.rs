@@ -1,0 +1,298 @@
+//! The negotiation of one peer, one step at a time.
+
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, mpsc::UnboundedSender, watch};
+use webrtc::peer_connection::{RTCIceCandidateInit, RTCSessionDescription};
+
+use super::connection::{self, Connection, Media};
+use super::receiving::{self, Receivers};
+use super::sdp::{self, Description, SdpError};
+use super::sending;
+use super::settings::{PeerError, PeerEvent, PeerSettings};
+use super::shared::{Handler, Shared};
+use super::stats::bump;
+use crate::media::VideoCodec;
+use crate::media::fanout::{AudioFanout, CaptureHold, VideoFanout};
+use crate::protocol::call_signal::{CallType, Candidate};
+
+/// Candidates that came before the description they belong to.
+const MAX_EARLY_CANDIDATES: usize = 256;
+
+pub(super) struct Core {
+    settings: PeerSettings,
+    video: VideoFanout,
+    audio: AudioFanout,
+    shared: Arc<Shared>,
+    /// One step of the negotiation at a time.
+    negotiation: Mutex<Negotiation>,
+    _camera: Option<CaptureHold>,
+}
+
+#[derive(Default)]
+struct Negotiation {
+    connection: Option<Connection>,
+    early: Vec<Candidate>,
+    has_remote: bool,
+    offered: bool,
+    closed: Option<watch::Receiver<bool>>,
+}
+
+impl Core {
+    pub(super) fn new(
+        settings: PeerSettings,
+        video: VideoFanout,
+        audio: AudioFanout,
+        events: UnboundedSender<PeerEvent>,
+    ) -> Self {
+        let shared = Arc::new(Shared::new(events, Receivers::new(&settings)));
+        let camera = (settings.call_type == CallType::Video).then(|| video.hold_capture());
+        Self {
+            settings,
+            video,
+            audio,
+            shared,
+            negotiation: Mutex::default(),
+            _camera: camera,
+        }
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(super) async fn create_offer(&self, restart: bool) -> Result<String, PeerError> {
+        let mut negotiation = self.open().await?;
+        if negotiation.connection.is_none() {
+            if restart {
+                return Err(PeerError::NoOffer);
+            }
+            let preferred = self.settings.preferred_codec;
+            let video = match self.settings.call_type {
+                CallType::Video => vec![preferred, preferred.other()],
+                CallType::Audio => Vec::new(),
+            };
+            self.connect(&mut negotiation, Media { audio: true, video })
+                .await?;
+        }
+        let link = negotiation.link()?;
+        if restart {
+            link.restart_ice()
+                .await
+                .map_err(refused("restarting ICE"))?;
+        }
+        let offer = link
+            .create_offer(None)
+            .await
+            .map_err(refused("making the offer"))?;
+        link.set_local_description(offer.clone())
+            .await
+            .map_err(refused("setting the offer"))?;
+        negotiation.offered = true;
+        Ok(offer.sdp)
+    }
+
+    pub(super) async fn accept_offer(&self, sdp: &str) -> Result<String, PeerError> {
+        let offered = sdp::read(sdp)?;
+        let mut negotiation = self.open().await?;
+        if negotiation.connection.is_none() {
+            let media = self.answerable(&offered)?;
+            self.connect(&mut negotiation, media).await?;
+        }
+        let link = negotiation.link()?;
+        let offer = RTCSessionDescription::offer(sdp::with_crlf(sdp)).map_err(unusable)?;
+        link.set_remote_description(offer).await.map_err(unusable)?;
+        let answer = link
+            .create_answer(None)
+            .await
+            .map_err(refused("making the answer"))?;
+        link.set_local_description(answer.clone())
+            .await
+            .map_err(refused("setting the answer"))?;
+        let agreed = sdp::read(&answer.sdp)?;
+        self.negotiated(&mut negotiation, agreed).await;
+        Ok(answer.sdp)
+    }
+
+    pub(super) async fn set_answer(&self, sdp: &str) -> Result<(), PeerError> {
+        let answered = sdp::read(sdp)?;
+        let mut negotiation = self.open().await?;
+        if !negotiation.offered {
+            return Err(PeerError::NoOffer);
+        }
+        let link = negotiation.link()?;
+        let answer = RTCSessionDescription::answer(sdp::with_crlf(sdp)).map_err(unusable)?;
+        link.set_remote_description(answer)
+            .await
+            .map_err(unusable)?;
+        negotiation.offered = false;
+        let mut agreed = answered;
+        if let Some(audio) = &mut agreed.audio {
+            audio.direction = audio.direction.reversed();
+        }
+        if let Some(video) = &mut agreed.video {
+            video.direction = video.direction.reversed();
+        }
+        self.negotiated(&mut negotiation, agreed).await;
+        Ok(())
+    }
+
+    pub(super) async fn local_sdp(&self) -> Option<String> {
+        let negotiation = self.negotiation.lock().await;
+        let connection = negotiation.connection.as_ref()?;
+        connection
+            .link
+            .local_description()
+            .await
+            .map(|description| description.sdp)
+    }
+
+    pub(super) async fn add_candidates(&self, candidates: Vec<Candidate>) {
+        let mut negotiation = self.negotiation.lock().await;
+        if negotiation.has_remote {
+            negotiation.add(candidates).await;
+        } else {
+            let room = MAX_EARLY_CANDIDATES.saturating_sub(negotiation.early.len());
+            negotiation.early.extend(candidates.into_iter().take(room));
+        }
+    }
+
+    pub(super) async fn close(&self) {
+        self.shared.ended.cancel();
+        let closed = self.negotiation.lock().await.closed.clone();
+        match closed {
+            Some(mut closed) => {
+                // An error means that the closing task is gone, and the connection with it.
+                let _ = closed.wait_for(|closed| *closed).await;
+            }
+            None => self.shared.tell(PeerEvent::Closed),
+        }
+    }
+
+    async fn open(&self) -> Result<tokio::sync::MutexGuard<'_, Negotiation>, PeerError> {
+        let negotiation = self.negotiation.lock().await;
+        if self.shared.ended.is_cancelled() {
+            return Err(PeerError::Closed);
+        }
+        Ok(negotiation)
+    }
+
+    /// What we answer an offer with. Only the codec to be used is registered with the library, so
+    /// that the answer names exactly one and both sides send the same.
+    fn answerable(&self, offered: &Description) -> Result<Media, PeerError> {
+        let mut video = Vec::new();
+        if self.settings.call_type == CallType::Video
+            && let Some(section) = &offered.video
+        {
+            let has = |wanted: VideoCodec| section.codecs.iter().any(|(_, codec)| *codec == wanted);
+            let preferred = self.settings.preferred_codec;
+            video.push(if has(preferred) {
+                preferred
+            } else {
+                preferred.other()
+            });
+        }
+        let audio = offered.audio.is_some();
+        if !audio && video.is_empty() {
+            return Err(SdpError::NoCodec("video").into());
+        }
+        Ok(Media { audio, video })
+    }
+
+    async fn connect(&self, negotiation: &mut Negotiation, media: Media) -> Result<(), PeerError> {
+        let handler = Arc::new(Handler {
+            shared: Arc::clone(&self.shared),
+        });
+        let shared = Arc::clone(&self.shared);
+        let key_frame_requested = Box::new(move || {
+            bump(&shared.stats.plis_received);
+            shared.key_frame_requested.notify_one();
+        });
+        let connection =
+            connection::connect(&self.settings, &media, handler, key_frame_requested).await?;
+        let ended = &self.shared.ended;
+        if let Some(local) = connection.video.clone() {
+            let sending = sending::video(
+                local,
+                self.video.clone(),
+                self.settings.max_bitrate_kbps,
+                Arc::clone(&self.shared),
+            );
+            tokio::spawn(ended.clone().run_until_cancelled_owned(sending));
+        }
+        if let Some(local) = connection.audio.clone() {
+            let sending = sending::audio(local, self.audio.clone(), Arc::clone(&self.shared));
+            tokio::spawn(ended.clone().run_until_cancelled_owned(sending));
+        }
+        negotiation.closed = Some(self.close_at_the_end(&connection));
+        negotiation.connection = Some(connection);
+        Ok(())
+    }
+
+    /// The library's driver outlives its handle unless told to close, so one task always does.
+    fn close_at_the_end(&self, connection: &Connection) -> watch::Receiver<bool> {
+        let link = Arc::clone(&connection.link);
+        let shared = Arc::clone(&self.shared);
+        let (done, closed) = watch::channel(false);
+        tokio::spawn(async move {
+            shared.ended.cancelled().await;
+            shared.receivers.lock().clear();
+            if let Err(error) = link.close().await {
+                tracing::debug!(%error, "the connection did not close cleanly");
+            }
+            shared.tell(PeerEvent::Closed);
+            done.send_replace(true);
+        });
+        closed
+    }
+
+    async fn negotiated(&self, negotiation: &mut Negotiation, agreed: Description) {
+        self.shared.stats.reached(|stages| &mut stages.negotiated);
+        receiving::prepare(&self.shared, &agreed);
+        self.shared.negotiated.send_replace(agreed);
+        negotiation.has_remote = true;
+        let early = std::mem::take(&mut negotiation.early);
+        negotiation.add(early).await;
+    }
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        self.shared.ended.cancel();
+    }
+}
+
+impl Negotiation {
+    fn link(&self) -> Result<&Arc<dyn webrtc::peer_connection::PeerConnection>, PeerError> {
+        self.connection
+            .as_ref()
+            .map(|connection| &connection.link)
+            .ok_or(PeerError::NoOffer)
+    }
+
+    async fn add(&self, candidates: Vec<Candidate>) {
+        let Ok(link) = self.link() else { return };
+        for candidate in candidates {
+            let init = RTCIceCandidateInit {
+                candidate: candidate.candidate,
+                sdp_mid: Some(candidate.sdp_mid),
+                sdp_mline_index: Some(candidate.sdp_m_line_index),
+                ..Default::default()
+            };
+            if let Err(error) = link.add_ice_candidate(init).await {
+                tracing::warn!(%error, "a candidate of the far side is ignored");
+            }
+        }
+    }
+}
+
+fn refused(operation: &'static str) -> impl FnOnce(webrtc::error::Error) -> PeerError {
+    move |error| PeerError::Transport {
+        operation,
+        reason: error.to_string(),
+    }
+}
+
+fn unusable(error: webrtc::error::Error) -> PeerError {
+    PeerError::Sdp(SdpError::Refused(error.to_string()))
+}

@@ -1,0 +1,326 @@
+//! A receive pipeline on a thread of its own: RTP in, pictures or sound out to a sink.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use gst::prelude::*;
+use gstreamer as gst;
+use gstreamer_app as gst_app;
+use gstreamer_video as gst_video;
+use parking_lot::{Condvar, Mutex};
+
+use super::RECEIVE_PAYLOAD_TYPE;
+use crate::media::VideoCodec;
+use crate::media::decoder::{self, Decoder};
+use crate::media::pipeline::{End, Pipeline};
+use crate::media::sink::{AudioSinkKind, VideoSinkKind};
+use crate::media::snapshot;
+
+/// How long a missing video packet is waited for: a retransmission over the internet takes that.
+/// It delays nothing that has arrived in order.
+const VIDEO_WAIT_MS: u32 = 200;
+/// Sound is delayed by it, so it only covers the jitter of a good network.
+const AUDIO_WAIT_MS: u32 = 60;
+/// Packets kept while the pipeline starts, some seconds of video.
+const BACKLOG: usize = 1024;
+/// A decoder that fails is started again, not more often than this.
+const RESTART_DELAY: Duration = Duration::from_secs(1);
+/// Distance of the pictures kept.
+const PICTURE_INTERVAL: Duration = Duration::from_secs(1);
+
+pub(super) enum Format {
+    Video(VideoCodec, VideoSinkKind),
+    Audio(AudioSinkKind),
+}
+
+/// Called on GStreamer's threads; none may wait.
+pub(super) struct Hooks {
+    /// One picture, or sound of this length.
+    pub(super) decoded: Box<dyn Fn(Duration) + Send + Sync>,
+    /// Nothing can be shown until a key frame comes.
+    pub(super) key_frame_wanted: Box<dyn Fn() + Send + Sync>,
+    /// A JPEG about once a second.
+    pub(super) picture: Option<Box<dyn Fn(Bytes) + Send + Sync>>,
+}
+
+enum Signal {
+    Stop,
+    Failed(String),
+    Picture(gst::Sample),
+}
+
+/// The end of a receive pipeline that takes packets. Dropping it ends the pipeline, on its
+/// thread.
+pub(super) struct Decoding {
+    input: Arc<Mutex<Input>>,
+    signals: Sender<Signal>,
+}
+
+enum Input {
+    /// The pipeline is being built: packets wait for it.
+    Starting(VecDeque<Bytes>),
+    Running(gst_app::AppSrc),
+    Ended,
+}
+
+impl Decoding {
+    /// Returns at once.
+    pub(super) fn start(format: Format, hooks: Hooks) -> Arc<Self> {
+        let (signals, received) = channel();
+        let input = Arc::new(Mutex::new(Input::Starting(VecDeque::new())));
+        let decoding = Arc::new(Self {
+            input: Arc::clone(&input),
+            signals: signals.clone(),
+        });
+        let name = match format {
+            Format::Video(..) => "decode-video",
+            Format::Audio(_) => "decode-audio",
+        };
+        let spawned = std::thread::Builder::new()
+            .name(name.into())
+            .spawn(move || {
+                run(&format, Arc::new(hooks), &input, &signals, &received);
+            });
+        if let Err(error) = spawned {
+            tracing::error!(%error, "no thread to decode on");
+        }
+        decoding
+    }
+
+    /// One RTP packet; never waits.
+    pub(super) fn push(&self, packet: Bytes) {
+        match &mut *self.input.lock() {
+            Input::Starting(backlog) => {
+                if backlog.len() >= BACKLOG {
+                    backlog.pop_front();
+                }
+                backlog.push_back(packet);
+            }
+            Input::Running(source) => {
+                // Refused only while the pipeline fails, which is reported by itself.
+                let _ = source.push_buffer(gst::Buffer::from_slice(packet));
+            }
+            Input::Ended => {}
+        }
+    }
+}
+
+impl Drop for Decoding {
+    fn drop(&mut self) {
+        // A thread that is already gone has stopped.
+        let _ = self.signals.send(Signal::Stop);
+    }
+}
+
+fn run(
+    format: &Format,
+    hooks: Arc<Hooks>,
+    input: &Mutex<Input>,
+    signals: &Sender<Signal>,
+    received: &Receiver<Signal>,
+) {
+    loop {
+        let ended = match start(format, &hooks, signals) {
+            Ok((pipeline, source)) => {
+                open(input, source);
+                let ended = serve(&hooks, received);
+                *input.lock() = Input::Starting(VecDeque::new());
+                drop(pipeline);
+                ended
+            }
+            Err(reason) => Some(reason),
+        };
+        let Some(reason) = ended else { break };
+        tracing::warn!(reason, "receive pipeline failed");
+        if !rest(received, Instant::now() + RESTART_DELAY) {
+            break;
+        }
+    }
+    *input.lock() = Input::Ended;
+}
+
+/// Hands over what came in while the pipeline was built, then lets packets through directly.
+fn open(input: &Mutex<Input>, source: gst_app::AppSrc) {
+    let mut input = input.lock();
+    if let Input::Starting(backlog) = &mut *input {
+        for packet in backlog.drain(..) {
+            let _ = source.push_buffer(gst::Buffer::from_slice(packet));
+        }
+    }
+    *input = Input::Running(source);
+}
+
+/// Until told to stop (`None`) or failed.
+fn serve(hooks: &Hooks, received: &Receiver<Signal>) -> Option<String> {
+    loop {
+        match received.recv() {
+            Ok(Signal::Stop) | Err(_) => return None,
+            Ok(Signal::Failed(reason)) => return Some(reason),
+            Ok(Signal::Picture(sample)) => {
+                if let Some(keep) = &hooks.picture {
+                    match snapshot::encode_jpeg(&sample) {
+                        Ok(jpeg) => keep(jpeg),
+                        Err(reason) => tracing::debug!(reason, "a picture was not kept"),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// False when told to stop.
+fn rest(received: &Receiver<Signal>, until: Instant) -> bool {
+    loop {
+        match received.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return false,
+            Ok(_) => {}
+            Err(RecvTimeoutError::Timeout) => return true,
+        }
+    }
+}
+
+fn start(
+    format: &Format,
+    hooks: &Arc<Hooks>,
+    signals: &Sender<Signal>,
+) -> Result<(Pipeline, gst_app::AppSrc), String> {
+    // faststart: without it the jitter buffer holds back the first packet for its whole latency,
+    // as an earlier one might still come.
+    let jitter_buffer = "rtpjitterbuffer name=jitter do-lost=true faststart-min-packets=1";
+    let head = "appsrc name=in is-live=true format=time do-timestamp=true";
+    let (description, caps) = match format {
+        Format::Video(codec, sink) => {
+            let decoder = decoder::probe(*codec).ok_or("no decoder works here")?;
+            (
+                format!(
+                    "{head} ! {jitter_buffer} latency={VIDEO_WAIT_MS} ! {} ! {}",
+                    decoder.description(),
+                    sink.description()
+                ),
+                Decoder::rtp_caps(*codec),
+            )
+        }
+        Format::Audio(sink) => (
+            format!(
+                "{head} ! {jitter_buffer} latency={AUDIO_WAIT_MS} ! rtpopusdepay \
+                 ! opusdec name=decoder plc=true use-inband-fec=true ! {}",
+                sink.description()
+            ),
+            gst::Caps::builder("application/x-rtp")
+                .field("media", "audio")
+                .field("encoding-name", "OPUS")
+                .field("clock-rate", 48_000)
+                .field("payload", i32::from(RECEIVE_PAYLOAD_TYPE))
+                .build(),
+        ),
+    };
+    let pipeline = Pipeline::parse(&description, {
+        let signals = signals.clone();
+        move |end| {
+            if let End::Failed(reason) = end {
+                // A peer that is gone needs no more failures.
+                let _ = signals.send(Signal::Failed(reason));
+            }
+        }
+    })?;
+    let source: gst_app::AppSrc = pipeline.element("in")?;
+    source.set_caps(Some(&caps));
+    if let Format::Audio(AudioSinkKind::Alsa { device }) = format {
+        let sink: gst::Element = pipeline.element("sink")?;
+        sink.set_property("device", device);
+    }
+    watch(&pipeline, &source, hooks, signals)?;
+    pipeline.play()?;
+    Ok((pipeline, source))
+}
+
+fn watch(
+    pipeline: &Pipeline,
+    source: &gst_app::AppSrc,
+    hooks: &Arc<Hooks>,
+    signals: &Sender<Signal>,
+) -> Result<(), String> {
+    let decoder: gst::Element = pipeline.element("decoder")?;
+    let decoded = decoder
+        .static_pad("src")
+        .ok_or("the decoder has no output")?;
+    let keeps = hooks.picture.is_some();
+    let last_picture = Mutex::new(None::<Instant>);
+    let counting = Arc::clone(hooks);
+    let signals = signals.clone();
+    decoded.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        if let Some(buffer) = info.buffer() {
+            let duration = buffer.duration().unwrap_or_default();
+            (counting.decoded)(Duration::from_nanos(duration.nseconds()));
+            let now = Instant::now();
+            let mut last = last_picture.lock();
+            if keeps && last.is_none_or(|last| now - last >= PICTURE_INTERVAL) {
+                *last = Some(now);
+                // A copy: a hardware decoder has few buffers and stalls when one is kept.
+                if let Ok(copy) = buffer.copy_deep() {
+                    let sample = gst::Sample::builder()
+                        .buffer(&copy)
+                        .caps_if_some(pad.current_caps().as_ref())
+                        .build();
+                    let _ = signals.send(Signal::Picture(sample));
+                }
+            }
+        }
+        gst::PadProbeReturn::Ok
+    });
+    release_first_packet(pipeline)?;
+    let asking = Arc::clone(hooks);
+    source
+        .static_pad("src")
+        .ok_or("the packet source has no output")?
+        .add_probe(gst::PadProbeType::EVENT_UPSTREAM, move |_, info| {
+            if let Some(event) = info.event()
+                && gst_video::UpstreamForceKeyUnitEvent::parse(event).is_ok()
+            {
+                (asking.key_frame_wanted)();
+            }
+            gst::PadProbeReturn::Ok
+        });
+    Ok(())
+}
+
+/// Holds the first packet in front of the jitter buffer until the buffer has passed on the
+/// events that precede it.
+///
+/// The buffer (1.22) wakes its output only for a packet at the head of its queue. The first packet
+/// regularly arrives while those events are still ahead of it, and then lies there until the next
+/// one comes: a whole picture later.
+fn release_first_packet(pipeline: &Pipeline) -> Result<(), String> {
+    /// The wait is a fraction of a millisecond; this is for a buffer that never starts.
+    const LIMIT: Duration = Duration::from_millis(50);
+    let jitter_buffer: gst::Element = pipeline.element("jitter")?;
+    let pad = |name| {
+        jitter_buffer
+            .static_pad(name)
+            .ok_or("the jitter buffer has no pads")
+    };
+    let gate = Arc::new((Mutex::new(false), Condvar::new()));
+    let opened = Arc::clone(&gate);
+    pad("src")?.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+        if info
+            .event()
+            .is_some_and(|event| event.type_() == gst::EventType::Segment)
+        {
+            *opened.0.lock() = true;
+            opened.1.notify_all();
+            return gst::PadProbeReturn::Remove;
+        }
+        gst::PadProbeReturn::Ok
+    });
+    pad("sink")?.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        let mut open = gate.0.lock();
+        if !*open {
+            gate.1.wait_for(&mut open, LIMIT);
+        }
+        gst::PadProbeReturn::Remove
+    });
+    Ok(())
+}

@@ -1,0 +1,84 @@
+//! Key-frame requests of the far side, heard where they arrive.
+//!
+//! The library swallows inbound RTCP, and what is marked for delivery goes to the track that the
+//! first packet of a compound is about: a request behind a receiver report on the sound ends at
+//! the audio track or nowhere. An interceptor sees them all, so this one listens itself
+//! (RFC 4585 §6.3.1, RFC 5104 §4.3.1) and passes everything on untouched.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use rtc::interceptor::{Interceptor, Packet, Slot, StreamInfo, TaggedPacket};
+use rtc::rtcp::payload_feedbacks::full_intra_request::FullIntraRequest;
+use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
+use rtc::sansio::Protocol;
+use rtc::shared::error::Error;
+
+/// Nearest to the application, behind everything that may consume or make RTCP.
+pub(super) fn slot() -> Slot {
+    Slot::from(100_000)
+}
+
+/// Whether this is a request for a key frame.
+fn asks_for_key_frame(packet: &dyn rtc::rtcp::Packet) -> bool {
+    let packet = packet.as_any();
+    packet.is::<PictureLossIndication>() || packet.is::<FullIntraRequest>()
+}
+
+/// Calls `requested` for each request; on the task that drives the connection, so it must not
+/// wait.
+pub(super) struct KeyFrameFeedback {
+    requested: Box<dyn Fn() + Send + Sync>,
+    inbound: VecDeque<TaggedPacket>,
+    outbound: VecDeque<TaggedPacket>,
+}
+
+impl KeyFrameFeedback {
+    pub(super) fn new(requested: Box<dyn Fn() + Send + Sync>) -> Self {
+        Self {
+            requested,
+            inbound: VecDeque::new(),
+            outbound: VecDeque::new(),
+        }
+    }
+}
+
+impl Protocol<TaggedPacket, TaggedPacket, ()> for KeyFrameFeedback {
+    type Rout = TaggedPacket;
+    type Wout = TaggedPacket;
+    type Eout = ();
+    type Error = Error;
+    type Time = Instant;
+
+    fn handle_read(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+        if let Packet::Rtcp(packets) = &packet.message.packet {
+            for packet in packets {
+                if asks_for_key_frame(packet.as_ref()) {
+                    (self.requested)();
+                }
+            }
+        }
+        self.inbound.push_back(packet);
+        Ok(())
+    }
+
+    fn poll_read(&mut self) -> Option<TaggedPacket> {
+        self.inbound.pop_front()
+    }
+
+    fn handle_write(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+        self.outbound.push_back(packet);
+        Ok(())
+    }
+
+    fn poll_write(&mut self) -> Option<TaggedPacket> {
+        self.outbound.pop_front()
+    }
+}
+
+impl Interceptor for KeyFrameFeedback {
+    fn bind_local_stream(&mut self, _: &StreamInfo) {}
+    fn unbind_local_stream(&mut self, _: &StreamInfo) {}
+    fn bind_remote_stream(&mut self, _: &StreamInfo) {}
+    fn unbind_remote_stream(&mut self, _: &StreamInfo) {}
+}

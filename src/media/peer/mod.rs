@@ -1,0 +1,174 @@
+//! One WebRTC connection of one call: what the fanouts give goes out, what comes in is decoded.
+//!
+//! Invariant: every method may be called from any task of any runtime, none blocks it, and no
+//! input of the far side (SDP, candidates, packets) can take down more than its own peer.
+//! Must not enter: signalling, ringing, who may call; more than one far side.
+
+mod connection;
+mod core;
+mod decode;
+mod identity;
+mod key_frame_feedback;
+mod receiving;
+mod sdp;
+mod sending;
+mod settings;
+mod shared;
+mod stats;
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use self::core::Core;
+use super::fanout::{AudioFanout, VideoFanout};
+use super::network;
+use crate::protocol::call_signal::Candidate;
+
+pub use sdp::SdpError;
+pub use settings::{IceServer, PeerError, PeerEvent, PeerSettings, TrackKind};
+pub use stats::{Frame, PeerStats, StageTimes};
+
+pub(super) use identity::prewarm as prewarm_identity;
+
+/// What receive pipelines are told the payload type is, whatever was negotiated.
+pub(super) const RECEIVE_PAYLOAD_TYPE: u8 = 96;
+
+/// A cheap handle; clones are the same peer. The connection ends with [`Peer::close`] or with the
+/// last handle.
+#[derive(Clone)]
+pub struct Peer {
+    core: Arc<Core>,
+}
+
+impl Peer {
+    /// Makes a peer that has not connected to anything yet. The camera is opened at this moment,
+    /// if it was not, so that it is ready when the call is answered.
+    ///
+    /// # Errors
+    /// [`PeerError::Settings`] for ICE servers that cannot be used, [`PeerError::Media`] when
+    /// media cannot be used on this machine.
+    pub async fn new(
+        settings: PeerSettings,
+        video: VideoFanout,
+        audio: AudioFanout,
+        events: UnboundedSender<PeerEvent>,
+    ) -> Result<Self, PeerError> {
+        settings.check()?;
+        let core = contained("new", async move {
+            Ok(Arc::new(Core::new(settings, video, audio, events)))
+        })
+        .await?;
+        Ok(Self { core })
+    }
+
+    /// Offers audio, and video unless it is an audio call. Sets the local description, so that
+    /// candidates begin to arrive as events.
+    ///
+    /// # Errors
+    /// [`PeerError::Transport`] when no socket can be bound.
+    pub async fn create_offer(&self) -> Result<String, PeerError> {
+        let core = Arc::clone(&self.core);
+        contained(
+            "create_offer",
+            async move { core.create_offer(false).await },
+        )
+        .await
+    }
+
+    /// The current local description with the candidates gathered so far, for the repeated
+    /// `call` signal (wire reference C.3).
+    pub async fn local_sdp(&self) -> Option<String> {
+        let core = Arc::clone(&self.core);
+        contained("local_sdp", async move { Ok(core.local_sdp().await) })
+            .await
+            .unwrap_or_default()
+    }
+
+    /// Takes an offer, first or repeated (an ICE restart), and answers it with the preferred
+    /// video codec where it was offered, else the other. Sets both descriptions.
+    ///
+    /// # Errors
+    /// [`PeerError::Sdp`] names what is wrong with the offer.
+    pub async fn accept_offer(&self, sdp: &str) -> Result<String, PeerError> {
+        let core = Arc::clone(&self.core);
+        let sdp = sdp.to_owned();
+        contained("accept_offer", async move { core.accept_offer(&sdp).await }).await
+    }
+
+    /// Takes the answer to our offer.
+    ///
+    /// # Errors
+    /// [`PeerError::Sdp`] names what is wrong with it; [`PeerError::NoOffer`] when we made none.
+    pub async fn set_answer(&self, sdp: &str) -> Result<(), PeerError> {
+        let core = Arc::clone(&self.core);
+        let sdp = sdp.to_owned();
+        contained("set_answer", async move { core.set_answer(&sdp).await }).await
+    }
+
+    /// A new offer with fresh ICE credentials, for a connection that was lost.
+    ///
+    /// # Errors
+    /// [`PeerError::NoOffer`] before the first negotiation.
+    pub async fn restart_ice(&self) -> Result<String, PeerError> {
+        let core = Arc::clone(&self.core);
+        contained("restart_ice", async move { core.create_offer(true).await }).await
+    }
+
+    /// Candidates of the far side; kept when its description is not here yet. A bad one is
+    /// logged and harms nothing.
+    pub async fn add_candidates(&self, candidates: &[Candidate]) {
+        let core = Arc::clone(&self.core);
+        let candidates = candidates.to_vec();
+        let added = contained("add_candidates", async move {
+            core.add_candidates(candidates).await;
+            Ok(())
+        });
+        if let Err(error) = added.await {
+            tracing::warn!(%error, "candidates were not added");
+        }
+    }
+
+    /// While muted nothing of this kind is sent to this peer; others still get it.
+    pub fn set_muted(&self, kind: TrackKind, muted: bool) {
+        self.core.shared().set_muted(kind, muted);
+    }
+
+    /// Counters and stage times up to now.
+    pub fn stats(&self) -> PeerStats {
+        self.core.shared().stats.read()
+    }
+
+    /// Decoded pictures as JPEG: the first one and then one a second, the first and the last
+    /// seven of them; none unless `keep_frames` was set.
+    pub fn last_frames(&self) -> Vec<Frame> {
+        self.core.shared().stats.frames()
+    }
+
+    /// Ends the connection; [`PeerEvent::Closed`] is the last event.
+    pub async fn close(self) {
+        let core = Arc::clone(&self.core);
+        let closed = contained("close", async move {
+            core.close().await;
+            Ok(())
+        });
+        if let Err(error) = closed.await {
+            tracing::warn!(%error, "the peer did not close cleanly");
+        }
+    }
+}
+
+/// Runs on the media runtime, and turns a panic of the WebRTC library into an error.
+async fn contained<T: Send + 'static>(
+    operation: &'static str,
+    future: impl Future<Output = Result<T, PeerError>> + Send + 'static,
+) -> Result<T, PeerError> {
+    let task = network::spawn(future).map_err(PeerError::Media)?;
+    match task.await {
+        Ok(result) => result,
+        Err(error) => {
+            tracing::error!(operation, %error, "the WebRTC library panicked");
+            Err(PeerError::Panicked { operation })
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! From the fanouts to the network, in this peer's own numbering.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use rtc::rtp;
+use webrtc::media_stream::track_local::TrackLocal;
+
+use super::connection::LocalTrack;
+use super::sdp::Section;
+use super::shared::Shared;
+use super::stats::bump;
+use crate::media::VideoCodec;
+use crate::media::fanout::{AudioFanout, Subscription, Urgency, VideoFanout};
+use crate::media::rtp::{EncodedFrame, RtpRewriter};
+
+/// Sends pictures in the agreed format, over every renegotiation, until the peer ends.
+pub(super) async fn video(
+    local: LocalTrack,
+    fanout: VideoFanout,
+    max_bitrate_kbps: Option<u32>,
+    shared: Arc<Shared>,
+) {
+    let mut rewriter = RtpRewriter::new(90_000, rand::random(), rand::random());
+    let mut negotiated = shared.negotiated.subscribe();
+    loop {
+        let Ok(agreed) = negotiated
+            .wait_for(|description| sendable(description.video.as_ref()).is_some())
+            .await
+            .map(|description| sendable(description.video.as_ref()))
+        else {
+            return;
+        };
+        let Some(agreed) = agreed else { continue };
+        // From here on the encoder runs, while ICE and DTLS still do their work.
+        let subscription = fanout.subscribe_limited(agreed.1, max_bitrate_kbps);
+        tokio::select! {
+            gone = send_video(&local, agreed, &subscription, &mut rewriter, &shared) => {
+                if gone.is_none() {
+                    return;
+                }
+            }
+            () = feedback(agreed.1, &fanout, &shared) => return,
+            changed = negotiated.wait_for(|now| sendable(now.video.as_ref()) != Some(agreed)) => {
+                if changed.is_err() {
+                    return;
+                }
+            }
+        }
+        let dropped = subscription.dropped();
+        shared
+            .stats
+            .frames_dropped
+            .fetch_add(dropped, Ordering::Relaxed);
+    }
+}
+
+/// Never returns `Some`: it ends by being dropped, or with the connection.
+async fn send_video(
+    local: &LocalTrack,
+    (payload_type, _): (u8, VideoCodec),
+    subscription: &Subscription,
+    rewriter: &mut RtpRewriter,
+    shared: &Shared,
+) -> Option<()> {
+    shared
+        .connected
+        .subscribe()
+        .wait_for(|connected| *connected)
+        .await
+        .ok()?;
+    let mut muted = shared.video_muted.subscribe();
+    loop {
+        muted.wait_for(|muted| !*muted).await.ok()?;
+        // What was encoded until now nobody could receive: begin with a key frame.
+        subscription.restart();
+        loop {
+            let frame = tokio::select! {
+                biased;
+                changed = muted.wait_for(|muted| *muted) => {
+                    changed.ok()?;
+                    break;
+                }
+                frame = subscription.next() => frame,
+            };
+            write(local, payload_type, &frame, true, rewriter, shared).await?;
+            bump(&shared.stats.frames_sent);
+            shared.stats.reached(|stages| &mut stages.first_frame_sent);
+        }
+    }
+}
+
+/// Hands the far side's key-frame requests to the source; never ends by itself.
+async fn feedback(codec: VideoCodec, fanout: &VideoFanout, shared: &Shared) {
+    let mut first = true;
+    loop {
+        shared.key_frame_requested.notified().await;
+        // The first request means that the far side has no picture at all.
+        let urgency = if first {
+            Urgency::NoPicture
+        } else {
+            Urgency::Repair
+        };
+        first = false;
+        fanout.request(codec, urgency);
+    }
+}
+
+/// Sends sound until the peer ends.
+pub(super) async fn audio(local: LocalTrack, fanout: AudioFanout, shared: Arc<Shared>) {
+    let mut rewriter = RtpRewriter::new(48_000, rand::random(), rand::random());
+    let mut negotiated = shared.negotiated.subscribe();
+    let mut connected = shared.connected.subscribe();
+    loop {
+        let Ok(agreed) = negotiated
+            .wait_for(|description| sendable(description.audio.as_ref()).is_some())
+            .await
+            .map(|description| sendable(description.audio.as_ref()))
+        else {
+            return;
+        };
+        let Some(agreed) = agreed else { continue };
+        let subscription = fanout.subscribe();
+        if connected.wait_for(|connected| *connected).await.is_err() {
+            return;
+        }
+        subscription.restart();
+        loop {
+            let frame = tokio::select! {
+                biased;
+                changed = negotiated.wait_for(|now| sendable(now.audio.as_ref()) != Some(agreed)) => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    break;
+                }
+                frame = subscription.next() => frame,
+            };
+            if shared.audio_muted.load(Ordering::Relaxed) {
+                continue;
+            }
+            let sent = write(&local, agreed.0, &frame, false, &mut rewriter, &shared).await;
+            if sent.is_none() {
+                return;
+            }
+            bump(&shared.stats.audio_packets_sent);
+        }
+    }
+}
+
+fn sendable<C: Copy>(section: Option<&Section<C>>) -> Option<(u8, C)> {
+    section
+        .filter(|section| section.direction.send)
+        .and_then(|section| section.codecs.first().copied())
+}
+
+/// `None` when the connection is gone.
+async fn write(
+    local: &LocalTrack,
+    payload_type: u8,
+    frame: &EncodedFrame,
+    markers: bool,
+    rewriter: &mut RtpRewriter,
+    shared: &Shared,
+) -> Option<()> {
+    let numbers = rewriter.frame(frame, Instant::now());
+    for (packet, numbers) in frame.packets.iter().zip(numbers) {
+        let packet = rtp::Packet {
+            header: rtp::Header {
+                version: 2,
+                marker: markers && packet.marker,
+                payload_type,
+                sequence_number: numbers.sequence,
+                timestamp: numbers.timestamp,
+                ssrc: local.ssrc,
+                ..Default::default()
+            },
+            payload: packet.payload.clone(),
+        };
+        if let Err(error) = local.track.write_rtp(packet).await {
+            tracing::debug!(%error, "the connection takes no more media");
+            return None;
+        }
+        bump(&shared.stats.packets_sent);
+    }
+    Some(())
+}

@@ -1,0 +1,132 @@
+//! What a peer's tasks, threads and callbacks have in common.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+use webrtc::media_stream::track_remote::TrackRemote;
+use webrtc::peer_connection::{
+    PeerConnectionEventHandler, RTCIceConnectionState, RTCPeerConnectionIceEvent,
+    RTCPeerConnectionState,
+};
+
+use super::receiving::{self, Receivers};
+use super::sdp::Description;
+use super::settings::{PeerEvent, TrackKind};
+use super::stats::Counters;
+use crate::protocol::call_signal::Candidate;
+
+pub(super) struct Shared {
+    pub(super) stats: Arc<Counters>,
+    events: UnboundedSender<PeerEvent>,
+    /// Whether media can flow.
+    pub(super) connected: watch::Sender<bool>,
+    /// What was agreed, from our view; empty until then.
+    pub(super) negotiated: watch::Sender<Description>,
+    /// The far side asked for a key frame.
+    pub(super) key_frame_requested: Notify,
+    pub(super) video_muted: watch::Sender<bool>,
+    pub(super) audio_muted: AtomicBool,
+    pub(super) receivers: Mutex<Receivers>,
+    /// Ends everything.
+    pub(super) ended: CancellationToken,
+}
+
+impl Shared {
+    pub(super) fn new(events: UnboundedSender<PeerEvent>, receivers: Receivers) -> Self {
+        Self {
+            stats: Arc::clone(receivers.stats()),
+            events,
+            connected: watch::Sender::new(false),
+            negotiated: watch::Sender::default(),
+            key_frame_requested: Notify::new(),
+            video_muted: watch::Sender::new(false),
+            audio_muted: AtomicBool::new(false),
+            receivers: Mutex::new(receivers),
+            ended: CancellationToken::new(),
+        }
+    }
+
+    pub(super) fn tell(&self, event: PeerEvent) {
+        // An owner that no longer listens is about to drop the peer.
+        let _ = self.events.send(event);
+    }
+
+    pub(super) fn set_muted(&self, kind: TrackKind, muted: bool) {
+        match kind {
+            TrackKind::Audio => self.audio_muted.store(muted, Ordering::Relaxed),
+            TrackKind::Video => {
+                self.video_muted.send_replace(muted);
+            }
+        }
+    }
+}
+
+/// Callbacks of the WebRTC library. They run on the task that drives the connection, so they only
+/// hand over and never wait.
+pub(super) struct Handler {
+    pub(super) shared: Arc<Shared>,
+}
+
+#[async_trait::async_trait]
+impl PeerConnectionEventHandler for Handler {
+    async fn on_ice_candidate(&self, event: RTCPeerConnectionIceEvent) {
+        match event.candidate.to_json() {
+            // The end of candidates is never signalled (wire reference C.1).
+            Ok(candidate) if candidate.candidate.is_empty() => {}
+            Ok(candidate) => self.shared.tell(PeerEvent::LocalCandidate(Candidate {
+                candidate: candidate.candidate,
+                sdp_mid: candidate.sdp_mid.unwrap_or_else(|| "0".to_owned()),
+                sdp_m_line_index: candidate.sdp_mline_index.unwrap_or(0),
+            })),
+            Err(error) => tracing::warn!(%error, "a local candidate cannot be written"),
+        }
+    }
+
+    async fn on_ice_connection_state_change(&self, state: RTCIceConnectionState) {
+        tracing::debug!(%state, "ICE");
+        if state == RTCIceConnectionState::Connected {
+            self.shared.stats.reached(|stages| &mut stages.ice);
+        }
+    }
+
+    async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
+        tracing::debug!(%state, "peer connection");
+        match state {
+            RTCPeerConnectionState::Connected => {
+                self.shared.stats.reached(|stages| &mut stages.connected);
+                self.shared.connected.send_replace(true);
+                self.shared.tell(PeerEvent::Connected);
+            }
+            RTCPeerConnectionState::Disconnected => self.shared.tell(PeerEvent::Disconnected),
+            RTCPeerConnectionState::Failed => self.shared.tell(PeerEvent::Failed {
+                reason: "no path to the far side works, or DTLS failed".to_owned(),
+            }),
+            _ => {}
+        }
+    }
+
+    async fn on_track(&self, track: Arc<dyn TrackRemote>) {
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(async move {
+            let ended = shared.ended.clone();
+            match track.kind().await {
+                RtpCodecKind::Video => {
+                    ended
+                        .run_until_cancelled(receiving::video(track, shared))
+                        .await;
+                }
+                RtpCodecKind::Audio => {
+                    ended
+                        .run_until_cancelled(receiving::audio(track, shared))
+                        .await;
+                }
+                _ => {}
+            }
+        });
+    }
+}

@@ -1,0 +1,165 @@
+//! What a peer's media did, and when each stage of its start was reached.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+/// Pictures kept for `Peer::last_frames`.
+const KEPT_FRAMES: usize = 8;
+
+/// Counters and stage times of one peer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PeerStats {
+    /// Pictures sent.
+    pub frames_sent: u64,
+    /// RTP packets sent, of both kinds.
+    pub packets_sent: u64,
+    /// Packets of 20 ms sound sent.
+    pub audio_packets_sent: u64,
+    /// RTP packets received, of both kinds.
+    pub packets_received: u64,
+    /// Pictures decoded.
+    pub frames_decoded: u64,
+    /// Sound decoded, milliseconds.
+    pub audio_decoded_ms: u64,
+    /// Key-frame requests of the far side.
+    pub plis_received: u64,
+    /// Key-frame requests sent to the far side.
+    pub plis_sent: u64,
+    /// Frames this peer's queues gave up because the network was slower.
+    pub frames_dropped: u64,
+    /// When the start's stages were reached.
+    pub stages: StageTimes,
+}
+
+/// Each since the peer was made; absent when not reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StageTimes {
+    /// Both descriptions are set.
+    pub negotiated: Option<Duration>,
+    /// ICE has a pair of addresses that works.
+    pub ice: Option<Duration>,
+    /// DTLS is done and media can flow.
+    pub connected: Option<Duration>,
+    /// The first picture went out.
+    pub first_frame_sent: Option<Duration>,
+    /// The first video packet came in.
+    pub first_video_packet: Option<Duration>,
+    /// The first picture was decoded.
+    pub first_video_frame: Option<Duration>,
+    /// The first sound was decoded.
+    pub first_audio: Option<Duration>,
+}
+
+impl StageTimes {
+    /// From the answer to the first decoded picture.
+    pub fn answer_to_picture(&self) -> Option<Duration> {
+        self.first_video_frame?.checked_sub(self.negotiated?)
+    }
+}
+
+/// A decoded picture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// The picture.
+    pub jpeg: Bytes,
+    /// Since the peer was made.
+    pub at: Duration,
+}
+
+/// Where the peer's tasks and threads count.
+#[derive(Debug)]
+pub(super) struct Counters {
+    started: Instant,
+    pub(super) frames_sent: AtomicU64,
+    pub(super) packets_sent: AtomicU64,
+    pub(super) audio_packets_sent: AtomicU64,
+    pub(super) packets_received: AtomicU64,
+    pub(super) frames_decoded: AtomicU64,
+    pub(super) audio_decoded_us: AtomicU64,
+    pub(super) plis_received: AtomicU64,
+    pub(super) plis_sent: AtomicU64,
+    pub(super) frames_dropped: AtomicU64,
+    stages: Mutex<StageTimes>,
+    kept: Mutex<VecDeque<Frame>>,
+}
+
+pub(super) fn bump(counter: &AtomicU64) -> u64 {
+    counter.fetch_add(1, Ordering::Relaxed)
+}
+
+impl Counters {
+    pub(super) fn new() -> Self {
+        Self {
+            started: Instant::now(),
+            frames_sent: AtomicU64::new(0),
+            packets_sent: AtomicU64::new(0),
+            audio_packets_sent: AtomicU64::new(0),
+            packets_received: AtomicU64::new(0),
+            frames_decoded: AtomicU64::new(0),
+            audio_decoded_us: AtomicU64::new(0),
+            plis_received: AtomicU64::new(0),
+            plis_sent: AtomicU64::new(0),
+            frames_dropped: AtomicU64::new(0),
+            stages: Mutex::default(),
+            kept: Mutex::default(),
+        }
+    }
+
+    /// Since the peer was made.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Marks a stage when it is reached the first time, and says whether it was.
+    pub(super) fn reached(
+        &self,
+        stage: impl FnOnce(&mut StageTimes) -> &mut Option<Duration>,
+    ) -> bool {
+        let mut stages = self.stages.lock();
+        let stage = stage(&mut stages);
+        let first = stage.is_none();
+        if first {
+            *stage = Some(self.elapsed());
+        }
+        first
+    }
+
+    /// Since both descriptions were set, or since the peer was made.
+    pub(super) fn since_negotiated(&self) -> Duration {
+        let negotiated = self.stages.lock().negotiated.unwrap_or_default();
+        self.elapsed().saturating_sub(negotiated)
+    }
+
+    pub(super) fn keep(&self, frame: Frame) {
+        let mut kept = self.kept.lock();
+        if kept.len() >= KEPT_FRAMES {
+            // The first stays: it shows how the call began.
+            kept.remove(1);
+        }
+        kept.push_back(frame);
+    }
+
+    pub(super) fn frames(&self) -> Vec<Frame> {
+        self.kept.lock().iter().cloned().collect()
+    }
+
+    pub(super) fn read(&self) -> PeerStats {
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        PeerStats {
+            frames_sent: get(&self.frames_sent),
+            packets_sent: get(&self.packets_sent),
+            audio_packets_sent: get(&self.audio_packets_sent),
+            packets_received: get(&self.packets_received),
+            frames_decoded: get(&self.frames_decoded),
+            audio_decoded_ms: get(&self.audio_decoded_us) / 1000,
+            plis_received: get(&self.plis_received),
+            plis_sent: get(&self.plis_sent),
+            frames_dropped: get(&self.frames_dropped),
+            stages: *self.stages.lock(),
+        }
+    }
+}

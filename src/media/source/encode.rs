@@ -1,0 +1,134 @@
+//! One running encoder: raw pictures in, RTP frames out to the fanout.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use gst::prelude::*;
+use gstreamer as gst;
+use gstreamer_app as gst_app;
+use gstreamer_video as gst_video;
+use parking_lot::Mutex;
+
+use super::super::VideoCodec;
+use super::super::encoder::{self, EncoderTarget};
+use super::super::fanout::VideoPublisher;
+use super::super::pipeline::{End, Pipeline};
+use super::super::rtp::{FrameAssembler, Packet, RunId, starts_key_frame};
+
+/// A pipeline of its own per format, so that an encoder can come, go and fail without the camera
+/// noticing.
+pub(super) struct EncoderRun {
+    // Dropped, and with it stopped, on the source's thread.
+    _pipeline: Pipeline,
+    pub(super) input: Arc<EncoderInput>,
+    pub(super) element: &'static str,
+    bitrate_kbps: u32,
+}
+
+/// Where the camera's streaming thread puts pictures.
+pub(super) struct EncoderInput {
+    codec: VideoCodec,
+    source: gst_app::AppSrc,
+    encoder: gst::Element,
+}
+
+impl EncoderRun {
+    pub(super) fn start(
+        codec: VideoCodec,
+        caps: &gst::Caps,
+        target: EncoderTarget,
+        publisher: &Arc<VideoPublisher>,
+        on_failure: impl Fn(String) + Send + Sync + 'static,
+    ) -> Result<Self, String> {
+        let encoder = encoder::probe(codec).map_err(|error| error.to_string())?;
+        // Two pictures of slack, then the oldest goes: an encoder that cannot keep up must lower
+        // the frame rate and not add delay.
+        let description = format!(
+            "appsrc name=in is-live=true format=time max-buffers=2 leaky-type=downstream ! {} \
+             ! appsink name=out sync=false async=false",
+            encoder.description(target)
+        );
+        let pipeline = Pipeline::parse(&description, move |end| match end {
+            End::Failed(reason) => on_failure(reason),
+            End::Eos => {}
+        })?;
+        let source: gst_app::AppSrc = pipeline.element("in")?;
+        source.set_caps(Some(caps));
+        let output: gst_app::AppSink = pipeline.element("out")?;
+        output.set_callbacks(publishing(codec, Arc::clone(publisher)));
+        let input = Arc::new(EncoderInput {
+            codec,
+            source,
+            encoder: pipeline.element("encoder")?,
+        });
+        publisher.encoder_started(codec, Instant::now());
+        pipeline.play()?;
+        Ok(Self {
+            _pipeline: pipeline,
+            input,
+            element: encoder.element,
+            bitrate_kbps: target.bitrate_kbps,
+        })
+    }
+
+    /// Changes the bitrate of the running encoder.
+    pub(super) fn set_bitrate(&mut self, kbps: u32) {
+        if kbps != self.bitrate_kbps {
+            self.bitrate_kbps = kbps;
+            encoder::set_bitrate(&self.input.encoder, kbps);
+        }
+    }
+}
+
+impl EncoderInput {
+    /// On the camera's streaming thread; never waits.
+    pub(super) fn push(&self, picture: &gst::Buffer, publisher: &VideoPublisher) {
+        if publisher.key_frame_due(self.codec, Instant::now()) {
+            let event = gst_video::UpstreamForceKeyUnitEvent::builder()
+                .all_headers(true)
+                .build();
+            if let Some(pad) = self.encoder.static_pad("src") {
+                pad.send_event(event);
+            }
+        }
+        // Refused only while the pipeline is being torn down.
+        let _ = self.source.push_buffer(picture.clone());
+    }
+}
+
+fn publishing(codec: VideoCodec, publisher: Arc<VideoPublisher>) -> gst_app::AppSinkCallbacks {
+    let frames = Mutex::new(FrameAssembler::new(RunId::fresh()));
+    gst_app::AppSinkCallbacks::builder()
+        .new_sample(move |sink| {
+            let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+            if let Some((timestamp, packet)) = sample.buffer().and_then(read_packet) {
+                let key = starts_key_frame(codec, &packet.payload);
+                let frame = frames.lock().push(timestamp, key, packet, Instant::now());
+                if let Some(frame) = frame {
+                    publisher.publish(codec, frame);
+                }
+            }
+            Ok(gst::FlowSuccess::Ok)
+        })
+        .build()
+}
+
+/// The timestamp and the peer-independent part of a payloader's packet.
+pub(super) fn read_packet(buffer: &gst::BufferRef) -> Option<(u32, Packet)> {
+    let map = buffer.map_readable().ok()?;
+    let [first, second, _, _, t0, t1, t2, t3, ..] = *map.as_slice() else {
+        return None;
+    };
+    // RFC 3550 §5.1: the fixed header, then four bytes per contributing source. Payloaders of
+    // this module add neither header extensions nor padding.
+    let header = 12 + 4 * usize::from(first & 0x0f);
+    let payload = map.get(header..).filter(|payload| !payload.is_empty())?;
+    Some((
+        u32::from_be_bytes([t0, t1, t2, t3]),
+        Packet {
+            marker: second & 0x80 != 0,
+            payload: Bytes::copy_from_slice(payload),
+        },
+    ))
+}

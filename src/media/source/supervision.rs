@@ -1,0 +1,190 @@
+//! The life of a source: run while wanted, come back after failures, end when told.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+use super::SourceEvent;
+use crate::base::backoff::Backoff;
+
+/// How long a device stays open after the last consumer left: hanging up and calling again
+/// should not reopen it.
+const LINGER: Duration = Duration::from_secs(5);
+/// A run this long forgives the failures before it.
+const HEALTHY: Duration = Duration::from_secs(60);
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LAST_RETRY: Duration = Duration::from_secs(10);
+/// A device that opens but gives nothing for this long has failed.
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// What wakes a source's thread.
+pub(super) enum Signal {
+    /// The consumers' demand changed.
+    Demand,
+    /// Data flows since now.
+    Flowing,
+    /// A pipeline of the current attempt ended.
+    Failed { attempt: u64, reason: String },
+    /// The owner wants it to end.
+    Stop,
+}
+
+/// What the supervision runs. Created and dropped on the source's thread.
+pub(super) trait Stage {
+    /// Brings it in line with the demand, for instance by starting an encoder.
+    fn adjust(&mut self) -> Result<(), String>;
+    /// When data last came out of the device.
+    fn last_data(&self) -> Option<Instant>;
+    /// The encoder running now.
+    fn encoder(&self) -> Option<String>;
+}
+
+/// The supervised part.
+pub(super) trait Capture {
+    type Stage: Stage;
+    /// Opens the device. Failures later on arrive as [`Signal::Failed`] with this attempt.
+    fn open(&mut self, attempt: u64) -> Result<Self::Stage, String>;
+    fn wanted(&self) -> bool;
+    /// The device failed, and for now there is nothing.
+    fn failed(&mut self, reason: &str);
+    /// The device was closed, as nobody wants it.
+    fn closed(&mut self);
+}
+
+/// Runs until [`Signal::Stop`], on the calling thread. The device is opened at once, wanted or
+/// not, so that a dead camera is known at boot and not when the bell rings.
+pub(super) fn supervise<C: Capture>(
+    capture: &mut C,
+    signals: &Receiver<Signal>,
+    mut tell: impl FnMut(SourceEvent),
+) {
+    let mut backoff = retry_delays();
+    let mut attempt = 0;
+    let mut first = true;
+    loop {
+        if !first && !capture.wanted() {
+            match signals.recv() {
+                Ok(Signal::Stop) | Err(_) => break,
+                Ok(_) => continue,
+            }
+        }
+        first = false;
+        attempt += 1;
+        let started = Instant::now();
+        match run(capture, attempt, signals, &mut tell) {
+            Outcome::Stop => break,
+            Outcome::Unwanted => capture.closed(),
+            Outcome::Failed(reason) => {
+                tracing::warn!(reason, "source failed");
+                capture.failed(&reason);
+                tell(SourceEvent::Failed { reason });
+                if started.elapsed() > HEALTHY {
+                    backoff.reset();
+                }
+                // Never quicker than the first delay: opening a device may disturb the bus.
+                let delay = backoff.next_delay().max(FIRST_RETRY);
+                if !wait(signals, Instant::now() + delay) {
+                    break;
+                }
+                first = true;
+            }
+        }
+    }
+    capture.closed();
+    tell(SourceEvent::Stopped);
+}
+
+fn retry_delays() -> Backoff {
+    Backoff::new(FIRST_RETRY, LAST_RETRY).unwrap_or_else(|_| Backoff::standard())
+}
+
+/// Waits for the time, or returns false when told to stop.
+fn wait(signals: &Receiver<Signal>, until: Instant) -> bool {
+    loop {
+        match signals.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return false,
+            Ok(_) => {}
+            Err(RecvTimeoutError::Timeout) => return true,
+        }
+    }
+}
+
+enum Outcome {
+    Stop,
+    Unwanted,
+    Failed(String),
+}
+
+fn run<C: Capture>(
+    capture: &mut C,
+    attempt: u64,
+    signals: &Receiver<Signal>,
+    tell: &mut impl FnMut(SourceEvent),
+) -> Outcome {
+    let mut stage = match capture.open(attempt) {
+        Ok(stage) => stage,
+        Err(reason) => return Outcome::Failed(reason),
+    };
+    let opened = Instant::now();
+    let mut unwanted_since = None;
+    let mut told = None;
+    loop {
+        if let Err(reason) = stage.adjust() {
+            return Outcome::Failed(reason);
+        }
+        let now = Instant::now();
+        if stage.last_data().is_some() && told != Some(stage.encoder()) {
+            told = Some(stage.encoder());
+            tell(SourceEvent::Running {
+                encoder: stage.encoder(),
+            });
+        }
+        unwanted_since = match (capture.wanted(), unwanted_since) {
+            (true, _) => None,
+            (false, None) => Some(now),
+            (false, since) => since,
+        };
+        let silent_at = stage.last_data().unwrap_or(opened) + SILENCE;
+        if now >= silent_at {
+            return Outcome::Failed(format!("the device gave nothing for {SILENCE:?}"));
+        }
+        let close_at = unwanted_since.map(|since| since + LINGER);
+        if close_at.is_some_and(|at| now >= at) {
+            return Outcome::Unwanted;
+        }
+        let next = close_at.map_or(silent_at, |at| at.min(silent_at));
+        match signals.recv_timeout(next.saturating_duration_since(now)) {
+            Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return Outcome::Stop,
+            Ok(Signal::Failed {
+                attempt: of,
+                reason,
+            }) if of == attempt => return Outcome::Failed(reason),
+            Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+        }
+    }
+}
+
+/// The owner's end of a source's thread. Dropping it stops the source, on the source's thread.
+pub(super) struct Thread {
+    signals: Sender<Signal>,
+}
+
+impl Thread {
+    pub(super) fn spawn(
+        name: &str,
+        signals: Sender<Signal>,
+        body: impl FnOnce() + Send + 'static,
+    ) -> Result<Self, String> {
+        std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(body)
+            .map_err(|error| format!("cannot start the {name} thread: {error}"))?;
+        Ok(Self { signals })
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        // A thread that is already gone has stopped.
+        let _ = self.signals.send(Signal::Stop);
+    }
+}

@@ -1,0 +1,58 @@
+//! Where the API is and who we are there.
+
+use std::path::PathBuf;
+
+use url::Url;
+use zeroize::Zeroizing;
+
+/// The application on a server.
+#[derive(Clone)]
+pub struct RestSettings {
+    /// The API's base, such as `https://hub.local:8443`; a path in it is kept.
+    pub api: Url,
+    /// The application's number.
+    pub app_id: u64,
+    /// The application's authorisation key, a credential.
+    pub auth_key: Zeroizing<String>,
+    /// The site's own CA in PEM, on top of the public roots.
+    pub ca: Option<PathBuf>,
+}
+
+// Not derived: the key must not reach a log.
+impl std::fmt::Debug for RestSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RestSettings")
+            .field("api", &self.api.as_str())
+            .field("app_id", &self.app_id)
+            .field("ca", &self.ca)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The user the device logs in as.
+#[derive(Clone)]
+pub struct Login {
+    /// The login name.
+    pub login: String,
+    /// The password.
+    pub password: Zeroizing<String>,
+}
+
+impl Login {
+    /// A login name with its password.
+    pub fn new(login: impl Into<String>, password: impl Into<String>) -> Self {
+        Self {
+            login: login.into(),
+            password: Zeroizing::new(password.into()),
+        }
+    }
+}
+
+// Not derived: the password must not reach a log.
+impl std::fmt::Debug for Login {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Login")
+            .field("login", &self.login)
+            .finish_non_exhaustive()
+    }
+}

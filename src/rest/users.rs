@@ -1,0 +1,99 @@
+//! Users (wire reference E.2).
+
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::client::RestClient;
+use super::error::RestError;
+use super::exchange::{Proof, Request, read};
+use super::settings::Login;
+use crate::protocol::address::UserId;
+use crate::protocol::rest::User;
+
+/// Users asked for in one request.
+const PAGE: usize = 100;
+
+#[derive(Deserialize)]
+struct Wrapped {
+    user: User,
+}
+
+#[derive(Deserialize)]
+struct Page {
+    items: Vec<User>,
+}
+
+/// A user to be signed up.
+#[derive(Clone, Debug)]
+pub struct NewUser {
+    /// Login name and password.
+    pub login: Login,
+    /// Display name.
+    pub full_name: Option<String>,
+}
+
+impl RestClient {
+    /// `GET /users/by_login`: the user of a login, if there is one.
+    ///
+    /// # Errors
+    /// [`RestError`], but an unknown login is `None`.
+    pub async fn user_by_login(&self, login: &str) -> Result<Option<User>, RestError> {
+        let request = Request::new(Method::GET, &["users", "by_login"]).query("login", login);
+        found(
+            self.call::<Wrapped>(request)
+                .await
+                .map(|answer| answer.user),
+        )
+    }
+
+    /// The user of a number, if there is one (`GET /users/v2`).
+    ///
+    /// # Errors
+    /// [`RestError`].
+    pub async fn user_by_id(&self, id: UserId) -> Result<Option<User>, RestError> {
+        Ok(self.users_by_ids(&[id]).await?.pop())
+    }
+
+    /// `GET /users/v2?id[in][]=…`: those of the users that exist, in the server's order.
+    ///
+    /// # Errors
+    /// [`RestError`].
+    pub async fn users_by_ids(&self, ids: &[UserId]) -> Result<Vec<User>, RestError> {
+        let mut users = Vec::with_capacity(ids.len());
+        for chunk in ids.chunks(PAGE) {
+            let mut request =
+                Request::new(Method::GET, &["users", "v2"]).query("limit", chunk.len());
+            for id in chunk {
+                request = request.query("id[in][]", id);
+            }
+            users.extend(self.call::<Page>(request).await?.items);
+        }
+        Ok(users)
+    }
+
+    /// `POST /users` with the application's key: a new user, independent of our own session.
+    ///
+    /// # Errors
+    /// [`RestError::Validation`] when the login is taken or the password too short.
+    pub async fn sign_up(&self, new: &NewUser) -> Result<User, RestError> {
+        let mut user = json!({
+            "login": new.login.login,
+            "password": new.login.password.as_str(),
+        });
+        if let Some(name) = &new.full_name {
+            user["full_name"] = json!(name);
+        }
+        let request = Request::new(Method::POST, &["users"]).body(json!({ "user": user }));
+        let body = self.exchange().send(&request, Proof::AuthKey).await?;
+        Ok(read::<Wrapped>(&request, &body)?.user)
+    }
+}
+
+fn found<T>(outcome: Result<T, RestError>) -> Result<Option<T>, RestError> {
+    match outcome {
+        Ok(value) => Ok(Some(value)),
+        Err(RestError::NotFound(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,70 @@
+//! The schema, one step per version. A step that was released is never edited: add another.
+
+use rusqlite::Connection;
+
+/// `STEPS[n]` takes a database from `user_version` n to n + 1.
+const STEPS: &[&str] = &["
+    -- seq is the order of sending; AUTOINCREMENT so that a number is never used twice.
+    CREATE TABLE outbox (
+        seq         INTEGER PRIMARY KEY AUTOINCREMENT,
+        id          TEXT NOT NULL UNIQUE,
+        user_id     INTEGER,
+        dialog      TEXT,
+        body        TEXT NOT NULL,
+        dialog_id   TEXT,
+        date_sent   INTEGER NOT NULL,
+        custom      TEXT NOT NULL,
+        -- 0 waiting, 1 acknowledged by the server, 2 refused by the server
+        state       INTEGER NOT NULL DEFAULT 0,
+        reason      TEXT
+    ) STRICT;
+    CREATE INDEX outbox_by_state ON outbox (state, seq);
+
+    CREATE TABLE sightings (
+        seq         INTEGER PRIMARY KEY AUTOINCREMENT,
+        id          TEXT NOT NULL UNIQUE
+    ) STRICT;
+
+    CREATE TABLE settings (
+        key         TEXT PRIMARY KEY,
+        value       TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE users (
+        id          INTEGER PRIMARY KEY,
+        login       TEXT NOT NULL UNIQUE,
+        name        TEXT
+    ) STRICT;
+
+    CREATE TABLE calls (
+        seq         INTEGER PRIMARY KEY AUTOINCREMENT,
+        call        TEXT NOT NULL,
+        direction   TEXT NOT NULL,
+        peer        INTEGER NOT NULL,
+        video       INTEGER NOT NULL,
+        started_ms  INTEGER NOT NULL,
+        answered_ms INTEGER,
+        ended_ms    INTEGER NOT NULL,
+        reason      TEXT NOT NULL
+    ) STRICT;
+"];
+
+/// The newest schema this version knows.
+pub(super) const NEWEST: i64 = STEPS.len() as i64;
+
+/// Brings the schema up to date, all steps in one transaction.
+/// Returns the version found, which is above [`NEWEST`] for a file from the future; that one is
+/// left untouched.
+pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<i64> {
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if found >= NEWEST {
+        return Ok(found);
+    }
+    let transaction = connection.transaction()?;
+    for step in &STEPS[found.max(0) as usize..] {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "user_version", NEWEST)?;
+    transaction.commit()?;
+    Ok(NEWEST)
+}

@@ -1,0 +1,221 @@
+//! Messages on their way out: stored before they are sent, kept until the server has them.
+
+use rusqlite::{OptionalExtension, Row, Transaction, params};
+
+use super::database::Durability;
+use super::{Store, StoreError};
+use crate::protocol::chat_message::{OutgoingMessage, Target};
+
+/// Acknowledged messages kept for a moment: the server may still refuse one after it has
+/// acknowledged its receipt, and then the text must be there to be kept as refused.
+const KEPT_ACKNOWLEDGED: i64 = 256;
+/// Refused messages kept; beyond it the oldest go.
+const KEPT_REFUSED: i64 = 10_000;
+
+const WAITING: i64 = 0;
+const ACKNOWLEDGED: i64 = 1;
+const REFUSED: i64 = 2;
+
+/// A waiting message with its place in the queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Queued {
+    /// Grows with every message queued; the order of sending.
+    pub seq: i64,
+    /// The message.
+    pub message: OutgoingMessage,
+}
+
+/// A message the server would not take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedMessage {
+    /// The message as it was to be sent.
+    pub message: OutgoingMessage,
+    /// What the server said.
+    pub reason: String,
+}
+
+impl Store {
+    /// Queues a message; when this returns it is on the disk. A message already queued under the
+    /// same id stays as it is, so that a caller may safely repeat itself.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] when there is no room; nothing was stored then.
+    pub async fn enqueue(&self, message: OutgoingMessage) -> Result<(), StoreError> {
+        self.run(Durability::PowerCut, move |transaction| {
+            let (user, dialog) = match &message.target {
+                Target::User(user) => (Some(*user as i64), None),
+                Target::Dialog(dialog) => (None, Some(dialog)),
+            };
+            // A list of pairs, not an object: order and repeated names must survive.
+            let custom = serde_json::to_string(&message.custom)
+                .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+            transaction
+                .prepare_cached(
+                    "INSERT INTO outbox (id, user_id, dialog, body, dialog_id, date_sent, custom)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO NOTHING",
+                )?
+                .execute(params![
+                    message.id,
+                    user,
+                    dialog,
+                    message.body,
+                    message.dialog_id,
+                    message.date_sent as i64,
+                    custom
+                ])?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// The oldest `limit` waiting messages, in the order they were queued.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn pending(&self, limit: u32) -> Result<Vec<OutgoingMessage>, StoreError> {
+        let queued = self.pending_after(i64::MIN, limit).await?;
+        Ok(queued.into_iter().map(|queued| queued.message).collect())
+    }
+
+    /// The oldest `limit` waiting messages behind place `seq`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn pending_after(&self, seq: i64, limit: u32) -> Result<Vec<Queued>, StoreError> {
+        self.run(Durability::Process, move |transaction| {
+            transaction
+                .prepare_cached(&format!(
+                    "SELECT {COLUMNS}, seq FROM outbox WHERE state = {WAITING} AND seq > ?1
+                     ORDER BY seq LIMIT ?2"
+                ))?
+                .query_map(params![seq, limit], |row| {
+                    Ok(Queued {
+                        message: read(row)?,
+                        seq: row.get(7)?,
+                    })
+                })?
+                .collect()
+        })
+        .await
+    }
+
+    /// Takes a message out of the queue: the server has it. Says whether it was waiting.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the message then stays queued and is sent again, which is harmless.
+    pub async fn acknowledged(&self, id: &str) -> Result<bool, StoreError> {
+        Ok(self.all_acknowledged(vec![id.to_owned()]).await? == 1)
+    }
+
+    /// [`Store::acknowledged`] for many messages in one commit; says how many were waiting.
+    ///
+    /// # Errors
+    /// As [`Store::acknowledged`].
+    pub async fn all_acknowledged(&self, ids: Vec<String>) -> Result<usize, StoreError> {
+        // Losing this to a power cut only sends the message again under the same id.
+        self.run(Durability::Process, move |transaction| {
+            let mut taken = 0;
+            for id in &ids {
+                taken += transaction
+                    .prepare_cached(&format!(
+                        "UPDATE outbox SET state = {ACKNOWLEDGED}
+                         WHERE id = ?1 AND state = {WAITING}"
+                    ))?
+                    .execute([id])?;
+            }
+            prune(transaction, ACKNOWLEDGED, KEPT_ACKNOWLEDGED)?;
+            Ok(taken)
+        })
+        .await
+    }
+
+    /// Moves a message, waiting or lately acknowledged, to those the server refused, where it is
+    /// kept for people to see. Says whether there was such a message.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn refused(&self, id: &str, reason: &str) -> Result<bool, StoreError> {
+        let (id, reason) = (id.to_owned(), reason.to_owned());
+        self.run(Durability::PowerCut, move |transaction| {
+            let moved = transaction
+                .prepare_cached(&format!(
+                    "UPDATE outbox SET state = {REFUSED}, reason = ?2
+                     WHERE id = ?1 AND state <> {REFUSED}"
+                ))?
+                .execute([id, reason])?;
+            prune(transaction, REFUSED, KEPT_REFUSED)?;
+            Ok(moved == 1)
+        })
+        .await
+    }
+
+    /// The latest `limit` refused messages, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn refused_messages(&self, limit: u32) -> Result<Vec<RefusedMessage>, StoreError> {
+        self.run(Durability::Process, move |transaction| {
+            transaction
+                .prepare_cached(&format!(
+                    "SELECT {COLUMNS}, reason FROM outbox WHERE state = {REFUSED}
+                     ORDER BY seq DESC LIMIT ?1"
+                ))?
+                .query_map([limit], |row| {
+                    Ok(RefusedMessage {
+                        message: read(row)?,
+                        reason: row.get(7)?,
+                    })
+                })?
+                .collect()
+        })
+        .await
+    }
+
+    /// How many messages wait.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn pending_count(&self) -> Result<u64, StoreError> {
+        self.run(Durability::Process, |transaction| {
+            let sql = format!("SELECT count(*) FROM outbox WHERE state = {WAITING}");
+            let count: Option<i64> = transaction
+                .prepare_cached(&sql)?
+                .query_row([], |row| row.get(0))
+                .optional()?;
+            Ok(count.unwrap_or(0) as u64)
+        })
+        .await
+    }
+}
+
+const COLUMNS: &str = "id, user_id, dialog, body, dialog_id, date_sent, custom";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<OutgoingMessage> {
+    let user: Option<i64> = row.get(1)?;
+    let target = match user {
+        Some(user) => Target::User(user as u64),
+        None => Target::Dialog(row.get(2)?),
+    };
+    let custom: String = row.get(6)?;
+    let custom = serde_json::from_str(&custom).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(6, rusqlite::types::Type::Text, error.into())
+    })?;
+    Ok(OutgoingMessage {
+        id: row.get(0)?,
+        target,
+        body: row.get(3)?,
+        dialog_id: row.get(4)?,
+        date_sent: row.get::<_, i64>(5)? as u64,
+        custom,
+    })
+}
+
+fn prune(transaction: &Transaction<'_>, state: i64, keep: i64) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached(
+            "DELETE FROM outbox WHERE state = ?1 AND seq <=
+             (SELECT seq FROM outbox WHERE state = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2)",
+        )?
+        .execute([state, keep])?;
+    Ok(())
+}

@@ -1,0 +1,19 @@
+//! The device's clients against real counterparts over loopback: the hub's own binary, a proxy
+//! that cuts, refuses and swallows, and small servers that misbehave on purpose.
+
+// The hub and its certificates.
+#![cfg(feature = "hub")]
+// All of it is test code; clippy exempts only the functions marked as tests.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod client;
+mod credentials;
+mod delivery;
+mod faults;
+mod http;
+mod hub;
+mod peer;
+mod privacy;
+mod proxy;
+mod rest;
+mod store;

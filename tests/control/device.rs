@@ -1,0 +1,144 @@
+//! Control with a stand-in for the engine behind it: real channels, scripted answers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cubelet::config;
+use cubelet::control::{BrokerStatus, ControlSettings, EnginePort, run};
+use cubelet::engine::command::{Command, CommandError, Reply, Request};
+use cubelet::engine::event::Event;
+use cubelet::engine::state::DeviceState;
+use cubelet::protocol::call_signal::CallType;
+use parking_lot::Mutex;
+use serde_json::json;
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::broker::{Broker, PATIENCE};
+
+pub fn settings(broker: &Broker) -> ControlSettings {
+    ControlSettings {
+        device: "door".into(),
+        mqtt: config::Mqtt {
+            host: "127.0.0.1".into(),
+            port: broker.port,
+            base: "cubelet".into(),
+            username: None,
+            password: None,
+            tls: false,
+            ca: None,
+        },
+        control: config::Control {
+            commands: config::device::VERBS
+                .iter()
+                .map(|v| (*v).to_owned())
+                .collect(),
+            rate_per_s: 1000,
+            test_commands: false,
+        },
+        call_type: CallType::Video,
+        command_timeout: Duration::from_secs(10),
+    }
+}
+
+/// What the engine does with a command.
+pub enum Act {
+    Answer(Result<Reply, CommandError>),
+    /// Keep the request until the device is dropped.
+    Keep,
+    Drop,
+}
+
+pub struct Device {
+    pub events: broadcast::Sender<Event>,
+    pub state: watch::Sender<DeviceState>,
+    pub status: watch::Receiver<BrokerStatus>,
+    pub shutdown: CancellationToken,
+    pub executed: Arc<Mutex<Vec<Command>>>,
+    pub task: JoinHandle<()>,
+    engine: AbortOnDropHandle<()>,
+}
+
+impl Device {
+    /// Whose engine answers everything with `{"done": true}`.
+    pub fn start(settings: ControlSettings) -> Self {
+        Self::with_engine(settings, |_| {
+            Act::Answer(Ok(Reply::Json(json!({ "done": true }))))
+        })
+    }
+
+    pub fn with_engine(
+        settings: ControlSettings,
+        act: impl Fn(&Command) -> Act + Send + 'static,
+    ) -> Self {
+        let (requests, mut inbox) = mpsc::channel::<Request>(16);
+        let (events, event_rx) = broadcast::channel(1024);
+        let (state, state_rx) = watch::channel(DeviceState::default());
+        let (status_tx, status) = watch::channel(BrokerStatus::default());
+        let executed = Arc::new(Mutex::new(Vec::new()));
+        let log = executed.clone();
+        let engine = tokio::spawn(async move {
+            let mut kept = Vec::new();
+            while let Some(request) = inbox.recv().await {
+                log.lock().push(request.command.clone());
+                match act(&request.command) {
+                    Act::Answer(answer) => drop(request.reply.send(answer)),
+                    Act::Keep => kept.push(request),
+                    Act::Drop => {}
+                }
+            }
+        });
+        let port = EnginePort {
+            requests,
+            events: event_rx,
+            state: state_rx,
+        };
+        let shutdown = CancellationToken::new();
+        let task = tokio::spawn(run(settings, port, shutdown.clone(), status_tx));
+        Self {
+            events,
+            state,
+            status,
+            shutdown,
+            executed,
+            task,
+            engine: AbortOnDropHandle::new(engine),
+        }
+    }
+
+    pub async fn online(&mut self) {
+        self.status_is(|status| *status == BrokerStatus::Online)
+            .await;
+    }
+
+    pub async fn status_is(&mut self, wanted: impl FnMut(&BrokerStatus) -> bool) -> BrokerStatus {
+        tokio::time::timeout(PATIENCE, self.status.wait_for(wanted))
+            .await
+            .expect("the status in time")
+            .unwrap()
+            .clone()
+    }
+
+    /// Ends the engine; its end of the command channel is closed when this returns.
+    pub async fn end_engine(&mut self) {
+        self.engine.abort();
+        let ended = (&mut self.engine).await;
+        assert!(ended.unwrap_err().is_cancelled());
+    }
+
+    pub async fn stop(mut self) {
+        self.shutdown.cancel();
+        tokio::time::timeout(Duration::from_secs(5), &mut self.task)
+            .await
+            .expect("control ends in time")
+            .unwrap();
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

@@ -1,0 +1,22 @@
+//! The device's configuration and its local control over MQTT, from outside.
+
+// Outside #[test] functions too, a failed set-up fails the test by panicking.
+#![allow(clippy::unwrap_used)]
+
+#[cfg(feature = "media")]
+mod broker;
+mod config_check;
+mod config_docs;
+mod config_load;
+mod config_secrets;
+#[cfg(feature = "media")]
+mod device;
+mod fixture;
+#[cfg(feature = "media")]
+mod mqtt_commands;
+#[cfg(feature = "media")]
+mod mqtt_docs;
+#[cfg(feature = "media")]
+mod mqtt_presence;
+#[cfg(feature = "media")]
+mod mqtt_security;

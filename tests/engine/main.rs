@@ -1,0 +1,8 @@
+//! Two whole devices and a hub on loopback, driven through their commands: calls, the door, and
+//! what is left standing when a part dies.
+
+mod calls;
+mod door;
+mod messages;
+mod recovery;
+mod site;

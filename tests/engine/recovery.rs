@@ -1,0 +1,75 @@
+//! What is left standing when a part dies in a call.
+
+use cubelet::engine::command::{Command, ErrorCode};
+use cubelet::engine::state::{CallStatus, ChatStatus};
+
+use crate::site::{Site, Station, door_and_indoor, talk};
+
+async fn kill(station: &mut Station, actor: &str) {
+    station.command(Command::Kill { actor: actor.into() }).await.expect("killed");
+    station
+        .reaches("the actor back from the dead", |state| {
+            let health = &state.health[actor];
+            health.alive && health.restarts == 1 && health.last_end.as_deref() == Some("panicked")
+        })
+        .await;
+}
+
+/// Waits until pictures and sound of the other side have grown from where they are now.
+async fn goes_on(station: &mut Station) {
+    let before = station.state().call.media.unwrap_or_default();
+    station
+        .reaches("more pictures and sound", |state| {
+            let media = state.call.media.unwrap_or_default();
+            state.call.status == CallStatus::Connected
+                && media.frames_decoded > before.frames_decoded + 15
+                && media.audio_decoded_ms > before.audio_decoded_ms + 500
+        })
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_outlives_the_death_of_every_actor_but_its_own() {
+    let site = Site::start().await;
+    let (mut door, mut indoor) = door_and_indoor(&site).await;
+    talk(&mut door, &mut indoor).await;
+    for actor in ["session", "chat", "camera", "audio", "door"] {
+        kill(&mut door, actor).await;
+        goes_on(&mut indoor).await;
+        goes_on(&mut door).await;
+        assert_eq!(indoor.state().call.status, CallStatus::Connected, "after {actor}");
+    }
+    // The chat that came back carries signals again.
+    door.reaches("online", |state| state.chat.status == ChatStatus::Online).await;
+    door.command(Command::Hangup).await.expect("hung up");
+    assert_eq!(indoor.ended().await, "remote_hung_up");
+    door.stop().await;
+    indoor.stop().await;
+    site.hub.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_whose_own_actor_dies_is_ended_on_both_sides_and_the_next_one_works() {
+    let site = Site::start().await;
+    let (mut door, mut indoor) = door_and_indoor(&site).await;
+    talk(&mut door, &mut indoor).await;
+    kill(&mut door, "calls").await;
+    assert_eq!(door.ended().await, "internal");
+    assert_eq!(indoor.ended().await, "remote_hung_up");
+    door.reaches("idle", |state| state.call.status == CallStatus::Idle).await;
+    indoor.reaches("idle", |state| state.call.status == CallStatus::Idle).await;
+    talk(&mut door, &mut indoor).await;
+    door.stop().await;
+    indoor.stop().await;
+    site.hub.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killing_an_actor_is_a_test_command_that_must_be_permitted() {
+    let site = Site::start().await;
+    let station = site.station("plain", "").await;
+    let kill = Command::Kill { actor: "chat".into() };
+    assert_eq!(station.command(kill).await.expect_err("refused").code, ErrorCode::NotAllowed);
+    station.stop().await;
+    site.hub.stop().await;
+}

@@ -1,0 +1,197 @@
+//! A hub with a door station and an indoor station, for one test.
+
+use std::path::Path;
+use std::time::Duration;
+
+use cubelet::config::hub::{HubConfig, Secret};
+use cubelet::engine::command::{Command, CommandError, Reply, Request, UserRef};
+use cubelet::engine::daemon::{Daemon, Options};
+use cubelet::engine::event::{Event, EventKind};
+use cubelet::engine::state::{CallStatus, ChatStatus, DeviceState};
+use cubelet::hub::RunningHub;
+use serde_json::{Value, json};
+use tokio::sync::{broadcast, oneshot, watch};
+
+/// How long anything may take before the test says what it was waiting for.
+const LIMIT: Duration = Duration::from_secs(20);
+
+pub struct Site {
+    pub hub: RunningHub,
+    folder: tempfile::TempDir,
+}
+
+pub struct Station {
+    daemon: Daemon,
+    pub user: u64,
+    pub events: Events,
+    state: watch::Receiver<DeviceState>,
+}
+
+/// Events heard since the station started, none skipped.
+pub struct Events(broadcast::Receiver<Event>);
+
+impl Events {
+    /// Waits for an event that satisfies `wanted`.
+    pub async fn hear<T>(&mut self, what: &str, wanted: impl Fn(&EventKind) -> Option<T>) -> T {
+        let wait = async {
+            loop {
+                let event = self.0.recv().await.expect("the device lives");
+                if let Some(found) = wanted(&event.kind) {
+                    return found;
+                }
+            }
+        };
+        tokio::time::timeout(LIMIT, wait).await.unwrap_or_else(|_| panic!("never heard: {what}"))
+    }
+}
+
+impl Site {
+    pub async fn start() -> Self {
+        let key = |name: &str| Secret::new(format!("{name}-{}", uuid::Uuid::new_v4().simple()));
+        let config = HubConfig::dev(key("auth"), key("admin")).expect("a dev configuration");
+        let hub = cubelet::hub::start(config).await.expect("the hub starts");
+        Self { hub, folder: tempfile::tempdir().expect("a folder") }
+    }
+
+    pub async fn sign_up(&self, login: &str, password: &str) -> u64 {
+        let ready = self.hub.ready();
+        cubelet::base::tls::install_provider();
+        let answer: Value = reqwest::Client::new()
+            .post(format!("{}/users", ready.api))
+            .header("CB-AuthKey", &ready.auth_key)
+            .json(&json!({ "user": { "login": login, "password": password } }))
+            .send()
+            .await
+            .expect("the hub answers")
+            .json()
+            .await
+            .expect("JSON");
+        answer["user"]["id"].as_u64().unwrap_or_else(|| panic!("no user in {answer}"))
+    }
+
+    /// Signs a station up, starts it and waits until it is online. `extra` is TOML.
+    pub async fn station(&self, login: &str, extra: &str) -> Station {
+        let password = format!("pw-{}", uuid::Uuid::new_v4().simple());
+        let user = self.sign_up(login, &password).await;
+        let file = self.configure(login, &password, extra);
+        let config = cubelet::config::load_device(&file).expect("a good configuration");
+        let options = Options { keep_frames: false, more: Box::new(|_| Vec::new()) };
+        let daemon = Daemon::start(config, options).expect("the device starts");
+        let mut station = Station {
+            user,
+            events: Events(daemon.port.events()),
+            state: daemon.port.state(),
+            daemon,
+        };
+        station.reaches("online", |state| state.chat.status == ChatStatus::Online).await;
+        station
+    }
+
+    fn configure(&self, login: &str, password: &str, extra: &str) -> std::path::PathBuf {
+        let ready = self.hub.ready();
+        let home = self.folder.path().join(login);
+        std::fs::create_dir_all(&home).expect("a folder");
+        secret(&home.join("password"), password);
+        secret(&home.join("auth-key"), &ready.auth_key);
+        let file = home.join("kiosk.toml");
+        let text = format!(
+            "[device]\nname = \"{login}\"\nstate_dir = \"state\"\n\
+             [hub]\napi = \"{}\"\nchat = \"tls://{}\"\nchat_host = \"{}\"\nca = {:?}\n\
+             app_id = {}\nauth_key_file = \"auth-key\"\nlogin = \"{login}\"\n\
+             password_file = \"password\"\n\
+             [camera]\nsource = \"test:ball\"\nwidth = 320\nheight = 240\n\
+             [audio]\nsource = \"test\"\nsink = \"null\"\n{extra}\n",
+            ready.api, ready.xmpp_tls, ready.chat, ready.ca, ready.app_id,
+        );
+        std::fs::write(&file, text).expect("a file");
+        file
+    }
+}
+
+fn secret(path: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::write(path, text).expect("a file");
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).expect("a mode");
+}
+
+impl Station {
+    /// Gives a command.
+    pub async fn command(&self, command: Command) -> Result<Value, CommandError> {
+        let (reply, answer) = oneshot::channel();
+        let request = Request { command, reply };
+        self.daemon.port.requests.send(request).await.expect("the device lives");
+        match tokio::time::timeout(LIMIT, answer).await.expect("an answer").expect("an answer")? {
+            Reply::Json(value) => Ok(value),
+            Reply::Jpeg(picture) => Ok(json!({ "bytes": picture.len() })),
+        }
+    }
+
+    /// Waits until the state satisfies `wanted`.
+    pub async fn reaches(&mut self, what: &str, wanted: impl Fn(&DeviceState) -> bool) {
+        let result = tokio::time::timeout(LIMIT, self.state.wait_for(|state| wanted(state))).await;
+        let reached = matches!(result, Ok(Ok(_)));
+        drop(result);
+        assert!(reached, "never reached {what}: {:#?}", *self.state.borrow());
+    }
+
+    pub async fn is_connected(&mut self) {
+        self.reaches("a connected call with pictures and sound", |state| {
+            let media = state.call.media.unwrap_or_default();
+            state.call.status == CallStatus::Connected
+                && media.frames_decoded > 5
+                && media.audio_decoded_ms > 0
+        })
+        .await;
+    }
+
+    pub async fn rings(&mut self) {
+        self.reaches("ringing", |state| state.call.status == CallStatus::Ringing).await;
+    }
+
+    pub async fn ended(&mut self) -> String {
+        self.events
+            .hear("the end of a call", |event| match event {
+                EventKind::Call { reason: Some(reason), .. } => Some(reason.clone()),
+                _ => None,
+            })
+            .await
+    }
+
+    pub fn state(&self) -> DeviceState {
+        self.state.borrow().clone()
+    }
+
+    pub async fn stop(self) {
+        self.daemon.stop().await;
+    }
+}
+
+/// A user named by login.
+pub fn user(login: &str) -> UserRef {
+    UserRef::Login(login.to_owned())
+}
+
+/// A door station that rings `indoor` and lets it open the door, and the indoor station.
+pub async fn door_and_indoor(site: &Site) -> (Station, Station) {
+    let door = site
+        .station(
+            "door",
+            "[calls]\nring = [\"indoor\"]\nbind = [\"127.0.0.1\"]\n\
+             [door]\nrelay = \"log\"\npulse_ms = 500\nunlock_allowed = [\"indoor\"]\n\
+             [control]\ntest_commands = true\n",
+        )
+        .await;
+    let indoor = site
+        .station("indoor", "[calls]\nbind = [\"127.0.0.1\"]\n[control]\ntest_commands = true\n")
+        .await;
+    (door, indoor)
+}
+
+/// Rings and answers until both see and hear each other.
+pub async fn talk(door: &mut Station, indoor: &mut Station) {
+    door.command(Command::Press).await.expect("the bell rings");
+    indoor.rings().await;
+    indoor.command(Command::Answer).await.expect("answered");
+    door.is_connected().await;
+    indoor.is_connected().await;
+}

@@ -1,0 +1,68 @@
+//! What consumers of one camera can rely on.
+
+use cubelet::media::VideoCodec;
+use cubelet::media::fanout::Subscription;
+
+use crate::support::{Device, warm, within};
+
+async fn frames(subscription: &Subscription, count: usize) -> Vec<bool> {
+    within("frames", async {
+        let mut keys = Vec::new();
+        while keys.len() < count {
+            keys.push(subscription.next().await.key);
+        }
+        keys
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_joining_consumer_starts_at_a_key_frame() {
+    warm().await;
+    let device = Device::start();
+    for codec in VideoCodec::ALL {
+        let first = device.video.subscribe(codec);
+        assert!(frames(&first, 10).await[0], "the first consumer of {codec}");
+        let second = device.video.subscribe(codec);
+        assert!(frames(&second, 1).await[0], "a later consumer of {codec}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_consumer_loses_frames_and_nobody_else_does() {
+    warm().await;
+    let device = Device::start();
+    let slow = device.video.subscribe(VideoCodec::H264);
+    let quick = device.video.subscribe(VideoCodec::H264);
+    frames(&quick, 60).await;
+    assert_eq!(quick.dropped(), 0);
+    assert!(slow.dropped() > 0, "it never read a single one");
+    assert!(frames(&slow, 1).await[0], "it goes on with a key frame");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn key_frame_requests_are_answered_about_once_a_second() {
+    warm().await;
+    let device = Device::start();
+    let consumer = device.video.subscribe(VideoCodec::H264);
+    frames(&consumer, 1).await;
+    let mut keys = 0;
+    // Three seconds of pictures, each followed by a request.
+    for _ in 0..90 {
+        device.video.request_key_frame(VideoCodec::H264);
+        keys += usize::from(frames(&consumer, 1).await[0]);
+    }
+    assert!(
+        (2..=4).contains(&keys),
+        "{keys} key frames in three seconds"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unasked_encoder_makes_no_key_frames() {
+    warm().await;
+    let device = Device::start();
+    let consumer = device.video.subscribe(VideoCodec::H264);
+    let keys = frames(&consumer, 60).await;
+    assert_eq!(keys.iter().filter(|key| **key).count(), 1);
+}

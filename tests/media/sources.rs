@@ -1,0 +1,208 @@
+//! Cameras and microphones: what they report and how they come back.
+
+use std::time::Duration;
+
+use cubelet::media::fanout::SnapshotError;
+use cubelet::media::{
+    AudioFanout, AudioSource, AudioSourceKind, AudioSourceSettings, SourceEvent, VideoCodec,
+    VideoFanout, VideoSource, VideoSourceKind, VideoSourceSettings,
+};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use crate::support::{Device, LIMIT, camera_settings, warm, within};
+
+async fn next(events: &mut UnboundedReceiver<SourceEvent>) -> SourceEvent {
+    within("a source event", events.recv()).await.unwrap()
+}
+
+fn missing_camera() -> VideoSourceSettings {
+    VideoSourceSettings {
+        source: VideoSourceKind::V4l2 {
+            device: "/dev/video-that-is-not-there".into(),
+        },
+        ..camera_settings()
+    }
+}
+
+/// Width and height of a baseline JPEG, from its frame header (ITU-T T.81 B.2.2).
+fn jpeg_size(jpeg: &[u8]) -> Option<(u16, u16)> {
+    let mut at = 2;
+    loop {
+        let [0xff, marker, high, low, rest @ ..] = jpeg.get(at..)? else {
+            return None;
+        };
+        if (0xc0..=0xc2).contains(marker) {
+            let height = u16::from_be_bytes([*rest.get(1)?, *rest.get(2)?]);
+            let width = u16::from_be_bytes([*rest.get(3)?, *rest.get(4)?]);
+            return Some((width, height));
+        }
+        at += 2 + usize::from(u16::from_be_bytes([*high, *low]));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_is_a_jpeg_of_the_configured_size() {
+    warm().await;
+    let device = Device::start();
+    let jpeg = device.video.snapshot(LIMIT).await.unwrap();
+    assert_eq!(jpeg_size(&jpeg), Some((320, 240)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_camera_is_reported_and_tried_again() {
+    warm().await;
+    let fanout = VideoFanout::new();
+    let (tell, mut events) = unbounded_channel();
+    let _camera = VideoSource::start(missing_camera(), fanout.clone(), tell);
+    for _ in 0..2 {
+        match next(&mut events).await {
+            SourceEvent::Failed { reason } => {
+                assert!(reason.contains("/dev/video-that-is-not-there"), "{reason}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_of_a_missing_camera_says_why() {
+    warm().await;
+    let fanout = VideoFanout::new();
+    let (tell, mut events) = unbounded_channel();
+    let _camera = VideoSource::start(missing_camera(), fanout.clone(), tell);
+    next(&mut events).await;
+    match fanout.snapshot(LIMIT).await {
+        Err(SnapshotError::Source(reason)) => {
+            assert!(reason.contains("/dev/video-that-is-not-there"), "{reason}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_camera_there_is_no_snapshot() {
+    let nothing = VideoFanout::new().snapshot(Duration::from_millis(50)).await;
+    assert_eq!(nothing, Err(SnapshotError::NoSource));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_muted_camera_gives_no_snapshot() {
+    warm().await;
+    let device = Device::start();
+    device.video.snapshot(LIMIT).await.unwrap();
+    device.camera.as_ref().unwrap().set_muted(true);
+    // The picture taken before is forgotten with the next one, which is 33 ms away.
+    let limit = Duration::from_millis(300);
+    let first = device.video.snapshot(limit).await;
+    let second = device.video.snapshot(limit).await;
+    assert!(
+        matches!(second, Err(SnapshotError::TimedOut(_))),
+        "{first:?} {second:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_encoder_runs_only_while_somebody_looks() {
+    warm().await;
+    let mut device = Device::start();
+    let running = |encoder: Option<&str>| SourceEvent::Running {
+        encoder: encoder.map(str::to_owned),
+    };
+    assert_eq!(next(&mut device.camera_events).await, running(None));
+    let consumer = device.video.subscribe(VideoCodec::Vp8);
+    assert_eq!(
+        next(&mut device.camera_events).await,
+        running(Some("vp8enc"))
+    );
+    drop(consumer);
+    assert_eq!(next(&mut device.camera_events).await, running(None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_no_camera_can_have_are_reported() {
+    warm().await;
+    for (settings, reason) in [
+        (
+            VideoSourceSettings {
+                width: 321,
+                ..camera_settings()
+            },
+            "width 321",
+        ),
+        (
+            VideoSourceSettings {
+                framerate: 0,
+                ..camera_settings()
+            },
+            "framerate 0",
+        ),
+        (
+            VideoSourceSettings {
+                source: VideoSourceKind::Test {
+                    pattern: "no-such".into(),
+                },
+                ..camera_settings()
+            },
+            "no-such",
+        ),
+    ] {
+        let (tell, mut events) = unbounded_channel();
+        let _camera = VideoSource::start(settings, VideoFanout::new(), tell);
+        match next(&mut events).await {
+            SourceEvent::Failed { reason: told } => assert!(told.contains(reason), "{told}"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dropped_source_says_that_it_stopped() {
+    warm().await;
+    let mut device = Device::start();
+    next(&mut device.camera_events).await;
+    drop(device.camera.take());
+    assert_eq!(next(&mut device.camera_events).await, SourceEvent::Stopped);
+}
+
+/// `null` is defined by ALSA itself, so the real capture element runs without a card.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alsa_device_is_captured_as_opus() {
+    warm().await;
+    let fanout = AudioFanout::new();
+    let (tell, _events) = unbounded_channel();
+    let _microphone = AudioSource::start(
+        AudioSourceSettings {
+            source: AudioSourceKind::Alsa {
+                device: "null".into(),
+            },
+            warm: false,
+        },
+        fanout.clone(),
+        tell,
+    );
+    let listener = fanout.subscribe();
+    let sound = within("sound", listener.next()).await;
+    // RFC 6716 §3.1: the first byte tells mode, channels and frames per packet.
+    let contents = sound.packets[0].payload[0];
+    assert_eq!(contents & 0b111, 0, "one mono frame, not {contents:08b}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_microphone_is_reported() {
+    warm().await;
+    let (tell, mut events) = unbounded_channel();
+    let _microphone = AudioSource::start(
+        AudioSourceSettings {
+            source: AudioSourceKind::Alsa {
+                device: "no-such-card".into(),
+            },
+            warm: true,
+        },
+        AudioFanout::new(),
+        tell,
+    );
+    match next(&mut events).await {
+        SourceEvent::Failed { reason } => assert!(reason.contains("microphone"), "{reason}"),
+        other => panic!("{other:?}"),
+    }
+}

@@ -206,10 +206,10 @@ async function theDoor(a, anna) {
     await a.button("Door opened").waitFor();
   });
   await check("a refusal is told with its reason", async () => {
-    await station.door("not_allowed");
+    await station.door("you are not on this door's list");
     await a.button("Open door").click();
     await a.button("Not opened").waitFor();
-    await a.page.getByText("You may not open this door.").waitFor();
+    await a.page.getByText("You are not on this door's list.").waitFor();
   });
   await check("a door that does not answer is told within its time-out", async () => {
     await station.door("silent");

@@ -52,7 +52,7 @@ async function tour(size, options) {
     await phone.button("Open door").click();
     await phone.button("Door opened").waitFor();
     await shoot(phone, `${size}-door`);
-    await station.door("not_allowed");
+    await station.door("you are not on this door's list");
     await phone.button("Open door").click();
     await phone.button("Not opened").waitFor();
     await shoot(phone, `${size}-refused`);

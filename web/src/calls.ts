@@ -223,7 +223,9 @@ export class Calls {
     this.#update({ media });
   }
 
+  /** The SDK has made its connections: whatever opened meanwhile goes into them now. */
   #announce(session: Sdk.Session): void {
+    void this.current?.media?.sync();
     for (const pc of Object.values(session.peerConnections)) this.connectionMade.publish(pc.original);
   }
 

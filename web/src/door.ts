@@ -16,14 +16,6 @@ export interface DoorAnswer {
 
 const ANSWER_LIMIT_MS = 5_000;
 
-const REASONS: Record<string, string> = {
-  not_allowed: "You may not open this door.",
-  no_door: "This station has no door.",
-  wrong_state: "Only during a call.",
-  rate_limited: "Too many attempts. Wait a moment.",
-  unavailable: "The lock does not answer.",
-};
-
 export class Door {
   #waiting = new Map<string, (answer: DoorAnswer) => void>();
 
@@ -53,8 +45,13 @@ export class Door {
     const settle = this.#waiting.get(String(answer["request_id"]));
     if (answer["ok"] === "true") settle?.({ opened: true });
     else {
-      const reason = String(answer["reason"] ?? "");
-      settle?.({ opened: false, reason: REASONS[reason] ?? (reason || "The door stays closed.") });
+      settle?.({ opened: false, reason: sentence(String(answer["reason"] || "the door stays closed")) });
     }
   }
+}
+
+/** Stations give their reason without capital and full stop. */
+function sentence(text: string): string {
+  const [first = "", ...rest] = text;
+  return first.toUpperCase() + rest.join("") + (/[.!?]$/.test(text) ? "" : ".");
 }

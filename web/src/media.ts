@@ -19,11 +19,18 @@ const VIDEO: MediaTrackConstraints = {
   frameRate: { ideal: 30, max: 30 },
   facingMode: "user",
 };
-/** Granted devices open well within this; a permission prompt does not. */
+/**
+ * How long a call waits for the devices where the browser has not granted them for good: until
+ * it has, it hides this phone's addresses from the other side, which costs some networks the
+ * connection.
+ */
 const DEVICES_WAIT_MS = 800;
 const STAND_IN_SIZE = { width: 320, height: 240 };
 /** A canvas sends a frame only when painted, and a decoder that gets none reports a freeze. */
 const STAND_IN_REPAINT_MS = 500;
+
+/** Shared: a browser allows only a few of them at a time. */
+let silentContext: AudioContext | undefined;
 
 export class LocalMedia {
   /** The tracks a call begins with. */
@@ -37,6 +44,7 @@ export class LocalMedia {
   #senders: () => RTCRtpSender[];
   #mic: MediaStreamTrack | undefined;
   #camera: MediaStreamTrack | undefined;
+  #silent: MediaStreamTrack | undefined;
   #dark: MediaStreamTrack | undefined;
   #micOn = true;
   #cameraOn: boolean;
@@ -49,21 +57,27 @@ export class LocalMedia {
   }
 
   /**
-   * Opens the devices, or stand-ins for those that are not there within 0.8 s.
-   * `senders` gives the call's senders once it has some.
+   * Begins to open the devices and gives tracks to start the call with: at once if the browser
+   * has granted them before, else after 0.8 s at the latest. `senders` gives the call's senders;
+   * call `sync` when it has some.
    */
   static async open(camera: boolean, senders: () => RTCRtpSender[]): Promise<LocalMedia> {
     const media = new LocalMedia(camera, senders);
     const devices = media.#openDevices();
-    let timer: number | undefined;
-    const patience = new Promise<void>((resolve) => {
-      timer = window.setTimeout(resolve, DEVICES_WAIT_MS);
-    });
-    await Promise.race([devices, patience]);
-    window.clearTimeout(timer);
-    media.stream.addTrack(media.#mic ?? media.#silence());
-    media.stream.addTrack(media.#camera ?? media.#darkness());
+    if (!(await granted())) await Promise.race([devices, pause(DEVICES_WAIT_MS)]);
+    media.stream.addTrack(media.#audio());
+    media.stream.addTrack(media.#video());
     return media;
+  }
+
+  /** Sends what is there now: the devices, or their stand-ins. */
+  async sync(): Promise<void> {
+    const wanted = { audio: this.#audio(), video: this.#video() };
+    const changes = this.#senders().map(async (sender) => {
+      const track = sender.track && wanted[sender.track.kind as keyof typeof wanted];
+      if (track && track !== sender.track) await sender.replaceTrack(track);
+    });
+    await Promise.all(changes);
   }
 
   get micOn(): boolean {
@@ -83,10 +97,11 @@ export class LocalMedia {
   async setCamera(on: boolean): Promise<void> {
     this.#cameraOn = on;
     if (!on) {
-      await this.#replace("video", this.#darkness());
-      this.#camera?.stop();
+      const camera = this.#camera;
       this.#camera = undefined;
       this.preview = undefined;
+      await this.sync();
+      camera?.stop();
     } else if (!this.#camera) {
       try {
         const stream = await navigator.mediaDevices.getUserMedia({ video: VIDEO });
@@ -137,7 +152,7 @@ export class LocalMedia {
     if (!track || this.#closed) return track?.stop();
     track.enabled = this.#micOn;
     this.#mic = track;
-    await this.#replace("audio", track);
+    await this.sync();
   }
 
   async #useCamera(track: MediaStreamTrack | undefined): Promise<void> {
@@ -145,22 +160,25 @@ export class LocalMedia {
     if (!track || this.#closed || !this.#cameraOn) return track?.stop();
     this.#camera = track;
     this.preview = new MediaStream([track]);
-    await this.#replace("video", track);
+    await this.sync();
   }
 
-  async #replace(kind: "audio" | "video", track: MediaStreamTrack): Promise<void> {
-    const senders = this.#senders().filter((sender) => sender.track?.kind === kind);
-    await Promise.all(senders.map((sender) => sender.replaceTrack(track)));
+  #audio(): MediaStreamTrack {
+    return this.#mic ?? (this.#silent ??= this.#silence());
+  }
+
+  #video(): MediaStreamTrack {
+    return this.#camera ?? (this.#dark ??= this.#darkness());
   }
 
   #silence(): MediaStreamTrack {
-    const context = new AudioContext();
-    this.#cleanups.push(() => void context.close());
-    return context.createMediaStreamDestination().stream.getAudioTracks()[0]!;
+    silentContext ??= new AudioContext();
+    const track = silentContext.createMediaStreamDestination().stream.getAudioTracks()[0]!;
+    this.#cleanups.push(() => track.stop());
+    return track;
   }
 
   #darkness(): MediaStreamTrack {
-    if (this.#dark) return this.#dark;
     const canvas = Object.assign(document.createElement("canvas"), STAND_IN_SIZE);
     const paint = canvas.getContext("2d")!;
     const repaint = () => {
@@ -174,9 +192,23 @@ export class LocalMedia {
       window.clearInterval(timer);
       track.stop();
     });
-    this.#dark = track;
     return track;
   }
+}
+
+/** Whether the browser asks no more. One that does not know these names asks. */
+async function granted(): Promise<boolean> {
+  try {
+    const ask = (name: string) => navigator.permissions.query({ name: name as PermissionName });
+    const answers = await Promise.all([ask("microphone"), ask("camera")]);
+    return answers.every(({ state }) => state === "granted");
+  } catch {
+    return false;
+  }
+}
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => window.setTimeout(resolve, milliseconds));
 }
 
 function sentence(error: unknown, device: string): string {

@@ -98,7 +98,7 @@ async function signIn({ ready, user }) {
     if (extension?.cubelet !== "unlock" || window.doorAnswer === "silent") return;
     const opened = window.doorAnswer === "open";
     const known = extension.session_id === window.call?.ID;
-    const reason = known ? window.doorAnswer : "wrong_state";
+    const reason = known ? window.doorAnswer : "only the one in the call may open the door";
     chat.sendSystemMessage(userId, {
       extension: {
         cubelet: "unlock_result",

@@ -241,7 +241,10 @@ export class CallView {
       opened: "Door opened",
       refused: "Not opened",
     } as const;
-    this.#door.hidden = call.peerIsPhone || call.phase === "ended" || call.phase === "dialing";
+    // A station opens only for the one it is talking with.
+    const talking = ["connecting", "connected", "reconnecting"].includes(call.phase);
+    this.#door.hidden = call.peerIsPhone || !talking;
+    this.#door.disabled = call.phase === "connecting";
     this.#door.dataset["state"] = call.door;
     this.#door.setAttribute("aria-busy", String(call.door === "asking"));
     setIcon(this.#door, call.door === "opened" ? "check" : call.door === "refused" ? "warning" : "key");

@@ -1,0 +1,80 @@
+/** A door station: `cubelet run` with test sources, configured as a user would. */
+import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Child, json } from "./process.mjs";
+
+const READY_LIMIT_MS = 30_000;
+
+/**
+ * Starts the device of a signed-up user. `ring` and `allowed` are logins: whom the bell calls,
+ * and who may open the door.
+ */
+export async function startDevice({ ready, user, brokerPort, name, ring, allowed }) {
+  const binary = process.env.CUBELET_DEVICE_BIN ?? process.env.CUBELET_BIN;
+  if (!binary) throw new Error("CUBELET_BIN must name the cubelet binary");
+  const home = await mkdtemp(join(tmpdir(), "cubelet-device-"));
+  await mkdir(join(home, "state"));
+  await secret(join(home, "password"), user.password);
+  await secret(join(home, "auth-key"), ready.auth_key);
+  const file = join(home, "kiosk.toml");
+  await writeFile(file, config({ ready, user, brokerPort, name, ring, allowed }));
+  const environment = { ...process.env, RUST_LOG: process.env.RUST_LOG ?? "info" };
+  const child = new Child(name, binary, ["run", "--config", file, "--ready-json"], { env: environment });
+  const isReady = (line) => {
+    const value = json(line);
+    return value?.status === "online" ? value : undefined;
+  };
+  await child.line(child.stdout, isReady, READY_LIMIT_MS);
+  return {
+    tail: () => child.tail(),
+    async end() {
+      await child.end();
+      await rm(home, { recursive: true, force: true });
+    },
+  };
+}
+
+function config({ ready, user, brokerPort, name, ring, allowed }) {
+  // A JSON string is a TOML string, and a JSON list of strings a TOML list.
+  const toml = JSON.stringify;
+  return `
+[device]
+name = ${toml(name)}
+state_dir = "state"
+
+[hub]
+api = ${toml(ready.api)}
+chat = ${toml(`tls://${ready.xmpp_tls}`)}
+chat_host = ${toml(ready.chat)}
+ca = ${toml(ready.ca)}
+app_id = ${ready.app_id}
+auth_key_file = "auth-key"
+login = ${toml(user.login)}
+password_file = "password"
+
+[camera]
+source = "test:ball"
+
+[audio]
+source = "test"
+sink = "null"
+
+[calls]
+ring = ${toml(ring)}
+bind = ["127.0.0.1"]
+
+[door]
+relay = "log"
+unlock_allowed = ${toml(allowed)}
+
+[mqtt]
+host = "127.0.0.1"
+port = ${brokerPort}
+`;
+}
+
+async function secret(path, text) {
+  await writeFile(path, text, { mode: 0o600 });
+  await chmod(path, 0o600);
+}

@@ -7,9 +7,14 @@ use serde_json::json;
 
 use super::site::Site;
 
-/// The files of the web phone: path, content type, bytes. With feature `phone` the build script
-/// writes this table; then this module becomes
-/// `include!(concat!(env!("OUT_DIR"), "/phone_assets.rs"));`.
+/// The files of the web phone: path, content type, bytes. The build script writes the table.
+#[cfg(feature = "phone")]
+mod assets {
+    include!(concat!(env!("OUT_DIR"), "/phone_assets.rs"));
+}
+
+/// A build without the phone has no files of it.
+#[cfg(not(feature = "phone"))]
 mod assets {
     pub static ASSETS: &[(&str, &str, &[u8])] = &[];
 }

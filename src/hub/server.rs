@@ -22,6 +22,7 @@ use super::certificate::{self, Authority, CertificateError};
 use super::clock::Clock;
 use super::site::Site;
 use super::store::{Store, StoreError, sessions, users};
+use super::xmpp::lanes::Lanes;
 use super::xmpp::router::Router;
 use super::xmpp::websocket::Socket;
 use super::{rest, web as pages, xmpp};
@@ -233,6 +234,7 @@ async fn open(config: HubConfig, clock: Clock, stop: CancellationToken) -> Resul
         chat_slots: Arc::new(Semaphore::new(limits.connections)),
         passwords: Passwords::default(),
         router: Router::default(),
+        lanes: Lanes::default(),
         ready: OnceLock::new(),
         ca_pem: authority.ca_pem.clone(),
         clock,

@@ -9,6 +9,7 @@ use super::Ready;
 use super::auth::{Lockout, Passwords};
 use super::clock::Clock;
 use super::store::Store;
+use super::xmpp::lanes::Lanes;
 use super::xmpp::router::Router;
 use crate::config::hub::HubConfig;
 use crate::protocol::address::Realm;
@@ -29,6 +30,8 @@ pub struct Site {
     pub lockout: Lockout,
     /// Who is connected.
     pub router: Router,
+    /// Order of delivery for each user.
+    pub lanes: Lanes,
     /// Places for chat connections, logged in or not.
     pub chat_slots: Arc<Semaphore>,
     /// Cancelled when the hub stops.

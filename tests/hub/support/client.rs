@@ -49,7 +49,9 @@ impl Chat {
         request
             .headers_mut()
             .insert("sec-websocket-protocol", "xmpp".parse().unwrap());
-        let (socket, response) = tokio_tungstenite::connect_async_with_config(request, None, true).await.unwrap();
+        let (socket, response) = tokio_tungstenite::connect_async_with_config(request, None, true)
+            .await
+            .unwrap();
         assert_eq!(response.headers()["sec-websocket-protocol"], "xmpp");
         let mut chat = Self::over(Wire::Ws(Box::new(socket)));
         chat.open_frame().await;

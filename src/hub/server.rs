@@ -4,7 +4,7 @@
 use std::any::Any;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -235,7 +235,6 @@ async fn open(config: HubConfig, clock: Clock, stop: CancellationToken) -> Resul
         passwords: Passwords::default(),
         router: Router::default(),
         lanes: Lanes::default(),
-        ready: OnceLock::new(),
         ca_pem: authority.ca_pem.clone(),
         clock,
         store,
@@ -293,7 +292,6 @@ async fn open(config: HubConfig, clock: Clock, stop: CancellationToken) -> Resul
         api = ready.api, https = ready.https, xmpp_tls = ready.xmpp_tls,
         ca = %ready.ca.display(), ca_sha256 = ready.ca_sha256, "hub is up"
     );
-    let _ = site.ready.set(ready.clone());
     Ok(Open {
         site,
         ready,

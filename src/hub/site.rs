@@ -1,11 +1,10 @@
 //! The one site everything in the hub works on.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::Ready;
 use super::auth::{Lockout, Passwords};
 use super::clock::Clock;
 use super::store::Store;
@@ -36,8 +35,6 @@ pub struct Site {
     pub chat_slots: Arc<Semaphore>,
     /// Cancelled when the hub stops.
     pub stop: CancellationToken,
-    /// The addresses, once listening.
-    pub ready: OnceLock<Ready>,
     /// The local CA's certificate, for phones that install it.
     pub ca_pem: String,
 }

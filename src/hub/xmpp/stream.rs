@@ -117,6 +117,8 @@ struct Management {
     // `None` once the peer has shown that its count is not to be relied on.
     sent: Option<Outbound<Element>>,
     since_request: usize,
+    // Until `<enabled/>` is out, what is sent counts for neither side.
+    is_announced: bool,
 }
 
 impl Management {
@@ -127,7 +129,11 @@ impl Management {
             return false;
         };
         let mut has_text = false;
-        for element in batch.iter().filter(|element| counts(element)) {
+        for element in batch {
+            self.is_announced |= element.is("enabled", ns::SM);
+            if !self.is_announced || !counts(element) {
+                continue;
+            }
             let is_text = is_chat_text(element);
             has_text |= is_text;
             sent.sent(is_text.then(|| element.clone()));
@@ -300,6 +306,7 @@ impl Stream<'_> {
                     handled: 0,
                     sent: Some(Outbound::default()),
                     since_request: 0,
+                    is_announced: false,
                 });
             }
             ("enable", Some(_)) | ("resume", _) => {

@@ -14,7 +14,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("media", &["base", "protocol", "call"]),
     ("chat", &["base", "protocol", "rest", "store"]),
     ("config", &["base", "protocol"]),
-    ("engine", &["base", "protocol", "call", "rest", "chat", "media", "store", "config"]),
+    (
+        "engine",
+        &[
+            "base", "protocol", "call", "rest", "chat", "media", "store", "config",
+        ],
+    ),
     ("control", &["base", "protocol", "call", "engine", "config"]),
     ("hub", &["base", "protocol", "config"]),
 ];
@@ -53,7 +58,12 @@ fn modules() -> BTreeMap<String, Vec<(String, String)>> {
     let mut modules: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
     for file in files {
         let relative = file.strip_prefix(&root).unwrap();
-        let module = relative.iter().next().unwrap().to_string_lossy().into_owned();
+        let module = relative
+            .iter()
+            .next()
+            .unwrap()
+            .to_string_lossy()
+            .into_owned();
         let name = relative.display().to_string();
         let text = fs::read_to_string(&file).unwrap();
         let lines = text
@@ -75,8 +85,10 @@ fn no_layer_uses_one_above_it() {
         };
         for (place, line) in lines {
             for used in line.split("crate::").skip(1) {
-                let used: String =
-                    used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                let used: String = used
+                    .chars()
+                    .take_while(|c| c.is_alphanumeric() || *c == '_')
+                    .collect();
                 let is_layer = MAY_USE.iter().any(|(name, _)| *name == used);
                 if is_layer && used != module && !allowed.contains(&used.as_str()) {
                     broken.push(format!("{place}: {module} must not use {used}"));
@@ -130,7 +142,10 @@ fn every_folder_says_what_lives_there() {
     sources(&root, &mut files);
     for file in files.iter().filter(|file| file.ends_with("mod.rs")) {
         let text = fs::read_to_string(file).unwrap();
-        let head: String = text.lines().take_while(|line| line.starts_with("//!")).collect();
+        let head: String = text
+            .lines()
+            .take_while(|line| line.starts_with("//!"))
+            .collect();
         assert!(
             head.len() > 40 && !head.contains("being built"),
             "{} does not open with what lives there",

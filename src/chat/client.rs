@@ -26,7 +26,7 @@ const PING_LIMIT: Duration = Duration::from_secs(10);
 /// What the chat has to tell.
 #[derive(Debug)]
 pub enum ChatEvent {
-    /// Presence is out; messages and calls flow.
+    /// The server has our presence; messages and calls flow.
     Online {
         /// Our user.
         user: UserId,
@@ -62,7 +62,7 @@ pub enum ConnectionStatus {
     },
     /// On the way.
     Connecting,
-    /// Presence is out.
+    /// The server has our presence: others reach us.
     Online {
         /// Our user.
         user: UserId,

@@ -28,6 +28,8 @@ const GOODBYE: Duration = Duration::from_secs(1);
 /// What a connection has to tell.
 #[derive(Debug)]
 pub(super) enum Event {
+    /// The server has our presence: from now on others reach us.
+    Online,
     /// A message, presence or answer.
     Stanza(Element),
     /// The server has these messages.
@@ -35,6 +37,9 @@ pub(super) enum Event {
     /// This message cannot be written as XML; it was not sent.
     Unsendable { message_id: String, reason: String },
 }
+
+/// Carbons and presence, which open every connection.
+const OPENING: u32 = 2;
 
 /// No room: the network does not take what we send.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +65,7 @@ pub(super) struct Connection {
     needs_flush: bool,
     sent: Outbound<String>,
     is_request_open: bool,
+    is_online: bool,
     handled: u32,
     is_last_unhandled: bool,
     early: VecDeque<Element>,
@@ -70,8 +76,8 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Takes over a stream, turns on carbons (XEP-0280) and goes online: presence is the first
-    /// stanza but one.
+    /// Takes over a stream, turns on carbons (XEP-0280) and sends presence. [`Event::Online`]
+    /// follows when the server has acknowledged that; a signal sent to us before is lost.
     pub(super) fn new(established: Established) -> Self {
         let bytes_heard = established.transport.meter().total();
         let mut connection = Self {
@@ -80,7 +86,8 @@ impl Connection {
             outgoing: VecDeque::new(),
             needs_flush: false,
             sent: Outbound::default(),
-            is_request_open: false,
+            is_request_open: true,
+            is_online: false,
             handled: 0,
             is_last_unhandled: false,
             early: established.early,
@@ -96,6 +103,8 @@ impl Connection {
             .build();
         connection.push(carbons, None);
         connection.push(Element::bare("presence", ns::CLIENT), None);
+        connection.push(request(), None);
+        connection.liveness.asked(Instant::now());
         connection
     }
 
@@ -289,6 +298,10 @@ impl Connection {
                 .sent
                 .acknowledge(handled)
                 .map_err(|error| Fault::Miscount(error.to_string()))?;
+            if !self.is_online && handled >= OPENING {
+                self.is_online = true;
+                self.events.push_back(Event::Online);
+            }
             if !acknowledged.is_empty() {
                 self.events.push_back(Event::Acknowledged(acknowledged));
             }

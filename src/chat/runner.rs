@@ -141,12 +141,10 @@ impl ChatRunner {
     ) -> ConnectionEnd {
         let user = credentials.user;
         let jid = connection.jid.clone();
-        tracing::info!(endpoint = %self.settings.endpoint, jid, "chat is online");
-        self.status.send_replace(ConnectionStatus::Online { user });
         let mut service = Service {
             connection,
             outbox: Outbox::new(),
-            pending: VecDeque::from([ChatEvent::Online { user, jid }]),
+            pending: VecDeque::new(),
             inbox: Inbox {
                 realm: &self.settings.realm,
                 store: &self.store,
@@ -162,6 +160,12 @@ impl ChatRunner {
                 () = shutdown.cancelled() => break ConnectionEnd::Shutdown,
                 event = service.connection.next(), if service.pending.len() < MAX_PENDING => {
                     match event {
+                        Ok(Event::Online) => {
+                            let (endpoint, jid) = (&self.settings.endpoint, jid.clone());
+                            tracing::info!(%endpoint, jid, "chat is online");
+                            self.status.send_replace(ConnectionStatus::Online { user });
+                            service.pending.push_back(ChatEvent::Online { user, jid });
+                        }
                         Ok(event) => service.take(event).await,
                         Err(end) => break end,
                     }
@@ -282,6 +286,8 @@ impl Service<'_> {
 
     async fn take(&mut self, event: Event) {
         match event {
+            // Too late to matter: this is the drain.
+            Event::Online => {}
             Event::Stanza(stanza) => {
                 let taken = self.inbox.take(stanza).await;
                 self.pending.extend(taken.event);

@@ -13,7 +13,12 @@ use crate::hub;
 #[derive(Debug, clap::Args)]
 pub struct HubArgs {
     /// The configuration file (see configs/hub.toml).
-    #[arg(long, value_name = "FILE", required_unless_present = "dev", conflicts_with = "dev")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present = "dev",
+        conflicts_with = "dev"
+    )]
     pub config: Option<PathBuf>,
     /// Without configuration: loopback, free ports, a scratch folder, keys made up.
     #[arg(long)]

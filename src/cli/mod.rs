@@ -48,7 +48,11 @@ enum Command {
 /// for example `warn,cubelet=debug`.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let format = if arguments.log_json { LogFormat::Json } else { LogFormat::Text };
+    let format = if arguments.log_json {
+        LogFormat::Json
+    } else {
+        LogFormat::Text
+    };
     let default_filter = match &arguments.command {
         #[cfg(all(feature = "media", feature = "hub"))]
         Command::Demo(_) => "error",

@@ -30,14 +30,19 @@ pub struct RunArgs {
 pub fn run(arguments: RunArgs) -> anyhow::Result<()> {
     let config = crate::config::load_device(&arguments.config)?;
     // Signals, the ready line and systemd are all this runtime serves; the device has its own.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(serve(config, arguments.ready_json))
 }
 
 async fn serve(config: DeviceConfig, ready_json: bool) -> anyhow::Result<()> {
     let signalled = shutdown::on_signals().context("cannot listen for signals")?;
     let name = config.device.name.clone();
-    let options = Options { keep_frames: false, more: crate::control::actors(&config) };
+    let options = Options {
+        keep_frames: false,
+        more: crate::control::actors(&config),
+    };
     let daemon = Daemon::start(config, options)?;
     let mut state = daemon.port.state();
     let online = state.wait_for(|state| state.chat.status == ChatStatus::Online);

@@ -214,11 +214,18 @@ impl HubConfig {
             }
             let key = read(file)?.trim().to_owned();
             if key.len() < 16 {
-                faults.push(format!("{}: the key has fewer than 16 characters", file.display()));
+                faults.push(format!(
+                    "{}: the key has fewer than 16 characters",
+                    file.display()
+                ));
             }
             config.admin_key = Some(Secret::new(key));
         }
-        if faults.is_empty() { Ok(config) } else { Err(HubConfigError::Rules(faults)) }
+        if faults.is_empty() {
+            Ok(config)
+        } else {
+            Err(HubConfigError::Rules(faults))
+        }
     }
 
     /// No configuration: loopback, free ports, a scratch folder, and keys made up by the caller.
@@ -271,7 +278,9 @@ impl HubConfig {
         }
         let host = self.chat_host();
         if host.contains("muc") {
-            faults.push(format!("chat_host: {host:?} contains \"muc\", which clients take for a room"));
+            faults.push(format!(
+                "chat_host: {host:?} contains \"muc\", which clients take for a room"
+            ));
         }
         if host.is_empty() || host.contains(['/', '@', ' ', '\'', '"', '<', '&']) {
             faults.push(format!("chat_host: {host:?} is no host name"));
@@ -314,7 +323,11 @@ fn readable_by_others(path: &Path) -> Option<String> {
     use std::os::unix::fs::PermissionsExt;
     let mode = path.metadata().ok()?.permissions().mode();
     (mode & 0o077 != 0).then(|| {
-        format!("{}: mode {:o} lets others read it; chmod 600", path.display(), mode & 0o777)
+        format!(
+            "{}: mode {:o} lets others read it; chmod 600",
+            path.display(),
+            mode & 0o777
+        )
     })
 }
 

@@ -26,7 +26,13 @@ supervised!(Control, drain = say_offline);
 impl Control {
     fn new(life: Life, settings: ControlSettings, port: Port) -> Self {
         let status = watch::Sender::new(BrokerStatus::default());
-        Self { _life: life, settings, port, running: None, status }
+        Self {
+            _life: life,
+            settings,
+            port,
+            running: None,
+            status,
+        }
     }
 
     /// `offline` is published and the broker left in order.
@@ -61,7 +67,9 @@ impl Actor for Control {
 pub fn actors(config: &DeviceConfig) -> MoreActors {
     let settings = ControlSettings::from_config(config);
     Box::new(move |port: &Port| {
-        let Some(settings) = settings else { return Vec::new() };
+        let Some(settings) = settings else {
+            return Vec::new();
+        };
         let port = port.clone();
         let slot = Slot::<Control>::default();
         vec![ChildSpec::new("control", slot, move |life| {

@@ -104,7 +104,13 @@ impl Remote {
             .ok_or_else(unreachable)?;
         let heard = broadcast::Sender::new(BACKLOG);
         let driver = tokio::spawn(follow(events, format!("{base}/"), heard.clone()));
-        Ok(Self { client, base: base.to_owned(), replies, heard, driver })
+        Ok(Self {
+            client,
+            base: base.to_owned(),
+            replies,
+            heard,
+            driver,
+        })
     }
 
     /// Everything heard from now on.
@@ -123,8 +129,10 @@ impl Remote {
         payload: &Value,
         limit: Duration,
     ) -> Result<Value, RemoteError> {
-        let no_answer =
-            || RemoteError::NoAnswer { device: device.to_owned(), verb: verb.to_owned() };
+        let no_answer = || RemoteError::NoAnswer {
+            device: device.to_owned(),
+            verb: verb.to_owned(),
+        };
         let request = ObjectId::generate().to_string();
         let reply_topic = format!("{}/{request}", self.replies);
         let mut heard = self.listen();
@@ -161,7 +169,12 @@ impl Remote {
         if reply["ok"] == true {
             return Ok(reply);
         }
-        let text = |name: &str| reply["error"][name].as_str().unwrap_or("unknown").to_owned();
+        let text = |name: &str| {
+            reply["error"][name]
+                .as_str()
+                .unwrap_or("unknown")
+                .to_owned()
+        };
         Err(RemoteError::Refused {
             device: device.to_owned(),
             verb: verb.to_owned(),
@@ -172,7 +185,10 @@ impl Remote {
 }
 
 async fn subscribed(client: &AsyncClient, events: &mut EventLoop, base: &str) -> Option<()> {
-    client.subscribe(format!("{base}/#"), QoS::AtLeastOnce).await.ok()?;
+    client
+        .subscribe(format!("{base}/#"), QoS::AtLeastOnce)
+        .await
+        .ok()?;
     loop {
         match events.poll().await {
             Ok(Event::Incoming(Packet::SubAck(_))) => return Some(()),
@@ -189,7 +205,11 @@ async fn follow(mut events: EventLoop, prefix: String, heard: broadcast::Sender<
                 let topic = String::from_utf8_lossy(&publish.topic);
                 if let Some(topic) = topic.strip_prefix(&prefix) {
                     let at = std::time::Instant::now();
-                    let message = Heard { topic: topic.to_owned(), payload: publish.payload, at };
+                    let message = Heard {
+                        topic: topic.to_owned(),
+                        payload: publish.payload,
+                        at,
+                    };
                     // No listener at the moment is fine.
                     let _ = heard.send(message);
                 }

@@ -22,7 +22,11 @@ supervised!(Audio);
 impl Audio {
     /// Starts nothing yet.
     pub fn new(life: Life, wiring: Wiring) -> Self {
-        Self { _life: life, wiring, source: None }
+        Self {
+            _life: life,
+            wiring,
+            source: None,
+        }
     }
 }
 
@@ -33,11 +37,20 @@ impl Actor for Audio {
         ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
         let source = media_settings::name_of_microphone(&self.wiring.config);
         self.wiring.board.update(|state| {
-            state.audio = SourceState { source, ..SourceState::default() };
+            state.audio = SourceState {
+                source,
+                ..SourceState::default()
+            };
         });
-        let Some(settings) = media_settings::audio_source(&self.wiring.config) else { return };
+        let Some(settings) = media_settings::audio_source(&self.wiring.config) else {
+            return;
+        };
         let (events, mut news) = mpsc::unbounded_channel();
-        self.source = Some(AudioSource::start(settings, self.wiring.audio.clone(), events));
+        self.source = Some(AudioSource::start(
+            settings,
+            self.wiring.audio.clone(),
+            events,
+        ));
         let board = self.wiring.board.clone();
         let follow = async move {
             while let Some(event) = news.recv().await {
@@ -50,6 +63,8 @@ impl Actor for Audio {
 
 impl Drop for Audio {
     fn drop(&mut self) {
-        self.wiring.board.update(|state| state.audio.status = SourceStatus::Stopped);
+        self.wiring
+            .board
+            .update(|state| state.audio.status = SourceStatus::Stopped);
     }
 }

@@ -23,7 +23,11 @@ supervised!(Camera);
 impl Camera {
     /// Starts nothing yet.
     pub fn new(life: Life, wiring: Wiring) -> Self {
-        Self { _life: life, wiring, source: None }
+        Self {
+            _life: life,
+            wiring,
+            source: None,
+        }
     }
 }
 
@@ -34,11 +38,20 @@ impl Actor for Camera {
         ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
         let source = media_settings::name_of_camera(&self.wiring.config);
         self.wiring.board.update(|state| {
-            state.camera = SourceState { source, ..SourceState::default() };
+            state.camera = SourceState {
+                source,
+                ..SourceState::default()
+            };
         });
-        let Some(settings) = media_settings::video_source(&self.wiring.config) else { return };
+        let Some(settings) = media_settings::video_source(&self.wiring.config) else {
+            return;
+        };
         let (events, mut news) = mpsc::unbounded_channel();
-        self.source = Some(VideoSource::start(settings, self.wiring.video.clone(), events));
+        self.source = Some(VideoSource::start(
+            settings,
+            self.wiring.video.clone(),
+            events,
+        ));
         let board = self.wiring.board.clone();
         let follow = async move {
             while let Some(event) = news.recv().await {
@@ -51,7 +64,9 @@ impl Actor for Camera {
 
 impl Drop for Camera {
     fn drop(&mut self) {
-        self.wiring.board.update(|state| state.camera.status = SourceStatus::Stopped);
+        self.wiring
+            .board
+            .update(|state| state.camera.status = SourceStatus::Stopped);
     }
 }
 

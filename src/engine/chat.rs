@@ -39,7 +39,12 @@ impl ChatLine {
     /// A line nobody serves yet: messages are stored, signals are refused as offline.
     pub fn new(settings: ChatSettings, rest: RestClient, store: Store) -> Self {
         let (client, _) = chat::chat(settings.clone(), Arc::new(rest.clone()), store.clone());
-        Self { settings, rest, store, client: Arc::new(RwLock::new(client)) }
+        Self {
+            settings,
+            rest,
+            store,
+            client: Arc::new(RwLock::new(client)),
+        }
     }
 
     /// The client to send with now.
@@ -58,9 +63,10 @@ impl ChatLine {
 /// The configuration's endpoint as the chat's own.
 pub fn endpoint(configured: &config::ChatEndpoint) -> chat::ChatEndpoint {
     match configured {
-        config::ChatEndpoint::Tls { host, port } => {
-            chat::ChatEndpoint::Tls { host: host.clone(), port: *port }
-        }
+        config::ChatEndpoint::Tls { host, port } => chat::ChatEndpoint::Tls {
+            host: host.clone(),
+            port: *port,
+        },
         config::ChatEndpoint::WebSocket(url) => chat::ChatEndpoint::WebSocket(url.clone()),
     }
 }
@@ -77,7 +83,11 @@ supervised!(Chat, drain = say_goodbye);
 impl Chat {
     /// Not connected.
     pub fn new(life: Life, wiring: Wiring) -> Self {
-        Self { _life: life, wiring, running: None }
+        Self {
+            _life: life,
+            wiring,
+            running: None,
+        }
     }
 
     /// What is under way gets its acknowledgement before the stream is closed.
@@ -85,9 +95,8 @@ impl Chat {
         self.running = None;
         let mut status = self.wiring.chat.client().watch_status();
         Box::pin(async move {
-            let is_over = |now: &ConnectionStatus| {
-                matches!(now, ConnectionStatus::Offline { reason: None })
-            };
+            let is_over =
+                |now: &ConnectionStatus| matches!(now, ConnectionStatus::Offline { reason: None });
             // An error means that the loop is gone, which is what is waited for.
             let _ = status.wait_for(is_over).await;
         })
@@ -163,13 +172,18 @@ async fn on_event(wiring: &Wiring, event: ChatEvent) {
         ChatEvent::Online { user, .. } => tracing::info!(user, "chat is online"),
         ChatEvent::Incoming(incoming) => on_incoming(wiring, incoming).await,
         ChatEvent::Acknowledged { message_id } => {
-            wiring.board.publish(EventKind::ChatSent { message: message_id });
+            wiring.board.publish(EventKind::ChatSent {
+                message: message_id,
+            });
             if let Some(outbox) = outbox_length(wiring).await {
                 wiring.board.update(|state| state.chat.outbox = outbox);
             }
         }
         ChatEvent::Refused { message_id, reason } => {
-            wiring.board.publish(EventKind::ChatRefused { message: message_id, reason });
+            wiring.board.publish(EventKind::ChatRefused {
+                message: message_id,
+                reason,
+            });
         }
         ChatEvent::Iq(_) => tracing::debug!("an unasked iq was ignored"),
     }
@@ -178,21 +192,46 @@ async fn on_event(wiring: &Wiring, event: ChatEvent) {
 async fn on_incoming(wiring: &Wiring, incoming: Incoming) {
     match incoming {
         Incoming::Message(message) => on_message(wiring, message).await,
-        Incoming::Marker { marker, message_id, from, .. } => {
+        Incoming::Marker {
+            marker,
+            message_id,
+            from,
+            ..
+        } => {
             let marker = match marker {
                 Marker::Delivered => "delivered",
                 Marker::Read => "read",
             };
-            wiring.board.publish(EventKind::ChatMarker { message: message_id, from, marker });
+            wiring.board.publish(EventKind::ChatMarker {
+                message: message_id,
+                from,
+                marker,
+            });
         }
-        Incoming::Call { from, is_own_copy, signal: Ok(signal) } => {
+        Incoming::Call {
+            from,
+            is_own_copy,
+            signal: Ok(signal),
+        } => {
             // A mailbox that cannot take it is logged there; the sender repeats its invitation.
-            let _ = wiring.slots.calls.tell(SignalArrived { from, is_own_copy, signal });
+            let _ = wiring.slots.calls.tell(SignalArrived {
+                from,
+                is_own_copy,
+                signal,
+            });
         }
-        Incoming::Call { from, signal: Err(error), .. } => {
+        Incoming::Call {
+            from,
+            signal: Err(error),
+            ..
+        } => {
             tracing::warn!(from, %error, "a call signal that cannot be read was ignored");
         }
-        Incoming::System { from, is_own_copy: false, params } => {
+        Incoming::System {
+            from,
+            is_own_copy: false,
+            params,
+        } => {
             let params: HashMap<String, String> = params.into_iter().collect();
             if params.contains_key("cubelet") {
                 // As above; the asking side has its own time-out.
@@ -221,7 +260,10 @@ async fn on_message(wiring: &Wiring, message: ChatMessage) {
     // "read" as a headless device can know.
     let client = wiring.chat.client();
     let dialog = message.dialog_id.as_deref();
-    if let Err(error) = client.marker(Marker::Read, message.sender, &message.id, dialog).await {
+    if let Err(error) = client
+        .marker(Marker::Read, message.sender, &message.id, dialog)
+        .await
+    {
         tracing::warn!(%error, message = message.id, "the read marker was not sent");
     }
 }

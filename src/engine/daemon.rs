@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::audio::Audio;
 use super::board::Board;
-use super::calls::{Calls, HangUp};
+use super::calls::{Calls, HangUp, Ledger};
 use super::camera::Camera;
 use super::chat::{Chat, ChatLine};
 use super::command::Request;
@@ -125,12 +125,18 @@ impl Daemon {
         let (requests, queue) = mpsc::channel(REQUEST_BACKLOG);
         let board = Board::new();
         let gallery = Gallery::default();
-        let port = Port { requests, board: board.clone(), gallery: gallery.clone() };
+        let port = Port {
+            requests,
+            board: board.clone(),
+            gallery: gallery.clone(),
+        };
         let shutdown = CancellationToken::new();
         let parts = Parts::open(&config, board, gallery, options.keep_frames)?;
         if is_warm {
             // The report is in the log; nobody needs to wait for it.
-            drop(media::prewarm(&[super::media_settings::codec(config.camera.codec)])?);
+            drop(media::prewarm(&[super::media_settings::codec(
+                config.camera.codec,
+            )])?);
         }
         let (token, seen) = (shutdown.clone(), port.clone());
         let thread = std::thread::Builder::new()
@@ -138,8 +144,15 @@ impl Daemon {
             .spawn(move || {
                 actix::System::new().block_on(parts.run(queue, token, seen, options.more));
             })
-            .map_err(|source| StartError::Io { what: "cannot start a thread".into(), source })?;
-        Ok(Self { port, shutdown, thread })
+            .map_err(|source| StartError::Io {
+                what: "cannot start a thread".into(),
+                source,
+            })?;
+        Ok(Self {
+            port,
+            shutdown,
+            thread,
+        })
     }
 
     /// Asks it to end and waits until it has: calls are hung up, media and files closed.
@@ -167,7 +180,10 @@ impl Parts {
     ) -> Result<Self, StartError> {
         let hub = &config.hub;
         let store = Store::open(&config.device.state_dir.join("cubelet.db"))?;
-        let realm = Realm { app_id: hub.app_id, chat_host: hub.chat_host.clone() };
+        let realm = Realm {
+            app_id: hub.app_id,
+            chat_host: hub.chat_host.clone(),
+        };
         let rest = RestClient::new(
             RestSettings {
                 api: hub.api.clone(),
@@ -193,6 +209,7 @@ impl Parts {
             identity: watch::Sender::new(None),
             video: VideoFanout::new(),
             audio: AudioFanout::new(),
+            ledger: Ledger::default(),
             gallery,
             keep_frames,
         };
@@ -216,7 +233,11 @@ impl Parts {
         let dispatching = actix::spawn(dispatch::run(wiring.clone(), requests, crash));
         shutdown.cancelled().await;
         // Calls first, while the chat connection can still carry the good-bye.
-        let _ = wiring.slots.calls.ask(HangUp(EndReason::Shutdown), DRAIN_LIMIT).await;
+        let _ = wiring
+            .slots
+            .calls
+            .ask(HangUp(EndReason::Shutdown), DRAIN_LIMIT)
+            .await;
         stop_actors.cancel();
         if running.await.is_err() {
             tracing::error!("the supervisor panicked");
@@ -231,11 +252,23 @@ fn own_actors(wiring: &Wiring) -> Vec<ChildSpec> {
     let (session, chat, calls) = (give(), give(), give());
     let (camera, audio, door) = (give(), give(), give());
     vec![
-        ChildSpec::new("session", slots.session, move |life| Session::new(life, session.clone())),
-        ChildSpec::new("chat", slots.chat, move |life| Chat::new(life, chat.clone())),
-        ChildSpec::new("camera", slots.camera, move |life| Camera::new(life, camera.clone())),
-        ChildSpec::new("audio", slots.audio, move |life| Audio::new(life, audio.clone())),
-        ChildSpec::new("calls", slots.calls, move |life| Calls::new(life, calls.clone())),
-        ChildSpec::new("door", slots.door, move |life| Door::new(life, door.clone())),
+        ChildSpec::new("session", slots.session, move |life| {
+            Session::new(life, session.clone())
+        }),
+        ChildSpec::new("chat", slots.chat, move |life| {
+            Chat::new(life, chat.clone())
+        }),
+        ChildSpec::new("camera", slots.camera, move |life| {
+            Camera::new(life, camera.clone())
+        }),
+        ChildSpec::new("audio", slots.audio, move |life| {
+            Audio::new(life, audio.clone())
+        }),
+        ChildSpec::new("calls", slots.calls, move |life| {
+            Calls::new(life, calls.clone())
+        }),
+        ChildSpec::new("door", slots.door, move |life| {
+            Door::new(life, door.clone())
+        }),
     ]
 }

@@ -25,7 +25,10 @@ pub async fn resolve(wiring: &Wiring, user: &UserRef) -> Result<UserId, CommandE
         .await
         .map_err(|error| CommandError::new(ErrorCode::Unavailable, error.to_string()))?
         .ok_or_else(|| {
-            CommandError::new(ErrorCode::NotFound, format!("the hub knows no user {login:?}"))
+            CommandError::new(
+                ErrorCode::NotFound,
+                format!("the hub knows no user {login:?}"),
+            )
         })?;
     let name = found.full_name.as_deref();
     if let Err(error) = wiring.store.remember_user(login, found.id, name).await {
@@ -38,10 +41,7 @@ pub async fn resolve(wiring: &Wiring, user: &UserRef) -> Result<UserId, CommandE
 ///
 /// # Errors
 /// The first that cannot be resolved.
-pub async fn resolve_all(
-    wiring: &Wiring,
-    users: &[UserRef],
-) -> Result<Vec<UserId>, CommandError> {
+pub async fn resolve_all(wiring: &Wiring, users: &[UserRef]) -> Result<Vec<UserId>, CommandError> {
     let mut ids = Vec::with_capacity(users.len());
     for user in users {
         let id = resolve(wiring, user).await?;

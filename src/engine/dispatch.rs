@@ -49,7 +49,9 @@ async fn execute(
 ) -> Result<Reply, CommandError> {
     let details = match command {
         Command::Press => {
-            wiring.board.publish(EventKind::ButtonPressed { button: "bell".to_owned() });
+            wiring.board.publish(EventKind::ButtonPressed {
+                button: "bell".to_owned(),
+            });
             ring(wiring, Vec::new()).await?
         }
         Command::Ring { targets } => ring(wiring, targets).await?,
@@ -64,15 +66,21 @@ async fn execute(
             json!({ "call": wiring.slots.calls.ask(Reject(reason), LIMIT).await.map_err(away)?? })
         }
         Command::Hangup => {
-            let ended = wiring.slots.calls.ask(HangUp(EndReason::HungUp), LIMIT).await;
+            let ended = wiring
+                .slots
+                .calls
+                .ask(HangUp(EndReason::HungUp), LIMIT)
+                .await;
             json!({ "calls": ended.map_err(away)?? })
         }
         Command::Send { to, dialog, text } => send(wiring, to, dialog, text).await?,
         Command::Unlock => wiring.slots.door.ask(Unlock, LIMIT).await.map_err(away)??,
         Command::Snapshot => {
-            let picture = wiring.video.snapshot(SNAPSHOT_LIMIT).await.map_err(|error| {
-                CommandError::new(ErrorCode::Unavailable, error.to_string())
-            })?;
+            let picture = wiring
+                .video
+                .snapshot(SNAPSHOT_LIMIT)
+                .await
+                .map_err(|error| CommandError::new(ErrorCode::Unavailable, error.to_string()))?;
             return Ok(Reply::Jpeg(picture));
         }
         Command::Kill { actor } => crash(wiring, actor, crashes).await?,
@@ -82,7 +90,11 @@ async fn execute(
 
 async fn ring(wiring: &Wiring, targets: Vec<UserRef>) -> Result<serde_json::Value, CommandError> {
     let configured = &wiring.config.calls.ring;
-    let targets = if targets.is_empty() { configured } else { &targets };
+    let targets = if targets.is_empty() {
+        configured
+    } else {
+        &targets
+    };
     if targets.is_empty() {
         let message = "nobody to ring: `[calls] ring` is empty and no targets were given";
         return Err(CommandError::new(ErrorCode::InvalidPayload, message));
@@ -97,9 +109,17 @@ async fn dial(
     call_type: CallType,
 ) -> Result<serde_json::Value, CommandError> {
     if wiring.user().is_some_and(|me| users.contains(&me)) {
-        return Err(CommandError::new(ErrorCode::InvalidPayload, "a device cannot call itself"));
+        return Err(CommandError::new(
+            ErrorCode::InvalidPayload,
+            "a device cannot call itself",
+        ));
     }
-    let calls = wiring.slots.calls.ask(Dial { users, call_type }, LIMIT).await.map_err(away)??;
+    let calls = wiring
+        .slots
+        .calls
+        .ask(Dial { users, call_type }, LIMIT)
+        .await
+        .map_err(away)??;
     Ok(json!({ "calls": calls }))
 }
 
@@ -153,7 +173,10 @@ async fn crash(
         return Err(CommandError::new(ErrorCode::NotAllowed, message));
     }
     let (done, answer) = oneshot::channel();
-    let request = CrashRequest { actor: actor.clone(), done };
+    let request = CrashRequest {
+        actor: actor.clone(),
+        done,
+    };
     let told = match crashes.send(request).await {
         Ok(()) => answer.await.unwrap_or(false),
         Err(_) => false,

@@ -56,7 +56,12 @@ pub struct DoorMessage {
 impl Door {
     /// Locked.
     pub fn new(life: Life, wiring: Wiring) -> Self {
-        Self { _life: life, wiring, relock: None, pending: HashMap::new() }
+        Self {
+            _life: life,
+            wiring,
+            relock: None,
+            pending: HashMap::new(),
+        }
     }
 
     fn has_relay(&self) -> bool {
@@ -78,7 +83,9 @@ impl Door {
         }
         self.relock = Some(ctx.run_later(pulse, |door, _| {
             door.relock = None;
-            door.wiring.board.update(|state| state.door.unlocked = false);
+            door.wiring
+                .board
+                .update(|state| state.door.unlocked = false);
         }));
     }
 
@@ -93,8 +100,10 @@ impl Door {
         }
         let client = self.wiring.chat.client();
         actix::spawn(async move {
-            let params: Vec<(&str, &str)> =
-                params.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            let params: Vec<(&str, &str)> = params
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_str()))
+                .collect();
             // The asking side has its own time-out.
             if let Err(error) = client.system(to, &params).await {
                 tracing::warn!(to, %error, "the answer about the door was not sent");
@@ -117,7 +126,9 @@ impl Actor for Door {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
         // A relay left pulled by a former life falls back with this one.
-        self.wiring.board.update(|state| state.door.unlocked = false);
+        self.wiring
+            .board
+            .update(|state| state.door.unlocked = false);
     }
 }
 
@@ -145,8 +156,11 @@ impl Handler<Unlock> for Door {
                     let message = "this device has no relay and is in no call whose door to open";
                     CommandError::new(ErrorCode::WrongState, message)
                 })?;
-            let params =
-                [("cubelet", "unlock"), ("session_id", &call), ("request_id", &request)];
+            let params = [
+                ("cubelet", "unlock"),
+                ("session_id", &call),
+                ("request_id", &request),
+            ];
             wiring
                 .chat
                 .client()
@@ -154,10 +168,12 @@ impl Handler<Unlock> for Door {
                 .await
                 .map_err(|error| CommandError::new(ErrorCode::Unavailable, error.to_string()))?;
             match tokio::time::timeout(ANSWER_LIMIT, answer).await {
-                Ok(Ok(result)) => result.map(|()| {
-                    serde_json::json!({ "door": "remote", "peer": peer, "call": call })
-                }),
-                _ => Err(CommandError::new(ErrorCode::Timeout, "the other side did not answer")),
+                Ok(Ok(result)) => result
+                    .map(|()| serde_json::json!({ "door": "remote", "peer": peer, "call": call })),
+                _ => Err(CommandError::new(
+                    ErrorCode::Timeout,
+                    "the other side did not answer",
+                )),
             }
         };
         Box::pin(ask.into_actor(self).map(move |result, door, _| {
@@ -176,7 +192,9 @@ impl Handler<DoorMessage> for Door {
         let request = get("request_id");
         match get("cubelet").as_str() {
             "unlock_result" => {
-                let Some(waiting) = self.pending.remove(&request) else { return };
+                let Some(waiting) = self.pending.remove(&request) else {
+                    return;
+                };
                 let result = if get("ok") == "true" {
                     Ok(())
                 } else {
@@ -206,8 +224,8 @@ impl Door {
         let wiring = self.wiring.clone();
         let check = async move {
             let in_call = wiring.slots.calls.ask(WhoIsInCall, ASK_LIMIT).await;
-            let is_in_call =
-                in_call.is_ok_and(|call| call.is_some_and(|(id, peer)| id == session && peer == from));
+            let is_in_call = in_call
+                .is_ok_and(|call| call.is_some_and(|(id, peer)| id == session && peer == from));
             if !is_in_call {
                 return Err("only the one in the call may open the door");
             }
@@ -216,12 +234,16 @@ impl Door {
             }
             Ok(session)
         };
-        ctx.spawn(check.into_actor(self).map(move |checked, door, ctx| match checked {
-            Ok(call) => {
-                door.pull(from.to_string(), Some(call), ctx);
-                door.answer(from, &request, Ok(()));
-            }
-            Err(reason) => door.refuse(from, &request, reason),
-        }));
+        ctx.spawn(
+            check
+                .into_actor(self)
+                .map(move |checked, door, ctx| match checked {
+                    Ok(call) => {
+                        door.pull(from.to_string(), Some(call), ctx);
+                        door.answer(from, &request, Ok(()));
+                    }
+                    Err(reason) => door.refuse(from, &request, reason),
+                }),
+        );
     }
 }

@@ -12,9 +12,9 @@ use crate::protocol::call_signal::CallType;
 pub fn video_source(config: &DeviceConfig) -> Option<VideoSourceSettings> {
     let camera = &config.camera;
     let source = match &camera.source {
-        config::VideoSource::Test { pattern } => {
-            VideoSourceKind::Test { pattern: pattern.clone() }
-        }
+        config::VideoSource::Test { pattern } => VideoSourceKind::Test {
+            pattern: pattern.clone(),
+        },
         config::VideoSource::V4l2(device) => VideoSourceKind::V4l2 {
             device: device.display().to_string(),
         },
@@ -34,10 +34,15 @@ pub fn video_source(config: &DeviceConfig) -> Option<VideoSourceSettings> {
 pub fn audio_source(config: &DeviceConfig) -> Option<AudioSourceSettings> {
     let source = match &config.audio.source {
         config::AudioSource::Test => AudioSourceKind::Test,
-        config::AudioSource::Alsa(device) => AudioSourceKind::Alsa { device: device.clone() },
+        config::AudioSource::Alsa(device) => AudioSourceKind::Alsa {
+            device: device.clone(),
+        },
         config::AudioSource::None => return None,
     };
-    Some(AudioSourceSettings { source, warm: config.camera.warm })
+    Some(AudioSourceSettings {
+        source,
+        warm: config.camera.warm,
+    })
 }
 
 /// The configuration's codec as media's own.
@@ -76,7 +81,9 @@ pub fn peer(config: &DeviceConfig, call_type: CallType) -> PeerSettings {
         },
         audio_sink: match &config.audio.sink {
             config::AudioSink::Null => AudioSinkKind::Null,
-            config::AudioSink::Alsa(device) => AudioSinkKind::Alsa { device: device.clone() },
+            config::AudioSink::Alsa(device) => AudioSinkKind::Alsa {
+                device: device.clone(),
+            },
         },
         keep_frames: false,
     }

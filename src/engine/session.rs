@@ -28,7 +28,10 @@ supervised!(Session);
 impl Session {
     /// Not logged in.
     pub fn new(life: Life, wiring: Wiring) -> Self {
-        Self { _life: life, wiring }
+        Self {
+            _life: life,
+            wiring,
+        }
     }
 }
 
@@ -51,12 +54,19 @@ async fn keep_alive(wiring: Wiring) {
                 if before != Some(session.user_id) {
                     tracing::info!(user = session.user_id, "logged in at the hub");
                 }
-                wiring.board.update(|state| state.chat.user = Some(session.user_id));
+                wiring
+                    .board
+                    .update(|state| state.chat.user = Some(session.user_id));
                 RENEW_EVERY
             }
             Err(error) => {
-                let is_refused = matches!(error, RestError::Unauthorised(_) | RestError::NotFound(_));
-                let delay = if is_refused { REFUSED_RETRY } else { backoff.next_delay() };
+                let is_refused =
+                    matches!(error, RestError::Unauthorised(_) | RestError::NotFound(_));
+                let delay = if is_refused {
+                    REFUSED_RETRY
+                } else {
+                    backoff.next_delay()
+                };
                 tracing::warn!(%error, ?delay, "cannot log in at the hub; trying again");
                 // While chat is up it knows better than REST how we stand.
                 wiring.board.update(|state| {

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::audio::Audio;
 use super::board::Board;
-use super::calls::Calls;
+use super::calls::{Calls, Ledger};
 use super::camera::Camera;
 use super::chat::{Chat, ChatLine};
 use super::door::Door;
@@ -43,6 +43,8 @@ pub struct Wiring {
     pub video: VideoFanout,
     /// Sound of the microphone for whoever listens.
     pub audio: AudioFanout,
+    /// Calls that are open.
+    pub ledger: Ledger,
     /// Pictures received in the last call.
     pub gallery: Gallery,
     /// Whether received pictures go to the gallery.

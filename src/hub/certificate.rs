@@ -152,13 +152,17 @@ fn all_names(configured: &[String]) -> Vec<String> {
 
 fn is_certifiable(name: &str) -> bool {
     let is_host = !name.is_empty()
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_'));
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_'));
     is_host || name.parse::<IpAddr>().is_ok()
 }
 
 fn valid_from() -> OffsetDateTime {
     Date::from_calendar_date(VALID_FROM_YEAR, Month::January, 1)
-        .map_or(OffsetDateTime::UNIX_EPOCH, |date| date.midnight().assume_utc())
+        .map_or(OffsetDateTime::UNIX_EPOCH, |date| {
+            date.midnight().assume_utc()
+        })
 }
 
 fn make_ca() -> Result<(String, zeroize::Zeroizing<String>), CertificateError> {
@@ -175,7 +179,10 @@ fn make_ca() -> Result<(String, zeroize::Zeroizing<String>), CertificateError> {
     params.not_before = valid_from();
     params.not_after = rcgen::date_time_ymd(year + CA_YEARS, 1, 1);
     let certificate = params.self_signed(&key)?;
-    Ok((certificate.pem(), zeroize::Zeroizing::new(key.serialize_pem())))
+    Ok((
+        certificate.pem(),
+        zeroize::Zeroizing::new(key.serialize_pem()),
+    ))
 }
 
 fn make_server(
@@ -193,8 +200,8 @@ fn make_server(
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.not_before = valid_from().max(OffsetDateTime::now_utc() - Duration::days(30));
-    params.not_after = OffsetDateTime::now_utc().max(valid_from()) + SERVER_LIFE
-        - Duration::days(30);
+    params.not_after =
+        OffsetDateTime::now_utc().max(valid_from()) + SERVER_LIFE - Duration::days(30);
     if OffsetDateTime::now_utc() < valid_from() {
         params.not_before = valid_from();
     }
@@ -223,7 +230,9 @@ fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), CertificateErro
         .mode(mode)
         .open(path)
         .map_err(fail)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(fail)
+    file.write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .map_err(fail)
 }
 
 #[cfg(test)]
@@ -238,7 +247,13 @@ mod tests {
         let first = Authority::open(folder.path(), &["hub.example".into()]).unwrap();
         let again = Authority::open(folder.path(), &["hub.example".into()]).unwrap();
         assert_eq!(first.fingerprint, again.fingerprint);
-        let mode = folder.path().join("ca.key").metadata().unwrap().permissions().mode();
+        let mode = folder
+            .path()
+            .join("ca.key")
+            .metadata()
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
         again.renew().unwrap();
     }

@@ -241,7 +241,13 @@ async fn open(config: HubConfig, clock: Clock, stop: CancellationToken) -> Resul
         config,
     });
     let tls = authority.server_config()?;
-    let fail = |field, address| move |source| HubError::Listen { field, address, source };
+    let fail = |field, address| {
+        move |source| HubError::Listen {
+            field,
+            address,
+            source,
+        }
+    };
     let data = Data::from(Arc::clone(&site));
     let http = HttpServer::new(move || {
         App::new()
@@ -270,7 +276,9 @@ async fn open(config: HubConfig, clock: Clock, stop: CancellationToken) -> Resul
     let listener = TcpListener::bind(listen.xmpp_tls)
         .await
         .map_err(fail("listen.xmpp_tls", listen.xmpp_tls))?;
-    let xmpp_tls = listener.local_addr().map_err(fail("listen.xmpp_tls", listen.xmpp_tls))?;
+    let xmpp_tls = listener
+        .local_addr()
+        .map_err(fail("listen.xmpp_tls", listen.xmpp_tls))?;
     let ready = describe(
         &site,
         &authority,
@@ -358,7 +366,10 @@ impl Open {
         let closing = Arc::clone(&site);
         // Joining the store's thread blocks; nothing else runs on this one any more, but its
         // last jobs' answers are awaited by nobody either.
-        if tokio::task::spawn_blocking(move || closing.store.close()).await.is_err() {
+        if tokio::task::spawn_blocking(move || closing.store.close())
+            .await
+            .is_err()
+        {
             tracing::error!("closing the store failed");
         }
         tracing::info!("hub is down");

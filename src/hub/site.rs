@@ -5,11 +5,11 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use super::Ready;
 use super::auth::{Lockout, Passwords};
 use super::clock::Clock;
 use super::store::Store;
 use super::xmpp::router::Router;
-use super::Ready;
 use crate::config::hub::HubConfig;
 use crate::protocol::address::Realm;
 

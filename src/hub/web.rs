@@ -7,9 +7,14 @@ use serde_json::json;
 
 use super::site::Site;
 
-/// The files of the web phone: path, content type, bytes. With feature `phone` the build script
-/// writes this table; then this module becomes
-/// `include!(concat!(env!("OUT_DIR"), "/phone_assets.rs"));`.
+/// The files of the web phone: path, content type, bytes. The build script writes the table.
+#[cfg(feature = "phone")]
+mod assets {
+    include!(concat!(env!("OUT_DIR"), "/phone_assets.rs"));
+}
+
+/// A build without the phone has no files of it.
+#[cfg(not(feature = "phone"))]
 mod assets {
     pub static ASSETS: &[(&str, &str, &[u8])] = &[];
 }
@@ -22,7 +27,11 @@ pub async fn phone(path: Path<String>) -> HttpResponse {
             .body("this build has no web phone (feature `phone` is off)\n");
     }
     let wanted = path.trim_start_matches('/');
-    let wanted = if wanted.is_empty() { "index.html" } else { wanted };
+    let wanted = if wanted.is_empty() {
+        "index.html"
+    } else {
+        wanted
+    };
     match assets::ASSETS.iter().find(|(name, _, _)| *name == wanted) {
         Some((_, kind, bytes)) => HttpResponse::Ok()
             .content_type(*kind)
@@ -59,8 +68,9 @@ pub async fn phone_without_slash() -> HttpResponse {
 /// addresses of API and chat from where it was loaded.
 pub async fn phone_config(site: Data<Site>) -> HttpResponse {
     if !site.config.phone_config {
-        return HttpResponse::NotFound()
-            .json(json!({"errors": {"base": ["phone_config is off in this hub's configuration"]}}));
+        return HttpResponse::NotFound().json(
+            json!({"errors": {"base": ["phone_config is off in this hub's configuration"]}}),
+        );
     }
     HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-cache"))

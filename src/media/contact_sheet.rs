@@ -44,8 +44,10 @@ impl From<gst::glib::Error> for ContactSheetError {
 /// [`ContactSheetError`].
 pub fn write(rows: &[Vec<Bytes>], file: &Path) -> Result<(), ContactSheetError> {
     let png = compose(rows)?;
-    std::fs::write(file, png)
-        .map_err(|source| ContactSheetError::Write { path: file.to_owned(), source })
+    std::fs::write(file, png).map_err(|source| ContactSheetError::Write {
+        path: file.to_owned(),
+        source,
+    })
 }
 
 fn compose(rows: &[Vec<Bytes>]) -> Result<Vec<u8>, ContactSheetError> {
@@ -53,7 +55,10 @@ fn compose(rows: &[Vec<Bytes>]) -> Result<Vec<u8>, ContactSheetError> {
         .iter()
         .enumerate()
         .flat_map(|(row, pictures)| {
-            pictures.iter().enumerate().map(move |(column, picture)| (row, column, picture))
+            pictures
+                .iter()
+                .enumerate()
+                .map(move |(column, picture)| (row, column, picture))
         })
         .collect();
     if places.is_empty() {
@@ -89,7 +94,9 @@ fn run(
     places: &[(usize, usize, &Bytes)],
 ) -> Result<Vec<u8>, ContactSheetError> {
     let refuse = |what: &str| ContactSheetError::Pipeline(what.to_owned());
-    pipeline.set_state(gst::State::Playing).map_err(|error| refuse(&error.to_string()))?;
+    pipeline
+        .set_state(gst::State::Playing)
+        .map_err(|error| refuse(&error.to_string()))?;
     for (index, (_, _, picture)) in places.iter().enumerate() {
         let source = pipeline
             .by_name(&format!("in{index}"))
@@ -100,8 +107,12 @@ fn run(
             buffer.set_pts(gst::ClockTime::ZERO);
             buffer.set_duration(gst::ClockTime::SECOND);
         }
-        source.push_buffer(buffer).map_err(|error| refuse(&error.to_string()))?;
-        source.end_of_stream().map_err(|error| refuse(&error.to_string()))?;
+        source
+            .push_buffer(buffer)
+            .map_err(|error| refuse(&error.to_string()))?;
+        source
+            .end_of_stream()
+            .map_err(|error| refuse(&error.to_string()))?;
     }
     let sink = pipeline
         .by_name("out")
@@ -111,10 +122,15 @@ fn run(
         let error = pipeline
             .bus()
             .and_then(|bus| bus.pop_filtered(&[gst::MessageType::Error]))
-            .map_or_else(|| "no picture came out".to_owned(), |message| format!("{message:?}"));
+            .map_or_else(
+                || "no picture came out".to_owned(),
+                |message| format!("{message:?}"),
+            );
         ContactSheetError::Pipeline(error)
     })?;
     let buffer = sample.buffer().ok_or_else(|| refuse("an empty picture"))?;
-    let map = buffer.map_readable().map_err(|_| refuse("an unreadable picture"))?;
+    let map = buffer
+        .map_readable()
+        .map_err(|_| refuse("an unreadable picture"))?;
     Ok(map.to_vec())
 }

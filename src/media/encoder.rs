@@ -177,6 +177,12 @@ pub(super) fn set_bitrate(encoder: &gst::Element, kbps: u32) {
 /// [`NoEncoder`] names every candidate and why it was refused; the next call tries again.
 pub fn probe(codec: VideoCodec) -> Result<Encoder, NoEncoder> {
     static CHOSEN: Mutex<[Option<Encoder>; 2]> = Mutex::new([None, None]);
+    if let Err(error) = super::initialise() {
+        return Err(NoEncoder {
+            codec,
+            tried: error.to_string(),
+        });
+    }
     // Held while trying, so that two callers do not try at once.
     let mut chosen = CHOSEN.lock();
     if let Some(encoder) = chosen[codec.index()] {

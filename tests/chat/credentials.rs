@@ -27,7 +27,7 @@ async fn plain_carries_user_application_and_password() {
 async fn a_client_comes_online_over_a_tls_stream() {
     let server = Server::tls().await;
     let client = start(server.settings(), password(), Store::in_memory().unwrap());
-    server.accept().await.welcome().await;
+    let _peer = server.welcome().await;
     client.online().await;
 }
 
@@ -35,7 +35,7 @@ async fn a_client_comes_online_over_a_tls_stream() {
 async fn a_client_comes_online_over_a_web_socket() {
     let server = Server::web_socket().await;
     let client = start(server.settings(), password(), Store::in_memory().unwrap());
-    server.accept().await.welcome().await;
+    let _peer = server.welcome().await;
     client.online().await;
 }
 
@@ -67,7 +67,7 @@ async fn a_server_that_is_merely_busy_is_tried_again_soon() {
     let busy = "temporary-auth-failure";
     server.accept().await.refuse_login(busy).await;
     assert!(client.offline_reason().await.contains(busy));
-    server.accept().await.welcome().await;
+    let _peer = server.welcome().await;
     client.online().await;
 }
 
@@ -95,8 +95,7 @@ async fn an_expired_token_is_replaced_at_once() {
     let source = Tokens(asked.clone());
     let client = start(server.settings(), source, Store::in_memory().unwrap());
     server.accept().await.refuse_login("not-authorized").await;
-    let mut second = server.accept().await;
-    second.welcome().await;
+    let _peer = server.welcome().await;
     client.online().await;
     assert_eq!(asked.load(Ordering::SeqCst), 1);
 }

@@ -19,9 +19,7 @@ fn run(server: &Server, store: Store) -> Running {
 async fn online() -> (Server, Running, Peer) {
     let server = Server::web_socket().await;
     let client = run(&server, Store::in_memory().unwrap());
-    let mut peer = server.accept().await;
-    peer.welcome().await;
-    peer.acknowledge(OPENING).await;
+    let peer = server.welcome().await;
     client.online().await;
     (server, client, peer)
 }
@@ -55,8 +53,7 @@ async fn a_message_not_acknowledged_goes_out_again_under_the_same_id() {
     client.client.send(message.clone()).await.unwrap();
     assert!(heard_message(&mut peer).await.contains(&message.id));
     drop(peer);
-    let mut peer = server.accept().await;
-    peer.welcome().await;
+    let mut peer = server.welcome().await;
     assert!(heard_message(&mut peer).await.contains(&message.id));
     peer.acknowledge(OPENING + 1).await;
     assert_eq!(client.acknowledged().await, message.id);
@@ -70,8 +67,7 @@ async fn a_message_of_an_earlier_process_goes_out_before_new_ones() {
     let server = Server::web_socket().await;
     let client = run(&server, store);
     client.client.send(new.clone()).await.unwrap();
-    let mut peer = server.accept().await;
-    peer.welcome().await;
+    let mut peer = server.welcome().await;
     assert!(heard_message(&mut peer).await.contains(&old.id));
     assert!(heard_message(&mut peer).await.contains(&new.id));
 }
@@ -85,8 +81,7 @@ async fn a_long_queue_goes_out_whole_and_in_order_across_a_cut() {
     }
     let server = Server::web_socket().await;
     let mut client = run(&server, store);
-    let mut peer = server.accept().await;
-    peer.welcome().await;
+    let mut peer = server.welcome().await;
     let mut received: Vec<String> = Vec::new();
     let mut count = OPENING;
     for _ in 0..100 {
@@ -98,8 +93,7 @@ async fn a_long_queue_goes_out_whole_and_in_order_across_a_cut() {
         }
     }
     drop(peer);
-    let mut peer = server.accept().await;
-    peer.welcome().await;
+    let mut peer = server.welcome().await;
     let mut count = OPENING;
     loop {
         let id = id_of(&heard_message(&mut peer).await);
@@ -187,8 +181,7 @@ async fn a_repeated_message_is_shown_once_and_confirmed_each_time() {
         "{marker}"
     );
     drop(peer);
-    let mut peer = server.accept().await;
-    peer.welcome().await;
+    let mut peer = server.welcome().await;
     peer.say(&message(ID, "hello")).await;
     let marker = heard_message(&mut peer).await;
     assert!(
@@ -269,8 +262,7 @@ async fn poison_is_set_aside(server: Server) {
     store.enqueue(poison.clone()).await.unwrap();
     store.enqueue(text(9, "fine")).await.unwrap();
     let mut client = run(&server, store.clone());
-    let mut peer = server.accept().await;
-    peer.welcome().await;
+    let mut peer = server.welcome().await;
     let heard = heard_message(&mut peer).await;
     assert!(heard.contains("fine"), "{heard}");
     let refused = client

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use cubelet::base::tls;
-use cubelet::chat::{ChatEndpoint, Credentials, SendError};
+use cubelet::chat::{ChatEndpoint, ConnectionStatus, Credentials, SendError};
 use cubelet::protocol::call_signal::{CallSignal, SignalKind};
 use cubelet::store::Store;
 
@@ -103,6 +103,25 @@ async fn a_server_that_never_enables_counting_runs_into_the_deadline() {
 }
 
 #[tokio::test]
+async fn a_device_is_online_only_once_the_server_has_its_presence() {
+    let server = Server::web_socket().await;
+    let client = run(&server);
+    let mut peer = server.accept().await;
+    peer.accept_login().await;
+    peer.bind().await;
+    peer.until("<enable").await;
+    peer.say("<enabled xmlns='urn:xmpp:sm:3'/>").await;
+    peer.until("<presence").await;
+    peer.until("<r").await;
+    assert_eq!(client.client.status(), ConnectionStatus::Connecting);
+    let signal = CallSignal::new(SignalKind::HangUp, "s");
+    let outcome = client.client.signal(9, &signal).await;
+    assert!(matches!(outcome, Err(SendError::Offline)));
+    peer.say("<a xmlns='urn:xmpp:sm:3' h='2'/>").await;
+    client.online().await;
+}
+
+#[tokio::test]
 async fn a_server_without_counting_is_refused_with_the_reason() {
     let server = Server::web_socket().await;
     let client = run(&server);
@@ -119,13 +138,12 @@ async fn a_server_without_counting_is_refused_with_the_reason() {
 async fn garbage_on_a_stream_ends_it_and_the_client_comes_back() {
     let server = Server::tls().await;
     let client = run(&server);
-    let mut peer = server.accept().await;
-    peer.welcome().await;
+    let mut peer = server.welcome().await;
     client.online().await;
     peer.say("<message><body></wrong>").await;
     let reason = client.offline_reason().await;
     assert!(reason.contains("not XML"), "{reason}");
-    server.accept().await.welcome().await;
+    let _peer = server.welcome().await;
     client.online().await;
 }
 
@@ -133,8 +151,7 @@ async fn garbage_on_a_stream_ends_it_and_the_client_comes_back() {
 async fn a_malformed_frame_is_left_out_and_the_connection_lives_on() {
     let server = Server::web_socket().await;
     let mut client = run(&server);
-    let mut peer = server.accept().await;
-    peer.welcome().await;
+    let mut peer = server.welcome().await;
     peer.say("<message xmlns='jabber:client'><body>").await;
     peer.say("not even close to XML").await;
     peer.say("<message xmlns='jabber:client' type='chat'/>")
@@ -149,8 +166,7 @@ async fn a_malformed_frame_is_left_out_and_the_connection_lives_on() {
 async fn an_element_without_end_does_not_fill_the_memory() {
     let server = Server::tls().await;
     let client = run(&server);
-    let mut peer = server.accept().await;
-    peer.welcome().await;
+    let mut peer = server.welcome().await;
     client.online().await;
     peer.say("<message xmlns='jabber:client'><body>").await;
     let flood = "x".repeat(2 << 20);
@@ -164,8 +180,7 @@ async fn an_element_without_end_does_not_fill_the_memory() {
 async fn a_stream_error_is_named_as_the_reason() {
     let server = Server::tls().await;
     let client = run(&server);
-    let mut peer = server.accept().await;
-    peer.welcome().await;
+    let mut peer = server.welcome().await;
     client.online().await;
     peer.say("<stream:error><system-shutdown xmlns='urn:ietf:params:xml:ns:xmpp-streams'/><text xmlns='urn:ietf:params:xml:ns:xmpp-streams'>back at noon</text></stream:error>").await;
     let reason = client.offline_reason().await;
@@ -179,8 +194,7 @@ async fn a_stream_error_is_named_as_the_reason() {
 async fn a_connection_that_was_displaced_does_not_fight_back() {
     let server = Server::tls().await;
     let client = run(&server);
-    let mut peer = server.accept().await;
-    peer.welcome().await;
+    let mut peer = server.welcome().await;
     client.online().await;
     peer.say(
         "<stream:error><conflict xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>",
@@ -203,7 +217,7 @@ async fn a_swallowed_connection_is_noticed_within_twelve_seconds() {
         ChatEndpoint::WebSocket(format!("ws://127.0.0.1:{}/", proxy.port()).parse().unwrap());
     let credentials = Credentials::with_password(5, "p");
     let client = start(settings, credentials, Store::in_memory().unwrap());
-    server.accept().await.welcome().await;
+    let _peer = server.welcome().await;
     client.online().await;
     proxy.swallow();
     let since = Instant::now();
@@ -228,8 +242,7 @@ async fn a_call_signal_without_a_connection_fails_at_once() {
 async fn the_servers_ping_and_unknown_requests_are_answered() {
     let server = Server::web_socket().await;
     let _client = run(&server);
-    let mut peer = server.accept().await;
-    peer.welcome().await;
+    let mut peer = server.welcome().await;
     peer.say("<iq xmlns='jabber:client' type='get' id='p1' from='localhost'><ping xmlns='urn:xmpp:ping'/></iq>").await;
     peer.until("<iq").await;
     let answer = peer.until("/>").await;
@@ -243,10 +256,9 @@ async fn the_servers_ping_and_unknown_requests_are_answered() {
 async fn a_server_that_counts_more_than_was_sent_is_left() {
     let server = Server::web_socket().await;
     let client = run(&server);
-    let mut peer = server.accept().await;
-    peer.welcome().await;
+    let mut peer = server.welcome().await;
     client.online().await;
-    peer.acknowledge(99).await;
+    peer.say("<a xmlns='urn:xmpp:sm:3' h='99'/>").await;
     let reason = client.offline_reason().await;
-    assert!(reason.contains("acknowledged 99"), "{reason}");
+    assert!(reason.contains("acknowledged 97"), "{reason}");
 }

@@ -98,6 +98,13 @@ impl Server {
         self.try_accept().await.unwrap()
     }
 
+    /// Takes the next connection through the whole handshake. It lives as long as the peer.
+    pub async fn welcome(&self) -> Peer {
+        let mut peer = self.accept().await;
+        peer.welcome().await;
+        peer
+    }
+
     /// [`Server::accept`] for a client that may turn away.
     pub async fn try_accept(&self) -> Result<Peer, String> {
         let tcp = self.accept_tcp().await;
@@ -254,13 +261,15 @@ impl Peer {
         self.say("<iq xmlns='jabber:client' type='result' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><jid>5-7@localhost/0123456789abcdef</jid></bind></iq>").await;
     }
 
-    /// Plays the whole handshake up to the client's presence.
+    /// Plays the whole handshake up to the client's presence, and acknowledges it.
     pub async fn welcome(&mut self) {
         self.accept_login().await;
         self.bind().await;
         self.until("<enable").await;
         self.say("<enabled xmlns='urn:xmpp:sm:3'/>").await;
         self.until("<presence").await;
+        // Carbons and presence.
+        self.acknowledge(2).await;
     }
 
     pub async fn refuse_login(&mut self, condition: &str) {

@@ -61,8 +61,7 @@ async fn the_chat_logs_neither_password_nor_body() {
         .await
         .refuse_login("temporary-auth-failure")
         .await;
-    let mut peer = server.accept().await;
-    peer.welcome().await;
+    let mut peer = server.welcome().await;
     client
         .client
         .send(text(9, "private-outgoing"))

@@ -14,8 +14,12 @@ async fn a_bell_is_answered_seen_and_heard_and_hung_up_with_reasons() {
     indoor.command(Command::Hangup).await.expect("hung up");
     assert_eq!(indoor.ended().await, "hung_up");
     assert_eq!(door.ended().await, "remote_hung_up");
-    door.reaches("idle", |state| state.call.status == CallStatus::Idle).await;
-    assert_eq!(door.state().call.last_end.as_deref(), Some("remote_hung_up"));
+    door.reaches("idle", |state| state.call.status == CallStatus::Idle)
+        .await;
+    assert_eq!(
+        door.state().call.last_end.as_deref(),
+        Some("remote_hung_up")
+    );
     door.stop().await;
     indoor.stop().await;
     site.hub.stop().await;
@@ -27,7 +31,12 @@ async fn a_rejected_call_ends_on_both_sides_with_its_reason() {
     let (mut door, mut indoor) = door_and_indoor(&site).await;
     door.command(Command::Press).await.expect("the bell rings");
     indoor.rings().await;
-    indoor.command(Command::Reject { reason: Some("busy cooking".into()) }).await.expect("told");
+    indoor
+        .command(Command::Reject {
+            reason: Some("busy cooking".into()),
+        })
+        .await
+        .expect("told");
     assert_eq!(indoor.ended().await, "rejected");
     assert_eq!(door.ended().await, "remote_rejected");
     door.stop().await;
@@ -39,9 +48,14 @@ async fn a_rejected_call_ends_on_both_sides_with_its_reason() {
 async fn a_caller_during_a_call_hears_busy_and_the_call_goes_on() {
     let site = Site::start().await;
     let (mut door, mut indoor) = door_and_indoor(&site).await;
-    let mut third = site.station("third", "[calls]\nbind = [\"127.0.0.1\"]\n").await;
+    let mut third = site
+        .station("third", "[calls]\nbind = [\"127.0.0.1\"]\n")
+        .await;
     talk(&mut door, &mut indoor).await;
-    let call = Command::Call { user: user("indoor"), call_type: CallType::Audio };
+    let call = Command::Call {
+        user: user("indoor"),
+        call_type: CallType::Audio,
+    };
     third.command(call).await.expect("dialled");
     assert_eq!(third.ended().await, "busy");
     let before = indoor.state().call.media.unwrap_or_default().frames_decoded;
@@ -60,7 +74,10 @@ async fn a_caller_during_a_call_hears_busy_and_the_call_goes_on() {
 async fn an_audio_call_has_sound_and_no_pictures() {
     let site = Site::start().await;
     let (mut door, mut indoor) = door_and_indoor(&site).await;
-    let call = Command::Call { user: user("door"), call_type: CallType::Audio };
+    let call = Command::Call {
+        user: user("door"),
+        call_type: CallType::Audio,
+    };
     indoor.command(call).await.expect("dialled");
     door.rings().await;
     door.command(Command::Answer).await.expect("answered");
@@ -70,7 +87,15 @@ async fn an_audio_call_has_sound_and_no_pictures() {
                 state.call.media.unwrap_or_default().audio_decoded_ms > 500
             })
             .await;
-        assert_eq!(station.state().call.media.unwrap_or_default().frames_decoded, 0);
+        assert_eq!(
+            station
+                .state()
+                .call
+                .media
+                .unwrap_or_default()
+                .frames_decoded,
+            0
+        );
     }
     door.stop().await;
     indoor.stop().await;
@@ -82,17 +107,38 @@ async fn commands_out_of_place_are_refused_with_their_code() {
     let site = Site::start().await;
     let (door, indoor) = door_and_indoor(&site).await;
     let code = |result: Result<_, cubelet::engine::command::CommandError>| {
-        result.map(|_: serde_json::Value| ()).expect_err("refused").code
+        result
+            .map(|_: serde_json::Value| ())
+            .expect_err("refused")
+            .code
     };
-    assert_eq!(code(door.command(Command::Answer).await), ErrorCode::WrongState);
-    assert_eq!(code(door.command(Command::Hangup).await), ErrorCode::WrongState);
-    assert_eq!(code(door.command(Command::Reject { reason: None }).await), ErrorCode::WrongState);
-    assert_eq!(code(indoor.command(Command::Unlock).await), ErrorCode::WrongState);
-    let nobody = Command::Ring { targets: vec![user("nobody")] };
+    assert_eq!(
+        code(door.command(Command::Answer).await),
+        ErrorCode::WrongState
+    );
+    assert_eq!(
+        code(door.command(Command::Hangup).await),
+        ErrorCode::WrongState
+    );
+    assert_eq!(
+        code(door.command(Command::Reject { reason: None }).await),
+        ErrorCode::WrongState
+    );
+    assert_eq!(
+        code(indoor.command(Command::Unlock).await),
+        ErrorCode::WrongState
+    );
+    let nobody = Command::Ring {
+        targets: vec![user("nobody")],
+    };
     assert_eq!(code(door.command(nobody).await), ErrorCode::NotFound);
-    let myself = Command::Ring { targets: vec![user("door")] };
+    let myself = Command::Ring {
+        targets: vec![user("door")],
+    };
     assert_eq!(code(door.command(myself).await), ErrorCode::InvalidPayload);
-    let none = Command::Ring { targets: Vec::new() };
+    let none = Command::Ring {
+        targets: Vec::new(),
+    };
     assert_eq!(code(indoor.command(none).await), ErrorCode::InvalidPayload);
     door.stop().await;
     indoor.stop().await;

@@ -37,7 +37,9 @@ async fn somebody_in_the_call_but_not_on_the_list_is_refused_and_reported() {
             "[calls]\nring = [\"indoor\"]\nbind = [\"127.0.0.1\"]\n[door]\nrelay = \"log\"\n",
         )
         .await;
-    let mut indoor = site.station("indoor", "[calls]\nbind = [\"127.0.0.1\"]\n").await;
+    let mut indoor = site
+        .station("indoor", "[calls]\nbind = [\"127.0.0.1\"]\n")
+        .await;
     talk(&mut door, &mut indoor).await;
     let refusal = indoor.command(Command::Unlock).await.expect_err("refused");
     assert_eq!(refusal.code, ErrorCode::NotAllowed);

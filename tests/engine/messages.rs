@@ -9,15 +9,22 @@ use crate::site::{Site, door_and_indoor, user};
 async fn a_message_arrives_and_is_reported_sent_delivered_and_read() {
     let site = Site::start().await;
     let (mut door, mut indoor) = door_and_indoor(&site).await;
-    let send = Command::Send { to: Some(user("indoor")), dialog: None, text: "Hello".into() };
+    let send = Command::Send {
+        to: Some(user("indoor")),
+        dialog: None,
+        text: "Hello".into(),
+    };
     let reply = door.command(send).await.expect("stored");
     let id = reply["message"].as_str().expect("an id").to_owned();
     let (from, text) = indoor
         .events
         .hear("the message", |event| match event {
-            EventKind::ChatMessage { message, from, text, .. } if *message == id => {
-                Some((*from, text.clone()))
-            }
+            EventKind::ChatMessage {
+                message,
+                from,
+                text,
+                ..
+            } if *message == id => Some((*from, text.clone())),
             _ => None,
         })
         .await;
@@ -25,14 +32,15 @@ async fn a_message_arrives_and_is_reported_sent_delivered_and_read() {
     for wanted in ["delivered", "read"] {
         door.events
             .hear(wanted, |event| match event {
-                EventKind::ChatMarker { message, marker, .. } if *message == id => {
-                    (*marker == wanted).then_some(())
-                }
+                EventKind::ChatMarker {
+                    message, marker, ..
+                } if *message == id => (*marker == wanted).then_some(()),
                 _ => None,
             })
             .await;
     }
-    door.reaches("an empty outbox", |state| state.chat.outbox == 0).await;
+    door.reaches("an empty outbox", |state| state.chat.outbox == 0)
+        .await;
     door.stop().await;
     indoor.stop().await;
     site.hub.stop().await;
@@ -48,7 +56,10 @@ async fn text_that_is_empty_or_too_long_or_goes_nowhere_is_refused() {
         (None, None, "x".into()),
         (Some(user("indoor")), Some("66f0".into()), "x".into()),
     ] {
-        let refusal = door.command(Command::Send { to, dialog, text }).await.expect_err("refused");
+        let refusal = door
+            .command(Command::Send { to, dialog, text })
+            .await
+            .expect_err("refused");
         assert_eq!(refusal.code, ErrorCode::InvalidPayload, "{refusal}");
     }
     door.stop().await;

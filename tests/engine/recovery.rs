@@ -6,7 +6,12 @@ use cubelet::engine::state::{CallStatus, ChatStatus};
 use crate::site::{Site, Station, door_and_indoor, talk};
 
 async fn kill(station: &mut Station, actor: &str) {
-    station.command(Command::Kill { actor: actor.into() }).await.expect("killed");
+    station
+        .command(Command::Kill {
+            actor: actor.into(),
+        })
+        .await
+        .expect("killed");
     station
         .reaches("the actor back from the dead", |state| {
             let health = &state.health[actor];
@@ -37,10 +42,15 @@ async fn a_call_outlives_the_death_of_every_actor_but_its_own() {
         kill(&mut door, actor).await;
         goes_on(&mut indoor).await;
         goes_on(&mut door).await;
-        assert_eq!(indoor.state().call.status, CallStatus::Connected, "after {actor}");
+        assert_eq!(
+            indoor.state().call.status,
+            CallStatus::Connected,
+            "after {actor}"
+        );
     }
     // The chat that came back carries signals again.
-    door.reaches("online", |state| state.chat.status == ChatStatus::Online).await;
+    door.reaches("online", |state| state.chat.status == ChatStatus::Online)
+        .await;
     door.command(Command::Hangup).await.expect("hung up");
     assert_eq!(indoor.ended().await, "remote_hung_up");
     door.stop().await;
@@ -56,8 +66,11 @@ async fn a_call_whose_own_actor_dies_is_ended_on_both_sides_and_the_next_one_wor
     kill(&mut door, "calls").await;
     assert_eq!(door.ended().await, "internal");
     assert_eq!(indoor.ended().await, "remote_hung_up");
-    door.reaches("idle", |state| state.call.status == CallStatus::Idle).await;
-    indoor.reaches("idle", |state| state.call.status == CallStatus::Idle).await;
+    door.reaches("idle", |state| state.call.status == CallStatus::Idle)
+        .await;
+    indoor
+        .reaches("idle", |state| state.call.status == CallStatus::Idle)
+        .await;
     talk(&mut door, &mut indoor).await;
     door.stop().await;
     indoor.stop().await;
@@ -68,8 +81,13 @@ async fn a_call_whose_own_actor_dies_is_ended_on_both_sides_and_the_next_one_wor
 async fn killing_an_actor_is_a_test_command_that_must_be_permitted() {
     let site = Site::start().await;
     let station = site.station("plain", "").await;
-    let kill = Command::Kill { actor: "chat".into() };
-    assert_eq!(station.command(kill).await.expect_err("refused").code, ErrorCode::NotAllowed);
+    let kill = Command::Kill {
+        actor: "chat".into(),
+    };
+    assert_eq!(
+        station.command(kill).await.expect_err("refused").code,
+        ErrorCode::NotAllowed
+    );
     station.stop().await;
     site.hub.stop().await;
 }

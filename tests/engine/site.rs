@@ -41,7 +41,9 @@ impl Events {
                 }
             }
         };
-        tokio::time::timeout(LIMIT, wait).await.unwrap_or_else(|_| panic!("never heard: {what}"))
+        tokio::time::timeout(LIMIT, wait)
+            .await
+            .unwrap_or_else(|_| panic!("never heard: {what}"))
     }
 }
 
@@ -50,7 +52,10 @@ impl Site {
         let key = |name: &str| Secret::new(format!("{name}-{}", uuid::Uuid::new_v4().simple()));
         let config = HubConfig::dev(key("auth"), key("admin")).expect("a dev configuration");
         let hub = cubelet::hub::start(config).await.expect("the hub starts");
-        Self { hub, folder: tempfile::tempdir().expect("a folder") }
+        Self {
+            hub,
+            folder: tempfile::tempdir().expect("a folder"),
+        }
     }
 
     pub async fn sign_up(&self, login: &str, password: &str) -> u64 {
@@ -66,7 +71,9 @@ impl Site {
             .json()
             .await
             .expect("JSON");
-        answer["user"]["id"].as_u64().unwrap_or_else(|| panic!("no user in {answer}"))
+        answer["user"]["id"]
+            .as_u64()
+            .unwrap_or_else(|| panic!("no user in {answer}"))
     }
 
     /// Signs a station up, starts it and waits until it is online. `extra` is TOML.
@@ -75,7 +82,10 @@ impl Site {
         let user = self.sign_up(login, &password).await;
         let file = self.configure(login, &password, extra);
         let config = cubelet::config::load_device(&file).expect("a good configuration");
-        let options = Options { keep_frames: false, more: Box::new(|_| Vec::new()) };
+        let options = Options {
+            keep_frames: false,
+            more: Box::new(|_| Vec::new()),
+        };
         let daemon = Daemon::start(config, options).expect("the device starts");
         let mut station = Station {
             user,
@@ -83,7 +93,9 @@ impl Site {
             state: daemon.port.state(),
             daemon,
         };
-        station.reaches("online", |state| state.chat.status == ChatStatus::Online).await;
+        station
+            .reaches("online", |state| state.chat.status == ChatStatus::Online)
+            .await;
         station
     }
 
@@ -119,8 +131,17 @@ impl Station {
     pub async fn command(&self, command: Command) -> Result<Value, CommandError> {
         let (reply, answer) = oneshot::channel();
         let request = Request { command, reply };
-        self.daemon.port.requests.send(request).await.expect("the device lives");
-        match tokio::time::timeout(LIMIT, answer).await.expect("an answer").expect("an answer")? {
+        self.daemon
+            .port
+            .requests
+            .send(request)
+            .await
+            .expect("the device lives");
+        match tokio::time::timeout(LIMIT, answer)
+            .await
+            .expect("an answer")
+            .expect("an answer")?
+        {
             Reply::Json(value) => Ok(value),
             Reply::Jpeg(picture) => Ok(json!({ "bytes": picture.len() })),
         }
@@ -145,13 +166,17 @@ impl Station {
     }
 
     pub async fn rings(&mut self) {
-        self.reaches("ringing", |state| state.call.status == CallStatus::Ringing).await;
+        self.reaches("ringing", |state| state.call.status == CallStatus::Ringing)
+            .await;
     }
 
     pub async fn ended(&mut self) -> String {
         self.events
             .hear("the end of a call", |event| match event {
-                EventKind::Call { reason: Some(reason), .. } => Some(reason.clone()),
+                EventKind::Call {
+                    reason: Some(reason),
+                    ..
+                } => Some(reason.clone()),
                 _ => None,
             })
             .await
@@ -182,7 +207,10 @@ pub async fn door_and_indoor(site: &Site) -> (Station, Station) {
         )
         .await;
     let indoor = site
-        .station("indoor", "[calls]\nbind = [\"127.0.0.1\"]\n[control]\ntest_commands = true\n")
+        .station(
+            "indoor",
+            "[calls]\nbind = [\"127.0.0.1\"]\n[control]\ntest_commands = true\n",
+        )
         .await;
     (door, indoor)
 }

@@ -1,9 +1,10 @@
 //! What consumers of one camera can rely on.
 
-use cubelet::media::VideoCodec;
 use cubelet::media::fanout::Subscription;
+use cubelet::media::{VideoCodec, VideoFanout, VideoSource, VideoSourceKind, VideoSourceSettings};
+use tokio::sync::mpsc::unbounded_channel;
 
-use crate::support::{Device, warm, within};
+use crate::support::{Device, camera_settings, warm, within};
 
 async fn frames(subscription: &Subscription, count: usize) -> Vec<bool> {
     within("frames", async {
@@ -65,4 +66,43 @@ async fn an_unasked_encoder_makes_no_key_frames() {
     let consumer = device.video.subscribe(VideoCodec::H264);
     let keys = frames(&consumer, 60).await;
     assert_eq!(keys.iter().filter(|key| **key).count(), 1);
+}
+
+/// Bytes of some seconds of noise, which takes all the bitrate it is given.
+async fn bytes_of_noise(limit_kbps: Option<u32>) -> usize {
+    let fanout = VideoFanout::new();
+    let (events, _received) = unbounded_channel();
+    let settings = VideoSourceSettings {
+        source: VideoSourceKind::Test {
+            pattern: "snow".into(),
+        },
+        bitrate_kbps: 2000,
+        ..camera_settings()
+    };
+    let _camera = VideoSource::start(settings, fanout.clone(), events);
+    let free = fanout.subscribe(VideoCodec::H264);
+    frames(&free, 1).await;
+    // The limit arrives at an encoder that is already running.
+    let limited = fanout.subscribe_limited(VideoCodec::H264, limit_kbps);
+    frames(&limited, 30).await;
+    within("frames", async {
+        let mut bytes = 0;
+        for _ in 0..60 {
+            let frame = limited.next().await;
+            bytes += frame
+                .packets
+                .iter()
+                .map(|packet| packet.payload.len())
+                .sum::<usize>();
+        }
+        bytes
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_lowest_limit_of_all_consumers_holds() {
+    warm().await;
+    let (free, limited) = tokio::join!(bytes_of_noise(None), bytes_of_noise(Some(300)));
+    assert!(limited * 2 < free, "{limited} of {free} bytes");
 }

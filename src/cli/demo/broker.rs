@@ -26,7 +26,9 @@ impl Broker {
     /// When Mosquitto is not installed or does not come up.
     pub async fn start(folder: &Path) -> anyhow::Result<Self> {
         // Taken and given back: Mosquitto cannot be told to pick a port and say which.
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
+            .local_addr()?
+            .port();
         let config = folder.join("mosquitto.conf");
         let text = format!(
             "listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n\
@@ -44,13 +46,19 @@ impl Broker {
         tokio::time::timeout(START_LIMIT, listening(port))
             .await
             .context("mosquitto does not listen")?;
-        Ok(Self { port, _process: process })
+        Ok(Self {
+            port,
+            _process: process,
+        })
     }
 }
 
 async fn listening(port: u16) {
     let mut pause = tokio::time::interval(Duration::from_millis(20));
-    while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err() {
+    while TcpStream::connect((Ipv4Addr::LOCALHOST, port))
+        .await
+        .is_err()
+    {
         pause.tick().await;
     }
 }
@@ -62,5 +70,7 @@ fn find() -> anyhow::Result<PathBuf> {
         .chain([PathBuf::from("/usr/sbin"), PathBuf::from("/usr/local/sbin")])
         .map(|folder| folder.join("mosquitto"))
         .find(|file| file.is_file())
-        .context("mosquitto is not installed: apt-get install mosquitto (or `make demo`, which does)")
+        .context(
+            "mosquitto is not installed: apt-get install mosquitto (or `make demo`, which does)",
+        )
 }

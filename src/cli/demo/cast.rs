@@ -8,9 +8,9 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use serde_json::json;
 
+use crate::config::hub::{HubConfig, Secret};
 use crate::engine::daemon::{Daemon, Options};
 use crate::engine::state::ChatStatus;
-use crate::config::hub::{HubConfig, Secret};
 use crate::hub::{Ready, RunningHub};
 
 /// How long a station may take to be online.
@@ -39,18 +39,16 @@ pub struct Account {
 pub async fn start_hub() -> anyhow::Result<RunningHub> {
     let key = || Secret::new(uuid::Uuid::new_v4().simple().to_string());
     let config = HubConfig::dev(key(), key())?;
-    crate::hub::start(config).await.context("cannot start the hub")
+    crate::hub::start(config)
+        .await
+        .context("cannot start the hub")
 }
 
 /// Signs a user up at the hub.
 ///
 /// # Errors
 /// When the hub refuses.
-pub async fn sign_up(
-    hub: &Ready,
-    login: &'static str,
-    full_name: &str,
-) -> anyhow::Result<Account> {
+pub async fn sign_up(hub: &Ready, login: &'static str, full_name: &str) -> anyhow::Result<Account> {
     let password = uuid::Uuid::new_v4().simple().to_string()[..12].to_owned();
     let answer = reqwest::Client::new()
         .post(format!("{}/users", hub.api))
@@ -58,7 +56,11 @@ pub async fn sign_up(
         .json(&json!({ "user": { "login": login, "password": password, "full_name": full_name } }))
         .send()
         .await?;
-    ensure!(answer.status().is_success(), "sign-up of {login}: {}", answer.text().await?);
+    ensure!(
+        answer.status().is_success(),
+        "sign-up of {login}: {}",
+        answer.text().await?
+    );
     Ok(Account { login, password })
 }
 
@@ -87,7 +89,10 @@ pub fn start_station(
     let name = part.account.login;
     let file = write_config(folder, hub, broker_port, part)?;
     let config = crate::config::load_device(&file)?;
-    let options = Options { keep_frames: true, more: crate::control::actors(&config) };
+    let options = Options {
+        keep_frames: true,
+        more: crate::control::actors(&config),
+    };
     let daemon = Daemon::start(config, options).with_context(|| format!("cannot start {name}"))?;
     Ok(Station { name, daemon })
 }
@@ -177,7 +182,12 @@ impl Station {
         let result = tokio::time::timeout(ONLINE_LIMIT, wait).await;
         let reached = matches!(result, Ok(Ok(_)));
         let reason = self.daemon.port.state().borrow().chat.reason.clone();
-        ensure!(reached, "{} did not get online: {}", self.name, reason.unwrap_or_default());
+        ensure!(
+            reached,
+            "{} did not get online: {}",
+            self.name,
+            reason.unwrap_or_default()
+        );
         Ok(())
     }
 }

@@ -81,7 +81,12 @@ async fn play(arguments: &DemoArgs, folder: &Path) -> anyhow::Result<()> {
         door: "relay = \"log\"\nunlock_allowed = [\"indoor\", \"phone\"]",
         pattern: "smpte",
     };
-    let indoor = Part { account: indoor, ring: &[], door: "", pattern: "ball" };
+    let indoor = Part {
+        account: indoor,
+        ring: &[],
+        door: "",
+        pattern: "ball",
+    };
     let stations = vec![
         cast::start_station(folder, hub.ready(), broker.port, &door)?,
         cast::start_station(folder, hub.ready(), broker.port, &indoor)?,
@@ -109,7 +114,8 @@ async fn play(arguments: &DemoArgs, folder: &Path) -> anyhow::Result<()> {
         station.daemon.stop().await;
     }
     hub.stop().await;
-    told.unwrap_or_else(|| anyhow::bail!("interrupted before the story's end")).map(drop)
+    told.unwrap_or_else(|| anyhow::bail!("interrupted before the story's end"))
+        .map(drop)
 }
 
 async fn report(

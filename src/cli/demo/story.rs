@@ -55,7 +55,12 @@ pub struct Story<'a> {
 impl<'a> Story<'a> {
     /// Listens from now on; tells on stdout if `print`.
     pub fn new(remote: &'a Remote, print: bool) -> Self {
-        Self { remote, heard: remote.listen(), began: Instant::now(), print }
+        Self {
+            remote,
+            heard: remote.listen(),
+            began: Instant::now(),
+            print,
+        }
     }
 
     fn tell(&self, text: &str) {
@@ -90,7 +95,10 @@ impl<'a> Story<'a> {
     }
 
     async fn command(&self, device: &str, verb: &str, payload: Value) -> anyhow::Result<Value> {
-        Ok(self.remote.command(device, verb, &payload, STEP_LIMIT).await?)
+        Ok(self
+            .remote
+            .command(device, verb, &payload, STEP_LIMIT)
+            .await?)
     }
 
     /// The whole visit.
@@ -119,7 +127,9 @@ impl<'a> Story<'a> {
             .await?;
         figures.ring_ms = at.duration_since(pressed).as_millis() as u64;
         let late = figures.ring_ms;
-        self.tell(&format!("indoor station: the door (user {peer}) is calling, {late} ms after the press"));
+        self.tell(&format!(
+            "indoor station: the door (user {peer}) is calling, {late} ms after the press"
+        ));
         Ok(())
     }
 
@@ -151,8 +161,10 @@ impl<'a> Story<'a> {
                 _ => return None,
             };
             let media = &message.json()["media"];
-            let (frames, audio) =
-                (media["frames_decoded"].as_u64()?, media["audio_decoded_ms"].as_u64()?);
+            let (frames, audio) = (
+                media["frames_decoded"].as_u64()?,
+                media["audio_decoded_ms"].as_u64()?,
+            );
             if frames >= FRAMES_WANTED && audio > 0 {
                 *slot = Some((frames, audio));
             }
@@ -172,23 +184,28 @@ impl<'a> Story<'a> {
 
     async fn write(&mut self, figures: &mut Figures) -> anyhow::Result<()> {
         let text = "A parcel for you";
-        let reply = self.command(DOOR, "send", json!({ "to": INDOOR, "text": text })).await?;
+        let reply = self
+            .command(DOOR, "send", json!({ "to": INDOOR, "text": text }))
+            .await?;
         let id = reply["message"].as_str().unwrap_or_default().to_owned();
         self.tell(&format!("door writes: {text:?}"));
         let (mut arrived, mut delivered, mut read) = (false, false, false);
-        self.hear("the message arrives and is reported delivered and read", |message| {
-            let body = message.json();
-            if body["message"] != id.as_str() {
-                return None;
-            }
-            match message.topic.as_str() {
-                "indoor/event/chat/message" => arrived = body["text"] == text,
-                "door/event/chat/marker" if body["marker"] == "delivered" => delivered = true,
-                "door/event/chat/marker" if body["marker"] == "read" => read = true,
-                _ => return None,
-            }
-            (arrived && delivered && read).then_some(())
-        })
+        self.hear(
+            "the message arrives and is reported delivered and read",
+            |message| {
+                let body = message.json();
+                if body["message"] != id.as_str() {
+                    return None;
+                }
+                match message.topic.as_str() {
+                    "indoor/event/chat/message" => arrived = body["text"] == text,
+                    "door/event/chat/marker" if body["marker"] == "delivered" => delivered = true,
+                    "door/event/chat/marker" if body["marker"] == "read" => read = true,
+                    _ => return None,
+                }
+                (arrived && delivered && read).then_some(())
+            },
+        )
         .await?;
         figures.messages += 1;
         self.tell("indoor has it; the door hears: delivered, read");

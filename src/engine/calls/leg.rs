@@ -9,10 +9,10 @@ use tokio::sync::mpsc;
 
 use super::Calls;
 use super::messages::{FromLeg, LegNews};
+use crate::engine::chat::ChatLine;
 use crate::engine::mailbox::Slot;
 use crate::media::peer::{Peer, PeerError, PeerEvent, PeerSettings, PeerStats};
 use crate::media::{AudioFanout, VideoFanout};
-use crate::engine::chat::ChatLine;
 use crate::protocol::address::UserId;
 use crate::protocol::call_signal::{CallSignal, Candidate, SignalKind};
 
@@ -49,7 +49,11 @@ pub(super) struct OutgoingSignal {
 
 impl OutgoingSignal {
     pub fn plain(kind: SignalKind) -> Self {
-        Self { kind, candidates: Vec::new(), user_info: Default::default() }
+        Self {
+            kind,
+            candidates: Vec::new(),
+            user_info: Default::default(),
+        }
     }
 }
 
@@ -66,11 +70,17 @@ pub(super) struct Outlet {
 impl Outlet {
     async fn send(&self, signal: OutgoingSignal, sdp: Option<String>) {
         let kind = signal.kind;
-        let mut message = CallSignal { kind, sdp, ..self.envelope.clone() };
+        let mut message = CallSignal {
+            kind,
+            sdp,
+            ..self.envelope.clone()
+        };
         message.candidates = signal.candidates;
         message.user_info = signal.user_info;
         if kind == SignalKind::Call {
-            message.user_info.insert("name".to_owned(), self.name.clone());
+            message
+                .user_info
+                .insert("name".to_owned(), self.name.clone());
         }
         // A lost invitation is repeated, and the session's timers notice anything else.
         if let Err(error) = self.chat.client().signal(self.to, &message).await {
@@ -115,7 +125,12 @@ impl Leg {
 
     /// Pictures received so far, if they are kept.
     pub fn pictures(&self) -> Vec<bytes::Bytes> {
-        let frames = self.peer.borrow().as_ref().map(Peer::last_frames).unwrap_or_default();
+        let frames = self
+            .peer
+            .borrow()
+            .as_ref()
+            .map(Peer::last_frames)
+            .unwrap_or_default();
         frames.into_iter().map(|frame| frame.jpeg).collect()
     }
 }
@@ -125,10 +140,20 @@ async fn run(
     mut queue: mpsc::UnboundedReceiver<LegOperation>,
     ready: tokio::sync::watch::Sender<Option<Peer>>,
 ) {
-    let LegParts { call, settings, video, audio, calls, outlet } = parts;
+    let LegParts {
+        call,
+        settings,
+        video,
+        audio,
+        calls,
+        outlet,
+    } = parts;
     let tell = |news: LegNews| {
         // An absent actor has dropped its legs; the closed queue ends this one next.
-        let _ = calls.tell(FromLeg { call: call.clone(), news });
+        let _ = calls.tell(FromLeg {
+            call: call.clone(),
+            news,
+        });
     };
     let (events, mut news) = mpsc::unbounded_channel();
     let peer = match Peer::new(settings, video, audio, events).await {
@@ -195,19 +220,28 @@ async fn perform(
         LegOperation::Send(signal) => outlet.send(signal, None).await,
         LegOperation::SendCall => {
             let sdp = peer.local_sdp().await;
-            outlet.send(OutgoingSignal::plain(SignalKind::Call), sdp).await;
+            outlet
+                .send(OutgoingSignal::plain(SignalKind::Call), sdp)
+                .await;
         }
         LegOperation::RemoteOffer(sdp) => *remote_offer = Some(sdp),
         LegOperation::SendAccept => {
             let offer = remote_offer.take().ok_or(PeerError::NoOffer)?;
             let answer = peer.accept_offer(&offer).await?;
-            outlet.send(OutgoingSignal::plain(SignalKind::Accept), Some(answer)).await;
+            outlet
+                .send(OutgoingSignal::plain(SignalKind::Accept), Some(answer))
+                .await;
         }
         LegOperation::RemoteAnswer(sdp) => peer.set_answer(&sdp).await?,
         LegOperation::RemoteCandidates(candidates) => peer.add_candidates(&candidates).await,
         LegOperation::AnswerRestart(sdp) => {
             let answer = peer.accept_offer(&sdp).await?;
-            outlet.send(OutgoingSignal::plain(SignalKind::IceRestartAccept), Some(answer)).await;
+            outlet
+                .send(
+                    OutgoingSignal::plain(SignalKind::IceRestartAccept),
+                    Some(answer),
+                )
+                .await;
         }
     }
     Ok(())

@@ -4,6 +4,7 @@
 //! holds only what the registry has no use for (peer connections, times for the record).
 //! Must not enter: decisions about signals, GStreamer, SDP.
 
+mod ledger;
 mod leg;
 mod messages;
 mod perform;
@@ -14,9 +15,8 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 
-pub use messages::{
-    Answer, Dial, FromLeg, HangUp, LegNews, Reject, SignalArrived, WhoIsInCall,
-};
+pub use ledger::Ledger;
+pub use messages::{Answer, Dial, FromLeg, HangUp, LegNews, Reject, SignalArrived, WhoIsInCall};
 
 use super::command::{CommandError, ErrorCode};
 use super::mailbox::MAILBOX_CAPACITY;
@@ -75,7 +75,9 @@ impl Calls {
         if let Some(timer) = self.timer.take() {
             ctx.cancel_future(timer);
         }
-        let Some(at) = self.registry.deadline() else { return };
+        let Some(at) = self.registry.deadline() else {
+            return;
+        };
         let delay = at.saturating_duration_since(Instant::now());
         self.timer = Some(ctx.run_later(delay, |calls, ctx| {
             calls.timer = None;
@@ -91,7 +93,7 @@ impl Actor for Calls {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
         // A former life's call is gone with its peer connections.
-        self.end_orphan();
+        self.end_orphans();
         self.show();
         ctx.run_interval(MEDIA_EVERY, |calls, _| {
             if !calls.facts.is_empty() {
@@ -101,8 +103,13 @@ impl Actor for Calls {
     }
 
     fn stopping(&mut self, ctx: &mut Self::Context) -> Running {
-        let outputs = self.registry.hang_up_all(Instant::now(), EndReason::Shutdown);
-        self.perform_all(outputs, ctx);
+        // After a panic the state is not to be trusted; the next incarnation reads the ledger.
+        if !std::thread::panicking() {
+            let outputs = self
+                .registry
+                .hang_up_all(Instant::now(), EndReason::Shutdown);
+            self.perform_all(outputs, ctx);
+        }
         Running::Stop
     }
 }
@@ -111,7 +118,11 @@ impl Handler<SignalArrived> for Calls {
     type Result = ();
 
     fn handle(&mut self, message: SignalArrived, ctx: &mut Self::Context) {
-        let SignalArrived { from, is_own_copy, signal } = message;
+        let SignalArrived {
+            from,
+            is_own_copy,
+            signal,
+        } = message;
         let (kind, call) = (signal.kind, signal.session_id.clone());
         let now = Instant::now();
         if is_own_copy {
@@ -173,7 +184,10 @@ impl Handler<Dial> for Calls {
 
     fn handle(&mut self, dial: Dial, ctx: &mut Self::Context) -> Self::Result {
         if self.wiring.user().is_none() {
-            return Err(CommandError::new(ErrorCode::Unavailable, "not logged in to the hub yet"));
+            return Err(CommandError::new(
+                ErrorCode::Unavailable,
+                "not logged in to the hub yet",
+            ));
         }
         if let Some(session) = self.registry.foremost() {
             let message = format!("already in call {}", session.id());
@@ -186,7 +200,12 @@ impl Handler<Dial> for Calls {
             .map(|user| {
                 let call = uuid::Uuid::new_v4().to_string();
                 self.registry.dial(now, call.clone(), user, dial.call_type);
-                self.open(&call, user, dial.call_type, super::event::Direction::Outgoing);
+                self.open(
+                    &call,
+                    user,
+                    dial.call_type,
+                    super::event::Direction::Outgoing,
+                );
                 call
             })
             .collect();
@@ -221,7 +240,10 @@ impl Handler<HangUp> for Calls {
     fn handle(&mut self, message: HangUp, ctx: &mut Self::Context) -> Self::Result {
         let outputs = self.registry.hang_up_all(Instant::now(), message.0);
         if outputs.is_empty() {
-            return Err(CommandError::new(ErrorCode::WrongState, "there is no call to end"));
+            return Err(CommandError::new(
+                ErrorCode::WrongState,
+                "there is no call to end",
+            ));
         }
         let calls = outputs.iter().map(|(call, _)| call.clone()).collect();
         self.perform_all(outputs, ctx);

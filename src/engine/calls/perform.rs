@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use actix::prelude::*;
 
+use super::ledger::Entry;
 use super::leg::{Leg, LegOperation, LegParts, Outlet};
 use super::report::CallFacts;
 use super::{Calls, OutgoingSignal};
@@ -49,7 +50,9 @@ impl Calls {
     }
 
     fn on_phase(&mut self, call: &str, phase: Phase) {
-        let Some(facts) = self.facts.get_mut(call) else { return };
+        let Some(facts) = self.facts.get_mut(call) else {
+            return;
+        };
         let event = match phase {
             Phase::Dialing | Phase::Ringing => CallPhase::Ringing,
             Phase::Connecting => {
@@ -89,20 +92,22 @@ impl Calls {
             envelope,
             name: self.wiring.config.device.name.clone(),
         };
-        let leg = Leg::start(
-            LegParts {
-                call: call.to_owned(),
-                settings: self.peer_settings(call_type),
-                video: self.wiring.video.clone(),
-                audio: self.wiring.audio.clone(),
-                calls: self.wiring.slots.calls.clone(),
-                outlet,
-            },
-        );
+        let leg = Leg::start(LegParts {
+            call: call.to_owned(),
+            settings: self.peer_settings(call_type),
+            video: self.wiring.video.clone(),
+            audio: self.wiring.audio.clone(),
+            calls: self.wiring.slots.calls.clone(),
+            outlet,
+        });
         if direction == Direction::Outgoing {
             leg.queue(LegOperation::Offer);
         }
-        self.facts.insert(call.to_owned(), CallFacts::new(leg, direction, peer, call_type));
+        self.wiring.ledger.opened(call, Entry { direction, peer });
+        self.facts.insert(
+            call.to_owned(),
+            CallFacts::new(leg, direction, peer, call_type),
+        );
     }
 
     pub(super) fn send_signal(&self, to: UserId, signal: CallSignal) {
@@ -125,5 +130,8 @@ impl Calls {
 }
 
 fn farewell(kind: SignalKind, user_info: BTreeMap<String, String>) -> LegOperation {
-    LegOperation::Send(OutgoingSignal { user_info, ..OutgoingSignal::plain(kind) })
+    LegOperation::Send(OutgoingSignal {
+        user_info,
+        ..OutgoingSignal::plain(kind)
+    })
 }

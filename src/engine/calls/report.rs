@@ -3,13 +3,14 @@
 use std::time::Instant;
 
 use super::Calls;
+use super::ledger::Entry;
 use super::leg::Leg;
-use crate::call::end::EndReason;
+use crate::call::end::{EndReason, REASON_KEY};
 use crate::call::session::{Phase, Role};
 use crate::engine::event::{CallPhase, Direction, EventKind, unix_ms};
 use crate::engine::state::{CallMedia, CallState, CallStatus};
 use crate::protocol::address::UserId;
-use crate::protocol::call_signal::CallType;
+use crate::protocol::call_signal::{CallSignal, CallType, SignalKind};
 use crate::store::{CallDirection, CallRecord};
 
 /// What the registry does not keep about a call.
@@ -43,7 +44,9 @@ impl CallFacts {
 
 impl Calls {
     pub(super) fn on_first_frame(&mut self, call: &str) {
-        let Some(facts) = self.facts.get_mut(call) else { return };
+        let Some(facts) = self.facts.get_mut(call) else {
+            return;
+        };
         let since = facts.answered.map(|at| at.elapsed().as_millis() as u64);
         facts.first_frame_ms = facts.first_frame_ms.or(since);
         self.publish(call, CallPhase::FirstFrame, None, None);
@@ -51,12 +54,20 @@ impl Calls {
     }
 
     pub(super) fn on_end(&mut self, call: &str, reason: EndReason) {
-        let Some(facts) = self.facts.get(call) else { return };
+        let Some(facts) = self.facts.get(call) else {
+            return;
+        };
         let duration = facts.connected.map(|at| at.elapsed()).unwrap_or_default();
         self.last_end = Some(reason.name().to_owned());
         let reason_name = Some(reason.name().to_owned());
-        self.publish(call, CallPhase::Ended, reason_name, Some(duration.as_secs_f64()));
+        self.publish(
+            call,
+            CallPhase::Ended,
+            reason_name,
+            Some(duration.as_secs_f64()),
+        );
         // Dropping the leg closes the peer connection once its queued farewell is out.
+        self.wiring.ledger.closed(call);
         if let Some(facts) = self.facts.remove(call) {
             self.wiring.gallery.hang(facts.leg.pictures());
             self.keep_record(call, &facts, reason);
@@ -92,7 +103,9 @@ impl Calls {
         reason: Option<String>,
         duration_s: Option<f64>,
     ) {
-        let Some(facts) = self.facts.get(call) else { return };
+        let Some(facts) = self.facts.get(call) else {
+            return;
+        };
         self.wiring.board.publish(EventKind::Call {
             phase,
             call: call.to_owned(),
@@ -105,8 +118,10 @@ impl Calls {
 
     /// Puts the present call on the board.
     pub(super) fn show(&self) {
-        let mut shown =
-            CallState { last_end: self.last_end.clone(), ..CallState::default() };
+        let mut shown = CallState {
+            last_end: self.last_end.clone(),
+            ..CallState::default()
+        };
         if let Some(session) = self.registry.foremost() {
             shown.status = match session.phase() {
                 Phase::Preparing | Phase::Dialing => CallStatus::Dialing,
@@ -134,38 +149,31 @@ impl Calls {
         self.wiring.board.update(|state| state.call = shown);
     }
 
-    /// After a restart: the board still shows the call of the former life, whose media is gone.
-    pub(super) fn end_orphan(&mut self) {
-        let orphan = self.wiring.board.read(|state| state.call.clone());
-        self.last_end.clone_from(&orphan.last_end);
-        let (Some(call), Some(peer), Some(direction)) =
-            (orphan.call, orphan.peer, orphan.direction)
-        else {
-            return;
-        };
-        let reason = EndReason::Internal;
-        self.last_end = Some(reason.name().to_owned());
-        let mut signal = crate::protocol::call_signal::CallSignal::new(
-            crate::protocol::call_signal::SignalKind::HangUp,
-            call.clone(),
-        );
-        signal.user_info.insert(
-            crate::call::end::REASON_KEY.to_owned(),
-            reason.name().to_owned(),
-        );
-        let me = self.wiring.user();
-        (signal.caller_id, signal.opponents) = match direction {
-            Direction::Incoming => (Some(peer), me.into_iter().collect()),
-            Direction::Outgoing => (me, vec![peer]),
-        };
-        self.send_signal(peer, signal);
-        self.wiring.board.publish(EventKind::Call {
-            phase: CallPhase::Ended,
-            call,
-            direction,
-            peer,
-            reason: Some(reason.name().to_owned()),
-            duration_s: None,
-        });
+    /// After a restart: the calls of the former life, whose media is gone, are ended with all
+    /// sides told.
+    pub(super) fn end_orphans(&mut self) {
+        self.last_end = self.wiring.board.read(|state| state.call.last_end.clone());
+        let reason = EndReason::Internal.name().to_owned();
+        for (call, Entry { direction, peer }) in self.wiring.ledger.take_orphans() {
+            let mut signal = CallSignal::new(SignalKind::HangUp, call.clone());
+            signal
+                .user_info
+                .insert(REASON_KEY.to_owned(), reason.clone());
+            let me = self.wiring.user();
+            (signal.caller_id, signal.opponents) = match direction {
+                Direction::Incoming => (Some(peer), me.into_iter().collect()),
+                Direction::Outgoing => (me, vec![peer]),
+            };
+            self.send_signal(peer, signal);
+            self.last_end = Some(reason.clone());
+            self.wiring.board.publish(EventKind::Call {
+                phase: CallPhase::Ended,
+                call,
+                direction,
+                peer,
+                reason: Some(reason.clone()),
+                duration_s: None,
+            });
+        }
     }
 }

@@ -67,7 +67,10 @@ impl Lockout {
             if failures.len() >= CAPACITY && !failures.contains_key(&subject) {
                 self.make_room(&mut failures, now);
             }
-            let entry = failures.entry(subject).or_insert(Failures { count: 0, last: now });
+            let entry = failures.entry(subject).or_insert(Failures {
+                count: 0,
+                last: now,
+            });
             if entry.last + self.window <= now {
                 entry.count = 0;
             }
@@ -129,7 +132,10 @@ mod tests {
         }
         lockout.succeeded("own");
         assert_eq!(lockout.wait("own", address, 0), Some(60));
-        assert_eq!(lockout.wait("own", Some(IpAddr::from([10, 0, 0, 8])), 0), None);
+        assert_eq!(
+            lockout.wait("own", Some(IpAddr::from([10, 0, 0, 8])), 0),
+            None
+        );
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use argon2::password_hash::rand_core::OsRng;
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
 use tokio::sync::Semaphore;
@@ -42,7 +41,8 @@ impl Passwords {
     pub async fn hash(&self, password: String) -> Result<String, PasswordError> {
         let password = Zeroizing::new(password);
         self.on_thread(move || {
-            let salt = SaltString::generate(&mut OsRng);
+            let salt = SaltString::encode_b64(&rand::random::<[u8; 16]>())
+                .map_err(PasswordError::Argon2)?;
             argon2()
                 .hash_password(password.as_bytes(), &salt)
                 .map(|hash| hash.to_string())
@@ -99,14 +99,29 @@ mod tests {
         let passwords = Passwords::default();
         let stored = passwords.hash("correct horse".into()).await.unwrap();
         assert!(stored.starts_with("$argon2id$"), "{stored}");
-        assert_ne!(stored, passwords.hash("correct horse".into()).await.unwrap());
-        assert!(passwords.verify("correct horse".into(), stored.clone()).await.unwrap());
-        assert!(!passwords.verify("Correct horse".into(), stored).await.unwrap());
+        assert_ne!(
+            stored,
+            passwords.hash("correct horse".into()).await.unwrap()
+        );
+        assert!(
+            passwords
+                .verify("correct horse".into(), stored.clone())
+                .await
+                .unwrap()
+        );
+        assert!(
+            !passwords
+                .verify("Correct horse".into(), stored)
+                .await
+                .unwrap()
+        );
     }
 
     #[tokio::test]
     async fn a_damaged_hash_is_an_error_not_a_pass() {
-        let result = Passwords::default().verify("x".into(), "$argon2id$damaged".into()).await;
+        let result = Passwords::default()
+            .verify("x".into(), "$argon2id$damaged".into())
+            .await;
         assert!(matches!(result, Err(PasswordError::Argon2(_))));
     }
 }

@@ -25,12 +25,19 @@ pub async fn reject(request: &Request) -> Answer {
     let recipient = recipient.ok_or_else(|| ApiError::invalid("recipientId", "can't be blank"))?;
     let mut signal = CallSignal::new(SignalKind::Reject, session);
     if let Some(Json::Object(info)) = params.get("userInfo") {
-        let texts = info.iter().filter_map(|(name, value)| Some((name.clone(), plain(value)?)));
+        let texts = info
+            .iter()
+            .filter_map(|(name, value)| Some((name.clone(), plain(value)?)));
         let is_name = |name: &str| {
             name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
-                && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
+                && name
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
         };
-        signal.user_info = texts.filter(|(name, _)| is_name(name)).take(MAX_INFO).collect();
+        signal.user_info = texts
+            .filter(|(name, _)| is_name(name))
+            .take(MAX_INFO)
+            .collect();
     }
     let site = &request.site;
     let id = ObjectId::generate().to_string();
@@ -46,7 +53,10 @@ pub async fn reject(request: &Request) -> Answer {
 
 /// The signal says it comes from this program; the request knows better.
 fn set_platform(headline: &mut minidom::Element, platform: &str) {
-    let Some(params) = headline.children_mut().find(|child| child.name() == "extraParams") else {
+    let Some(params) = headline
+        .children_mut()
+        .find(|child| child.name() == "extraParams")
+    else {
         return;
     };
     let namespace = params.ns();

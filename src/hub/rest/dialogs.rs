@@ -25,12 +25,19 @@ pub async fn list(request: &Request) -> Answer {
     let user = request.user().await?;
     let mut page = Page::read(&request.params, FIELDS, 100, 100);
     if page.sort.is_none() {
-        page.sort = Some(("coalesce(dialogs.last_message_date_sent, dialogs.created_at)", true));
+        page.sort = Some((
+            "coalesce(dialogs.last_message_date_sent, dialogs.created_at)",
+            true,
+        ));
     }
     let mut filter = Filter::default().and_request(&request.params, FIELDS)?;
     // `occupants_ids[all]=a,b`: the dialogs all of them are in.
     if let Some(wanted) = request.params.get("occupants_ids") {
-        let operator = if wanted.get("all").is_some() { "all" } else { "in" };
+        let operator = if wanted.get("all").is_some() {
+            "all"
+        } else {
+            "in"
+        };
         let ids = match wanted {
             Json::Object(_) => wanted.ids(operator),
             _ => request.params.ids("occupants_ids"),
@@ -73,17 +80,25 @@ pub async fn create(request: &Request) -> Answer {
     let user = request.user().await?;
     let params = &request.params;
     let kind = params.number("type").unwrap_or(i64::from(GROUP));
-    let kind = u8::try_from(kind).ok().filter(|kind| (1..=5).contains(kind));
+    let kind = u8::try_from(kind)
+        .ok()
+        .filter(|kind| (1..=5).contains(kind));
     let kind = kind.ok_or_else(|| ApiError::invalid("type", "is none of 1 to 5"))?;
     let mut occupants = params.ids("occupants_ids");
     occupants.retain(|id| *id != user);
     let admins = params.ids("admins_ids");
     let texts = texts_of(params)?;
     if kind == PRIVATE && occupants.len() != 1 {
-        return Err(ApiError::invalid("occupants_ids", "of a private dialog names one other user"));
+        return Err(ApiError::invalid(
+            "occupants_ids",
+            "of a private dialog names one other user",
+        ));
     }
     if kind == GROUP && params.text("name").is_none() && occupants.is_empty() {
-        return Err(ApiError::invalid("base", "a group needs a name or occupants"));
+        return Err(ApiError::invalid(
+            "base",
+            "a group needs a name or occupants",
+        ));
     }
     check_count(request, occupants.len() + admins.len() + 1)?;
     let (now, realm) = (request.site.now(), request.site.realm.clone());
@@ -94,11 +109,15 @@ pub async fn create(request: &Request) -> Answer {
             let known = users::by_ids(db, &occupants)?;
             let known: Vec<UserId> = known.iter().map(|user| user.id).collect();
             let dialog = if kind == PRIVATE {
-                let Some(other) = known.first() else { return Ok(None) };
+                let Some(other) = known.first() else {
+                    return Ok(None);
+                };
                 dialogs::private_between(db, user, *other, now)?
             } else {
-                let admins: Vec<UserId> =
-                    users::by_ids(db, &admins)?.iter().map(|user| user.id).collect();
+                let admins: Vec<UserId> = users::by_ids(db, &admins)?
+                    .iter()
+                    .map(|user| user.id)
+                    .collect();
                 dialogs::create(db, kind, user, &known, &admins, &texts, now)?
             };
             if kind == PRIVATE {
@@ -117,7 +136,11 @@ pub async fn update(request: &Request, id: &str) -> Answer {
     let user = request.user().await?;
     let dialog = load(request, id, user).await?;
     let change = Change::read(request, &dialog, user)?;
-    let (now, realm, id) = (request.site.now(), request.site.realm.clone(), dialog.id.clone());
+    let (now, realm, id) = (
+        request.site.now(),
+        request.site.realm.clone(),
+        dialog.id.clone(),
+    );
     let removed = change.remove.clone();
     let updated = request
         .site
@@ -184,7 +207,9 @@ pub async fn delete(request: &Request, ids: &str) -> Answer {
         return Err(ApiError::not_found("Dialog not found"));
     }
     if !refused.is_empty() {
-        return Err(ApiError::forbidden("Only its owner can delete a dialog for everybody"));
+        return Err(ApiError::forbidden(
+            "Only its owner can delete a dialog for everybody",
+        ));
     }
     Ok(done())
 }
@@ -207,7 +232,11 @@ fn remove(
 /// The dialog, if the user is in it. Strangers learn nothing, not even that it exists.
 async fn load(request: &Request, id: &str, user: UserId) -> Result<Dialog, ApiError> {
     let id = id.to_owned();
-    let found = request.site.store.run(move |db| dialogs::load(db, &id)).await?;
+    let found = request
+        .site
+        .store
+        .run(move |db| dialogs::load(db, &id))
+        .await?;
     found
         .filter(|dialog| dialog.has(user))
         .ok_or_else(|| ApiError::not_found("Dialog not found"))
@@ -249,7 +278,9 @@ impl Change {
         }
         let changes_admins = !change.admins.is_empty() || !change.no_admins.is_empty();
         if changes_admins && dialog.owner != user {
-            return Err(ApiError::forbidden("Only the owner can change administrators"));
+            return Err(ApiError::forbidden(
+                "Only the owner can change administrators",
+            ));
         }
         if change.pinned.is_some() && !dialog.is_run_by(user) {
             return Err(ApiError::forbidden("Only administrators can pin messages"));
@@ -257,7 +288,9 @@ impl Change {
         // In a group everybody may name it and invite (CH-16, CH-17); other kinds are run.
         let is_run = dialog.kind != GROUP && dialog.kind != PRIVATE;
         if is_run && !dialog.is_run_by(user) && (!change.remove.contains(&user)) {
-            return Err(ApiError::forbidden("Only administrators can change this dialog"));
+            return Err(ApiError::forbidden(
+                "Only administrators can change this dialog",
+            ));
         }
         check_count(request, dialog.occupants.len() + change.add.len())?;
         Ok(change)
@@ -265,7 +298,10 @@ impl Change {
 }
 
 fn pinned(dialog: &Dialog, push: &Json, pull: &Json) -> Result<Option<Vec<String>>, ApiError> {
-    let (add, remove) = (push.texts("pinned_messages_ids"), pull.texts("pinned_messages_ids"));
+    let (add, remove) = (
+        push.texts("pinned_messages_ids"),
+        pull.texts("pinned_messages_ids"),
+    );
     if add.is_empty() && remove.is_empty() {
         return Ok(None);
     }
@@ -282,7 +318,10 @@ fn pinned(dialog: &Dialog, push: &Json, pull: &Json) -> Result<Option<Vec<String
 fn check_count(request: &Request, count: usize) -> Result<(), ApiError> {
     let limit = request.site.config.limits.occupants;
     if count > limit {
-        return Err(ApiError::invalid("occupants_ids", format!("are more than {limit}")));
+        return Err(ApiError::invalid(
+            "occupants_ids",
+            format!("are more than {limit}"),
+        ));
     }
     Ok(())
 }
@@ -291,13 +330,19 @@ fn texts_of(params: &Json) -> Result<Texts, ApiError> {
     for name in ["name", "description", "photo"] {
         let length = params.text(name).map_or(0, |text| text.chars().count());
         if length > MAX_TEXT {
-            return Err(ApiError::invalid(name, format!("is longer than {MAX_TEXT} characters")));
+            return Err(ApiError::invalid(
+                name,
+                format!("is longer than {MAX_TEXT} characters"),
+            ));
         }
     }
     for name in ["extensions", "permissions"] {
         let length = params.get(name).map_or(0, |value| value.to_string().len());
         if length > MAX_NESTED {
-            return Err(ApiError::invalid(name, format!("is larger than {MAX_NESTED} bytes")));
+            return Err(ApiError::invalid(
+                name,
+                format!("is larger than {MAX_NESTED} bytes"),
+            ));
         }
     }
     let get = |name: &str| params.get(name).cloned();

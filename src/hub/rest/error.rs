@@ -84,7 +84,9 @@ impl ApiError {
     pub fn log(&self, method: &Method, path: &str) {
         match &self.cause {
             Some(cause) => tracing::error!(%method, path, cause, "request failed"),
-            None => tracing::debug!(%method, path, status = %self.status, text = self.text, "refused"),
+            None => {
+                tracing::debug!(%method, path, status = %self.status, text = self.text, "refused")
+            }
         }
     }
 

@@ -63,8 +63,7 @@ pub async fn list(request: &Request) -> Answer {
             Ok(Some((items, 0)))
         })
         .await?;
-    let (items, count) =
-        found.ok_or_else(|| ApiError::forbidden("You are not in this dialog"))?;
+    let (items, count) = found.ok_or_else(|| ApiError::forbidden("You are not in this dialog"))?;
     if only_count {
         return Ok(respond(StatusCode::OK, &json!({"items": {"count": count}})));
     }
@@ -80,7 +79,11 @@ pub async fn create(request: &Request) -> Answer {
     let params = &request.params;
     let dialog = target(request, user).await?;
     let is_private = dialog.kind == PRIVATE;
-    let recipient = dialog.occupants.iter().copied().find(|id| is_private && *id != user);
+    let recipient = dialog
+        .occupants
+        .iter()
+        .copied()
+        .find(|id| is_private && *id != user);
     let new = NewMessage {
         id: ObjectId::generate().to_string(),
         dialog_id: dialog.id.clone(),
@@ -99,7 +102,11 @@ pub async fn create(request: &Request) -> Answer {
     if insertion != Insertion::New {
         return Err(ApiError::internal("a fresh message id was in use"));
     }
-    let stored = request.site.store.run(move |db| messages::load(db, &id, user)).await?;
+    let stored = request
+        .site
+        .store
+        .run(move |db| messages::load(db, &id, user))
+        .await?;
     let message = stored.ok_or_else(|| ApiError::internal("the message is gone"))?;
     Ok(respond(StatusCode::CREATED, &message))
 }
@@ -110,7 +117,10 @@ pub async fn update(request: &Request, ids: Option<&str>) -> Answer {
     let user = request.user().await?;
     let params = &request.params;
     let ids: Option<Vec<String>> = ids.map(|ids| {
-        ids.split(',').map(|id| id.trim().to_owned()).take(MAX_IDS).collect()
+        ids.split(',')
+            .map(|id| id.trim().to_owned())
+            .take(MAX_IDS)
+            .collect()
     });
     let dialog = params.text("chat_dialog_id");
     let (read, delivered) = (params.flag("read"), params.flag("delivered"));
@@ -121,9 +131,14 @@ pub async fn update(request: &Request, ids: Option<&str>) -> Answer {
         .store
         .run(move |db| {
             let first = ids.as_ref().and_then(|ids| ids.first());
-            let place = first.map(|id| messages::place(db, id)).transpose()?.flatten();
+            let place = first
+                .map(|id| messages::place(db, id))
+                .transpose()?
+                .flatten();
             let dialog = dialog.or_else(|| place.map(|(dialog, _)| dialog));
-            let Some(dialog) = dialog else { return Ok(Err(Refused::Missing)) };
+            let Some(dialog) = dialog else {
+                return Ok(Err(Refused::Missing));
+            };
             let is_member = dialogs::load(db, &dialog)?.is_some_and(|dialog| dialog.has(user));
             if !is_member {
                 return Ok(Err(Refused::Missing));
@@ -162,11 +177,18 @@ pub async fn unread(request: &Request) -> Answer {
         .site
         .store
         .run(move |db| {
-            let page = Page { limit: 10_000, skip: 0, sort: None };
+            let page = Page {
+                limit: 10_000,
+                skip: 0,
+                sort: None,
+            };
             let (mine, _) = dialogs::list(db, user, Filter::default(), &page)?;
             let mut total = 0;
             let mut counts = Map::new();
-            for dialog in mine.iter().filter(|one| wanted.is_empty() || wanted.contains(&one.id)) {
+            for dialog in mine
+                .iter()
+                .filter(|one| wanted.is_empty() || wanted.contains(&one.id))
+            {
                 let count = messages::unread(db, user, &dialog.id)?;
                 total += count;
                 if !wanted.is_empty() {
@@ -185,7 +207,11 @@ async fn target(request: &Request, user: UserId) -> Result<Dialog, ApiError> {
     let params = &request.params;
     let now = request.site.now();
     if let Some(id) = params.text("chat_dialog_id") {
-        let found = request.site.store.run(move |db| dialogs::load(db, &id)).await?;
+        let found = request
+            .site
+            .store
+            .run(move |db| dialogs::load(db, &id))
+            .await?;
         let dialog = found.filter(|dialog| dialog.has(user));
         let dialog = dialog.ok_or_else(|| ApiError::not_found("Dialog not found"))?;
         if dialog.kind == dialogs::BROADCAST && !dialog.is_run_by(user) {
@@ -202,7 +228,9 @@ async fn target(request: &Request, user: UserId) -> Result<Dialog, ApiError> {
         }
         dialogs::private_between(db, user, recipient, now).map(Some)
     });
-    found.await?.ok_or_else(|| ApiError::not_found("User not found"))
+    found
+        .await?
+        .ok_or_else(|| ApiError::not_found("User not found"))
 }
 
 /// A list, or an object with numbers for keys.
@@ -218,8 +246,16 @@ fn attachments(params: &Json) -> Vec<Json> {
 /// Everything that is no parameter of the request itself is a custom field of the message.
 fn custom(params: &Json) -> Map<String, Json> {
     const OWN: &[&str] = &[
-        "chat_dialog_id", "recipient_id", "message", "attachments", "send_to_chat", "markable",
-        "silent", "save_to_history", "dialog_id", "date_sent",
+        "chat_dialog_id",
+        "recipient_id",
+        "message",
+        "attachments",
+        "send_to_chat",
+        "markable",
+        "silent",
+        "save_to_history",
+        "dialog_id",
+        "date_sent",
     ];
     let Json::Object(params) = params else {
         return Map::new();
@@ -235,14 +271,24 @@ fn custom(params: &Json) -> Map<String, Json> {
 fn is_element_name(name: &str) -> bool {
     name.len() <= 64
         && name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
 }
 
 fn stanza_of(request: &Request, dialog: &Dialog, new: &NewMessage, markable: bool) -> Element {
     let realm = &request.site.realm;
     let (kind, from, to) = match new.recipient {
-        Some(user) => ("chat", format!("{}/rest", realm.user(new.sender)), realm.user(user)),
-        None => ("groupchat", realm.occupant(&dialog.id, new.sender), realm.room(&dialog.id)),
+        Some(user) => (
+            "chat",
+            format!("{}/rest", realm.user(new.sender)),
+            realm.user(user),
+        ),
+        None => (
+            "groupchat",
+            realm.occupant(&dialog.id, new.sender),
+            realm.room(&dialog.id),
+        ),
     };
     let mut params = ExtraParamsBuilder::default()
         .text("save_to_history", "1")
@@ -271,7 +317,16 @@ fn stanza_of(request: &Request, dialog: &Dialog, new: &NewMessage, markable: boo
 fn attachment_element(attachment: &Json) -> Element {
     /// The attributes clients know (wire reference B.2).
     const KNOWN: &[&str] = &[
-        "type", "id", "uid", "url", "data", "size", "width", "height", "duration", "content-type",
+        "type",
+        "id",
+        "uid",
+        "url",
+        "data",
+        "size",
+        "width",
+        "height",
+        "duration",
+        "content-type",
         "name",
     ];
     let mut element = Element::builder("attachment", ns::CLIENT);

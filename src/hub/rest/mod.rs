@@ -81,7 +81,9 @@ async fn route(method: &Method, path: &str, request: &Request) -> Answer {
         ("PUT", ["chat", "Message", ids]) => messages::update(request, Some(ids)).await,
 
         ("POST", ["calls", "reject"]) => calls::reject(request).await,
-        _ => Err(ApiError::not_found(format!("Route not found: {method} /{path}"))),
+        _ => Err(ApiError::not_found(format!(
+            "Route not found: {method} /{path}"
+        ))),
     }
 }
 
@@ -89,7 +91,10 @@ async fn route(method: &Method, path: &str, request: &Request) -> Answer {
 fn allow_other_origins(headers: &mut header::HeaderMap) {
     for (name, value) in [
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
-        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, DELETE, PATCH, OPTIONS"),
+        (
+            header::ACCESS_CONTROL_ALLOW_METHODS,
+            "GET, POST, PUT, DELETE, PATCH, OPTIONS",
+        ),
         (
             header::ACCESS_CONTROL_ALLOW_HEADERS,
             "Content-Type, CB-SDK, CB-Token, CB-AuthKey, CB-Administration-API-Key",

@@ -30,7 +30,10 @@ fn split_key(key: &str) -> Vec<&str> {
         return vec![key];
     };
     let mut path = vec![name];
-    path.extend(rest.split('[').map(|part| part.strip_suffix(']').unwrap_or(part)));
+    path.extend(
+        rest.split('[')
+            .map(|part| part.strip_suffix(']').unwrap_or(part)),
+    );
     path
 }
 
@@ -114,7 +117,11 @@ impl Params for Json {
         // A list may hold comma texts again: `["1,2"]`.
         let items = items.iter().filter_map(plain);
         items
-            .flat_map(|item| item.split(',').map(|part| part.trim().to_owned()).collect::<Vec<_>>())
+            .flat_map(|item| {
+                item.split(',')
+                    .map(|part| part.trim().to_owned())
+                    .collect::<Vec<_>>()
+            })
             .filter(|item| !item.is_empty())
             .collect()
     }

@@ -73,14 +73,18 @@ impl Request {
     /// Whether the header has the application's key.
     pub fn has_auth_key(&self) -> bool {
         let expected = self.site.config.auth_key.reveal();
-        self.auth_key.as_deref().is_some_and(|given| secret::same(given, expected))
+        self.auth_key
+            .as_deref()
+            .is_some_and(|given| secret::same(given, expected))
     }
 
     /// Whether the header has the administration key.
     pub fn has_admin_key(&self) -> bool {
         let expected = self.site.config.admin_key.as_ref();
         let given = self.admin_key.as_deref();
-        given.zip(expected).is_some_and(|(given, expected)| secret::same(given, expected.reveal()))
+        given
+            .zip(expected)
+            .is_some_and(|(given, expected)| secret::same(given, expected.reveal()))
     }
 
     /// The live session of the token.
@@ -90,7 +94,11 @@ impl Request {
     pub async fn session(&self) -> Result<Session, ApiError> {
         let hash = secret::token_hash(self.token().ok_or_else(ApiError::no_session)?);
         let now = self.site.now();
-        let found = self.site.store.run(move |db| sessions::touch(db, hash, now)).await?;
+        let found = self
+            .site
+            .store
+            .run(move |db| sessions::touch(db, hash, now))
+            .await?;
         found.ok_or_else(ApiError::no_session)
     }
 
@@ -118,6 +126,8 @@ fn read_body(text: &str, content_type: Option<&str>) -> Result<Map<String, Json>
     match serde_json::from_str(trimmed) {
         Ok(Json::Object(body)) => Ok(body),
         Ok(_) => Err(ApiError::bad_request("The request body is no JSON object")),
-        Err(error) => Err(ApiError::bad_request(format!("The request body is no JSON: {error}"))),
+        Err(error) => Err(ApiError::bad_request(format!(
+            "The request body is no JSON: {error}"
+        ))),
     }
 }

@@ -21,11 +21,16 @@ pub async fn create(request: &Request) -> Answer {
     let key = params.text("auth_key").unwrap_or_default();
     let is_app = params.number("application_id") == i64::try_from(config.app_id).ok();
     if !is_app || !secret::same(&key, config.auth_key.reveal()) {
-        return Err(ApiError::unauthorized("Unknown application_id or wrong auth_key"));
+        return Err(ApiError::unauthorized(
+            "Unknown application_id or wrong auth_key",
+        ));
     }
     let user = params.get("user").cloned().unwrap_or(Json::Null);
     if params.get("provider").is_some() {
-        return Err(ApiError::invalid("provider", "is not supported by this server"));
+        return Err(ApiError::invalid(
+            "provider",
+            "is not supported by this server",
+        ));
     }
     let limits = &config.limits;
     if user.flag("guest") {
@@ -49,7 +54,11 @@ pub async fn get(request: &Request) -> Answer {
 /// `DELETE /session`
 pub async fn destroy(request: &Request) -> Answer {
     let id = request.session().await?.id;
-    request.site.store.run(move |db| sessions::delete(db, id)).await?;
+    request
+        .site
+        .store
+        .run(move |db| sessions::delete(db, id))
+        .await?;
     Ok(done())
 }
 
@@ -72,7 +81,11 @@ pub async fn log_in(request: &Request) -> Answer {
 /// `DELETE /login`: the session stays, without its user.
 pub async fn log_out(request: &Request) -> Answer {
     let id = request.session().await?.id;
-    request.site.store.run(move |db| sessions::set_user(db, id, None)).await?;
+    request
+        .site
+        .store
+        .run(move |db| sessions::set_user(db, id, None))
+        .await?;
     Ok(done())
 }
 
@@ -109,7 +122,10 @@ async fn create_guest(request: &Request, user: &Json) -> Result<UserId, ApiError
         return Err(ApiError::forbidden("Guest sessions are switched off"));
     }
     let changes = vec![
-        ("login", Some(format!("guest_login_{}", ObjectId::generate()))),
+        (
+            "login",
+            Some(format!("guest_login_{}", ObjectId::generate())),
+        ),
         ("full_name", user.text("full_name")),
     ];
     super::users::validate(&changes, None)?;
@@ -133,14 +149,15 @@ async fn open(request: &Request, user: Option<UserId>, life: i64) -> Answer {
     describe(request, StatusCode::CREATED, &session, &token).await
 }
 
-async fn describe(
-    request: &Request,
-    status: StatusCode,
-    session: &Session,
-    token: &str,
-) -> Answer {
+async fn describe(request: &Request, status: StatusCode, session: &Session, token: &str) -> Answer {
     let user = match session.user {
-        Some(id) => request.site.store.run(move |db| users::by_id(db, id)).await?,
+        Some(id) => {
+            request
+                .site
+                .store
+                .run(move |db| users::by_id(db, id))
+                .await?
+        }
         None => None,
     };
     let body = json!({"session": {

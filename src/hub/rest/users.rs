@@ -66,7 +66,10 @@ pub async fn sign_up(request: &Request) -> Answer {
         .store
         .run(move |db| users::create(db, &changes, Some(&hash), false, now))
         .await?;
-    Ok(respond(StatusCode::CREATED, &json!({"user": created?.json()})))
+    Ok(respond(
+        StatusCode::CREATED,
+        &json!({"user": created?.json()}),
+    ))
 }
 
 /// `GET /users/v2`
@@ -74,15 +77,21 @@ pub async fn search(request: &Request) -> Answer {
     request.user().await?;
     let params = &request.params;
     let mut page = Page::read(params, FIELDS, 100, 100);
-    let is_prefix = FIELDS
-        .iter()
-        .any(|(name, _, _)| params.get(*name).is_some_and(|field| field.get("start_with").is_some()));
+    let is_prefix = FIELDS.iter().any(|(name, _, _)| {
+        params
+            .get(*name)
+            .is_some_and(|field| field.get("start_with").is_some())
+    });
     if is_prefix {
         page.limit = page.limit.min(PREFIX_LIMIT);
     }
     let filter = Filter::default().and_request(params, FIELDS)?;
     let wanted = page.clone();
-    let found = request.site.store.run(move |db| users::search(db, &filter, &wanted)).await?;
+    let found = request
+        .site
+        .store
+        .run(move |db| users::search(db, &filter, &wanted))
+        .await?;
     let (users, total) = found;
     Ok(respond(
         StatusCode::OK,
@@ -108,7 +117,11 @@ pub async fn online(request: &Request) -> Answer {
         .skip(page.skip as usize)
         .take(page.limit as usize)
         .collect();
-    let users = request.site.store.run(move |db| users::by_ids(db, &ids)).await?;
+    let users = request
+        .site
+        .store
+        .run(move |db| users::by_ids(db, &ids))
+        .await?;
     let users: Vec<Json> = users.iter().map(User::json).collect();
     Ok(respond(StatusCode::OK, &json!({"users": users})))
 }
@@ -140,7 +153,11 @@ pub async fn by_id(request: &Request, id: &str) -> Answer {
 }
 
 async fn find(request: &Request, column: &'static str, text: String) -> Answer {
-    let found = request.site.store.run(move |db| users::by_column(db, column, &text)).await?;
+    let found = request
+        .site
+        .store
+        .run(move |db| users::by_column(db, column, &text))
+        .await?;
     let user = found.ok_or_else(|| ApiError::not_found("User not found"))?;
     Ok(respond(StatusCode::OK, &json!({"user": user.json()})))
 }
@@ -157,7 +174,10 @@ pub async fn update(request: &Request, id: &str) -> Answer {
         None => None,
         Some(password) => {
             let text = id.to_string();
-            let stored = site.store.run(move |db| users::credentials(db, "id", &text)).await?;
+            let stored = site
+                .store
+                .run(move |db| users::credentials(db, "id", &text))
+                .await?;
             if let Some((_, Some(stored))) = stored {
                 let old = user.text("old_password").unwrap_or_default();
                 if !site.passwords.verify(old, stored).await? {
@@ -179,7 +199,11 @@ pub async fn update(request: &Request, id: &str) -> Answer {
 /// `DELETE /users/{id}`: oneself, with sessions and connections.
 pub async fn delete(request: &Request, id: &str) -> Answer {
     let id = own(request, id).await?;
-    request.site.store.run(move |db| users::delete(db, id)).await?;
+    request
+        .site
+        .store
+        .run(move |db| users::delete(db, id))
+        .await?;
     request.site.router.end_user(id, "not-authorized");
     Ok(done())
 }
@@ -194,14 +218,17 @@ async fn own(request: &Request, id: &str) -> Result<UserId, ApiError> {
 
 fn read_id(text: &str) -> Result<UserId, ApiError> {
     let id = text.parse::<i64>().ok().filter(|id| *id > 0);
-    id.map(i64::unsigned_abs).ok_or_else(|| ApiError::not_found("User not found"))
+    id.map(i64::unsigned_abs)
+        .ok_or_else(|| ApiError::not_found("User not found"))
 }
 
 /// The profile columns a request sets. Tags come as a list or with commas, and under two names.
 fn changes_of(user: &Json) -> Result<Changes, ApiError> {
     let mut changes = Changes::new();
     for column in PROFILE {
-        let Some(value) = user.get(*column) else { continue };
+        let Some(value) = user.get(*column) else {
+            continue;
+        };
         let text = match value {
             Json::Null => None,
             Json::Array(_) if *column == "user_tags" => Some(user.texts(column).join(",")),
@@ -209,7 +236,7 @@ fn changes_of(user: &Json) -> Result<Changes, ApiError> {
             Json::Object(_) | Json::Array(_) if *column == "custom_data" => Some(value.to_string()),
             other => match plain(other) {
                 Some(text) => Some(text),
-                None => return Err(ApiError::invalid(*column, "must be a text")),
+                None => return Err(ApiError::invalid(column, "must be a text")),
             },
         };
         changes.push((column, text.filter(|text| !text.is_empty())));
@@ -217,7 +244,10 @@ fn changes_of(user: &Json) -> Result<Changes, ApiError> {
     if user.get("tag_list").is_some() {
         let tags = user.texts("tag_list");
         if tags.len() > MAX_TAGS {
-            return Err(ApiError::invalid("tag_list", format!("has more than {MAX_TAGS} tags")));
+            return Err(ApiError::invalid(
+                "tag_list",
+                format!("has more than {MAX_TAGS} tags"),
+            ));
         }
         changes.retain(|(name, _)| *name != "user_tags");
         let tags = tags.join(",");
@@ -232,9 +262,19 @@ fn changes_of(user: &Json) -> Result<Changes, ApiError> {
 /// 422 naming the field.
 pub fn validate(changes: &Changes, password: Option<&str>) -> Result<(), ApiError> {
     for (name, value) in changes {
-        let limit = if *name == "custom_data" { MAX_CUSTOM } else { MAX_TEXT };
-        if value.as_ref().is_some_and(|value| value.chars().count() > limit) {
-            return Err(ApiError::invalid(*name, format!("is longer than {limit} characters")));
+        let limit = if *name == "custom_data" {
+            MAX_CUSTOM
+        } else {
+            MAX_TEXT
+        };
+        if value
+            .as_ref()
+            .is_some_and(|value| value.chars().count() > limit)
+        {
+            return Err(ApiError::invalid(
+                name,
+                format!("is longer than {limit} characters"),
+            ));
         }
     }
     if password.is_some_and(|password| password.chars().count() > MAX_PASSWORD) {

@@ -15,15 +15,17 @@ pub const BROADCAST: u8 = 1;
 pub const PRIVATE: u8 = 3;
 /// Group dialogs: listed occupants.
 pub const GROUP: u8 = 2;
-/// Public dialogs: anybody may subscribe.
-pub const PUBLIC: u8 = 4;
 
 /// What list requests may filter and sort by.
 pub const FIELDS: &[Field] = &[
     ("_id", "dialogs.id", Kind::Text),
     ("type", "dialogs.type", Kind::Number),
     ("name", "dialogs.name", Kind::Text),
-    ("last_message_date_sent", "dialogs.last_message_date_sent", Kind::Time),
+    (
+        "last_message_date_sent",
+        "dialogs.last_message_date_sent",
+        Kind::Time,
+    ),
     ("date_sent", "dialogs.last_message_date_sent", Kind::Time),
     ("created_at", "dialogs.created_at", Kind::Time),
     ("updated_at", "dialogs.updated_at", Kind::Time),
@@ -38,7 +40,7 @@ const COLUMNS: &str = "dialogs.id, type, name, description, photo, dialogs.user_
 pub struct Dialog {
     /// 24 hex digits.
     pub id: String,
-    /// [`PRIVATE`], [`GROUP`], [`PUBLIC`] or another number the client chose.
+    /// [`PRIVATE`], [`GROUP`], [`BROADCAST`], 4 public or 5 meeting.
     pub kind: u8,
     /// Who created it.
     pub owner: UserId,
@@ -46,7 +48,7 @@ pub struct Dialog {
     pub occupants: Vec<UserId>,
     /// Those of them who may administer it.
     pub admins: Vec<UserId>,
-    /// The private dialog's pinned messages and others' shared state.
+    /// Pinned messages.
     pub pinned: Vec<String>,
     columns: Json,
     last_message: Option<(String, UserId)>,
@@ -105,7 +107,9 @@ impl Dialog {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         let nested = |name: &str| -> rusqlite::Result<Json> {
             let text: Option<String> = row.get(name)?;
-            Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(Json::Null))
+            Ok(text
+                .and_then(|text| serde_json::from_str(&text).ok())
+                .unwrap_or(Json::Null))
         };
         let number = |name: &str| row.get::<_, Option<i64>>(name);
         let last_message_id: Option<String> = row.get("last_message_id")?;
@@ -179,7 +183,9 @@ pub fn load(connection: &Connection, id: &str) -> rusqlite::Result<Option<Dialog
         .prepare_cached(&format!("SELECT {COLUMNS} FROM dialogs WHERE id = ?1"))?
         .query_row([id], Dialog::read)
         .optional()?;
-    dialog.map(|dialog| with_people(connection, dialog)).transpose()
+    dialog
+        .map(|dialog| with_people(connection, dialog))
+        .transpose()
 }
 
 fn with_people(connection: &Connection, mut dialog: Dialog) -> rusqlite::Result<Dialog> {
@@ -212,8 +218,19 @@ pub fn private_between(
     if let Some(dialog) = id.map(|id| load(connection, &id)).transpose()?.flatten() {
         return Ok(dialog);
     }
-    let dialog = create(connection, PRIVATE, creator, &[other], &[], &Texts::default(), now)?;
-    connection.execute("UPDATE dialogs SET pair = ?2 WHERE id = ?1", [&dialog.id, &pair])?;
+    let dialog = create(
+        connection,
+        PRIVATE,
+        creator,
+        &[other],
+        &[],
+        &Texts::default(),
+        now,
+    )?;
+    connection.execute(
+        "UPDATE dialogs SET pair = ?2 WHERE id = ?1",
+        [&dialog.id, &pair],
+    )?;
     Ok(dialog)
 }
 
@@ -331,8 +348,13 @@ pub fn list(
         [Value::from(viewer as i64)],
     );
     let total = connection
-        .prepare(&format!("SELECT count(*) FROM dialogs WHERE {}", filter.sql()))?
-        .query_row(params_from_iter(filter.values()), |row| row.get::<_, i64>(0))?;
+        .prepare(&format!(
+            "SELECT count(*) FROM dialogs WHERE {}",
+            filter.sql()
+        ))?
+        .query_row(params_from_iter(filter.values()), |row| {
+            row.get::<_, i64>(0)
+        })?;
     let dialogs: Vec<Dialog> = connection
         .prepare(&format!(
             "SELECT {COLUMNS} FROM dialogs WHERE {} {}",

@@ -115,7 +115,11 @@ pub fn list(
     page: &Page,
 ) -> rusqlite::Result<Vec<Json>> {
     connection
-        .prepare(&format!("{SELECT} WHERE {} {}", filter.sql(), page.sql("m.rowid")))?
+        .prepare(&format!(
+            "{SELECT} WHERE {} {}",
+            filter.sql(),
+            page.sql("m.rowid")
+        ))?
         .query_map(params_from_iter(filter.values()), |row| read(row, viewer))?
         .collect()
 }
@@ -123,8 +127,13 @@ pub fn list(
 /// How many messages match.
 pub fn count(connection: &Connection, filter: &Filter) -> rusqlite::Result<u64> {
     connection
-        .prepare(&format!("SELECT count(*) FROM messages m WHERE {}", filter.sql()))?
-        .query_row(params_from_iter(filter.values()), |row| row.get::<_, i64>(0))
+        .prepare(&format!(
+            "SELECT count(*) FROM messages m WHERE {}",
+            filter.sql()
+        ))?
+        .query_row(params_from_iter(filter.values()), |row| {
+            row.get::<_, i64>(0)
+        })
         .map(i64::unsigned_abs)
 }
 
@@ -140,7 +149,9 @@ pub fn load(connection: &Connection, id: &str, viewer: UserId) -> rusqlite::Resu
 pub fn place(connection: &Connection, id: &str) -> rusqlite::Result<Option<(String, UserId)>> {
     connection
         .prepare_cached("SELECT dialog_id, sender_id FROM messages WHERE id = ?1")?
-        .query_row([id], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))
+        .query_row([id], |row| {
+            Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()))
+        })
         .optional()
 }
 
@@ -172,7 +183,10 @@ fn read(row: &Row<'_>, viewer: UserId) -> rusqlite::Result<Json> {
         ("chat_dialog_id", json!(row.get::<_, String>("dialog_id")?)),
         ("message", json!(row.get::<_, Option<String>>("message")?)),
         ("sender_id", json!(sender)),
-        ("recipient_id", json!(row.get::<_, Option<i64>>("recipient_id")?)),
+        (
+            "recipient_id",
+            json!(row.get::<_, Option<i64>>("recipient_id")?),
+        ),
         ("date_sent", json!(row.get::<_, i64>("date_sent")?)),
         ("created_at", json!(iso8601(row.get("created_at")?))),
         ("updated_at", json!(iso8601(row.get("updated_at")?))),

@@ -210,7 +210,10 @@ mod tests {
     #[tokio::test]
     async fn what_was_answered_is_there_after_closing_and_the_wal_is_empty() {
         let (folder, store) = store();
-        store.run(|connection| connection.execute(INSERT, [])).await.unwrap();
+        store
+            .run(|connection| connection.execute(INSERT, []))
+            .await
+            .unwrap();
         store.close();
         assert!(matches!(store.run(rows).await, Err(StoreError::Closed)));
         let wal = folder.path().join("hub.sqlite-wal");

@@ -78,7 +78,9 @@ mod tests {
         let store = Store::open(&folder.path().join("hub.sqlite")).unwrap();
         let taken = store
             .run(|connection| {
-                let user = users::create(connection, &vec![], None, false, 0)?.unwrap().id;
+                let user = users::create(connection, &vec![], None, false, 0)?
+                    .unwrap()
+                    .id;
                 for n in 0..5 {
                     keep(connection, user, &n.to_string(), 3, n)?;
                 }

@@ -137,20 +137,12 @@ impl Filter {
     pub fn values(&self) -> &[Value] {
         &self.values
     }
-
-    /// How many conditions there are.
-    pub fn len(&self) -> usize {
-        self.conditions.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.conditions.is_empty()
-    }
 }
 
 fn escape_like(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+    text.replace('\\', "\\\\")
+        .replace('%', "\\%")
+        .replace('_', "\\_")
 }
 
 fn bind(kind: Kind, value: &Json) -> Option<Value> {
@@ -210,7 +202,10 @@ impl Page {
         };
         Self {
             limit: number("limit").unwrap_or(default).min(max),
-            skip: number("skip").or_else(|| number("offset")).unwrap_or(0).min(u64::from(u32::MAX)),
+            skip: number("skip")
+                .or_else(|| number("offset"))
+                .unwrap_or(0)
+                .min(u64::from(u32::MAX)),
             sort: match sort("sort_desc") {
                 Some(column) => Some((column, true)),
                 None => sort("sort_asc").map(|column| (column, false)),
@@ -257,7 +252,12 @@ mod tests {
         );
         assert_eq!(
             filter.values(),
-            [1.into(), 2.into(), Value::from("a\\%\\_%".to_owned()), 7.into()]
+            [
+                1.into(),
+                2.into(),
+                Value::from("a\\%\\_%".to_owned()),
+                7.into()
+            ]
         );
     }
 
@@ -292,6 +292,9 @@ mod tests {
         );
         assert_eq!(page.sql("id"), "ORDER BY id ASC LIMIT 100 OFFSET 3");
         let page = Page::read(&json!({"sort_desc": "created_at"}), FIELDS, 100, 100);
-        assert_eq!(page.sql("id"), "ORDER BY created_at DESC, id DESC LIMIT 100 OFFSET 0");
+        assert_eq!(
+            page.sql("id"),
+            "ORDER BY created_at DESC, id DESC LIMIT 100 OFFSET 0"
+        );
     }
 }

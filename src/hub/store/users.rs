@@ -9,8 +9,20 @@ use crate::protocol::address::UserId;
 
 /// Columns a client may set, all text. Everything else is the hub's own.
 pub const PROFILE: &[&str] = &[
-    "login", "email", "full_name", "phone", "website", "external_id", "external_user_id",
-    "facebook_id", "twitter_id", "custom_data", "avatar", "blob_id", "timezone", "user_tags",
+    "login",
+    "email",
+    "full_name",
+    "phone",
+    "website",
+    "external_id",
+    "external_user_id",
+    "facebook_id",
+    "twitter_id",
+    "custom_data",
+    "avatar",
+    "blob_id",
+    "timezone",
+    "user_tags",
 ];
 
 const COLUMNS: &str = "id, login, email, full_name, phone, website, external_id, external_user_id, \
@@ -25,8 +37,6 @@ pub type Changes = Vec<(&'static str, Option<String>)>;
 pub struct User {
     /// The number.
     pub id: UserId,
-    /// Created by a guest session.
-    pub is_guest: bool,
     /// Display name.
     pub full_name: Option<String>,
     json: serde_json::Value,
@@ -44,11 +54,16 @@ impl User {
 
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         let text = |name: &str| row.get::<_, Option<String>>(name);
-        let time = |name: &str| row.get::<_, Option<i64>>(name).map(|time| time.map(iso8601));
+        let time = |name: &str| {
+            row.get::<_, Option<i64>>(name)
+                .map(|time| time.map(iso8601))
+        };
         // Some SDKs read these two as numbers, so a number goes out as one.
         let number = |name: &str| -> rusqlite::Result<serde_json::Value> {
             Ok(match text(name)? {
-                Some(text) => text.parse::<i64>().map_or_else(|_| json!(text), |n| json!(n)),
+                Some(text) => text
+                    .parse::<i64>()
+                    .map_or_else(|_| json!(text), |n| json!(n)),
                 None => serde_json::Value::Null,
             })
         };
@@ -56,7 +71,6 @@ impl User {
         let is_guest: bool = row.get("is_guest")?;
         Ok(Self {
             id: id.unsigned_abs(),
-            is_guest,
             full_name: text("full_name")?,
             json: json!({
                 "id": id,
@@ -94,7 +108,13 @@ pub fn create(
     if let Some(taken) = find_taken(connection, changes, None)? {
         return Ok(Err(taken));
     }
-    let mut names = vec!["password", "is_guest", "created_at", "updated_at", "last_request_at"];
+    let mut names = vec![
+        "password",
+        "is_guest",
+        "created_at",
+        "updated_at",
+        "last_request_at",
+    ];
     let mut values: Vec<Value> = vec![
         password_hash.map(str::to_owned).into(),
         i64::from(is_guest).into(),
@@ -183,7 +203,9 @@ pub fn by_column(
     text: &str,
 ) -> rusqlite::Result<Option<User>> {
     connection
-        .prepare_cached(&format!("SELECT {COLUMNS} FROM users WHERE {column} = ?1 LIMIT 1"))?
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM users WHERE {column} = ?1 LIMIT 1"
+        ))?
         .query_row([text], User::read)
         .optional()
 }
@@ -192,8 +214,13 @@ pub fn by_column(
 pub fn by_ids(connection: &Connection, ids: &[UserId]) -> rusqlite::Result<Vec<User>> {
     let marks = vec!["?"; ids.len()].join(", ");
     connection
-        .prepare(&format!("SELECT {COLUMNS} FROM users WHERE id IN ({marks}) ORDER BY id"))?
-        .query_map(params_from_iter(ids.iter().map(|id| *id as i64)), User::read)?
+        .prepare(&format!(
+            "SELECT {COLUMNS} FROM users WHERE id IN ({marks}) ORDER BY id"
+        ))?
+        .query_map(
+            params_from_iter(ids.iter().map(|id| *id as i64)),
+            User::read,
+        )?
         .collect()
 }
 
@@ -204,8 +231,12 @@ pub fn credentials(
     text: &str,
 ) -> rusqlite::Result<Option<(UserId, Option<String>)>> {
     connection
-        .prepare_cached(&format!("SELECT id, password FROM users WHERE {column} = ?1"))?
-        .query_row([text], |row| Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get(1)?)))
+        .prepare_cached(&format!(
+            "SELECT id, password FROM users WHERE {column} = ?1"
+        ))?
+        .query_row([text], |row| {
+            Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get(1)?))
+        })
         .optional()
 }
 
@@ -216,8 +247,13 @@ pub fn search(
     page: &super::query::Page,
 ) -> rusqlite::Result<(Vec<User>, u64)> {
     let total = connection
-        .prepare(&format!("SELECT count(*) FROM users WHERE {}", filter.sql()))?
-        .query_row(params_from_iter(filter.values()), |row| row.get::<_, i64>(0))?;
+        .prepare(&format!(
+            "SELECT count(*) FROM users WHERE {}",
+            filter.sql()
+        ))?
+        .query_row(params_from_iter(filter.values()), |row| {
+            row.get::<_, i64>(0)
+        })?;
     let users = connection
         .prepare(&format!(
             "SELECT {COLUMNS} FROM users WHERE {} {}",
@@ -248,7 +284,10 @@ pub fn last_seen(connection: &Connection, id: UserId) -> rusqlite::Result<Option
 
 /// Notes the end of a chat connection.
 pub fn seen(connection: &Connection, id: UserId, now: i64) -> rusqlite::Result<()> {
-    connection.execute("UPDATE users SET last_seen_at = ?2 WHERE id = ?1", params![id as i64, now])?;
+    connection.execute(
+        "UPDATE users SET last_seen_at = ?2 WHERE id = ?1",
+        params![id as i64, now],
+    )?;
     Ok(())
 }
 

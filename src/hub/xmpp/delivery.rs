@@ -37,9 +37,13 @@ pub async fn send(site: &Site, sender: &Sender<'_>, mut message: Element) -> Res
             set_attribute(&mut message, "from", Some(sender.address));
             chat(site, sender, user, resource, message).await
         }
-        ("groupchat", Address::Room { dialog, occupant: None }) => {
-            group(site, sender, dialog, message).await
-        }
+        (
+            "groupchat",
+            Address::Room {
+                dialog,
+                occupant: None,
+            },
+        ) => group(site, sender, dialog, message).await,
         ("headline" | "normal", Address::User { user, resource }) => {
             set_attribute(&mut message, "from", Some(sender.address));
             site.router.deliver(user, resource.as_deref(), &message);
@@ -55,7 +59,9 @@ pub async fn send(site: &Site, sender: &Sender<'_>, mut message: Element) -> Res
 fn copy_to_own(site: &Site, sender: &Sender<'_>, message: &Element) {
     let copy = carbon(message, &site.realm.user(sender.user));
     for other in site.router.available(sender.user) {
-        let is_sender = sender.connection.is_some_and(|own| own.resource == other.resource);
+        let is_sender = sender
+            .connection
+            .is_some_and(|own| own.resource == other.resource);
         // A message to oneself reached the other connections already.
         let is_target = message.attr("to") == Some(other.address.as_str())
             || message.attr("to") == Some(site.realm.user(sender.user).as_str());
@@ -259,7 +265,11 @@ async fn group(
 
 /// Joining is not needed to receive, and the sender's own connections get their copy (B.2).
 fn deliver_to_group(site: &Site, dialog: &Dialog, message: &Element, except: Option<UserId>) {
-    for user in dialog.occupants.iter().filter(|user| Some(**user) != except) {
+    for user in dialog
+        .occupants
+        .iter()
+        .filter(|user| Some(**user) != except)
+    {
         site.router.deliver(*user, None, message);
     }
 }

@@ -42,7 +42,10 @@ async fn handle(
     };
     let is_own = match &to {
         Address::Server => true,
-        Address::User { user, resource: None } => *user == connection.user,
+        Address::User {
+            user,
+            resource: None,
+        } => *user == connection.user,
         _ => false,
     };
     match (kind, payload.name(), payload.ns().as_str()) {
@@ -51,7 +54,9 @@ async fn handle(
         ("get", "query", ns::DISCO_ITEMS) => items(site, connection, &to).await.map(Some),
         ("get", "query", ns::DISCO_INFO) if matches!(to, Address::Server) => Ok(Some(info())),
         ("set", name @ ("enable" | "disable"), ns::CARBONS) if is_own => {
-            connection.carbons.store(name == "enable", Ordering::Relaxed);
+            connection
+                .carbons
+                .store(name == "enable", Ordering::Relaxed);
             Ok(None)
         }
         ("set", "subscribe", ns::STATUS_STREAMING) => watch(site, connection, payload),
@@ -93,7 +98,10 @@ fn activity(seconds: i64) -> Element {
 pub fn announce_activity(site: &Site, user: UserId, is_online: bool) {
     let push = Element::builder("iq", ns::CLIENT)
         .with("type", "result")
-        .with("id", crate::base::object_id::ObjectId::generate().to_string())
+        .with(
+            "id",
+            crate::base::object_id::ObjectId::generate().to_string(),
+        )
         .with("from", site.realm.user(user))
         .append(activity(i64::from(!is_online)))
         .build();
@@ -107,7 +115,9 @@ fn watch(
     connection: &Arc<Connection>,
     payload: &Element,
 ) -> Result<Option<Element>, Refusal> {
-    let user = payload.attr("user_jid").and_then(|jid| site.realm.parse(jid).ok());
+    let user = payload
+        .attr("user_jid")
+        .and_then(|jid| site.realm.parse(jid).ok());
     let Some(Address::User { user, .. }) = user else {
         return Err(Refusal::BAD_REQUEST);
     };
@@ -135,7 +145,12 @@ async fn items(
     if !found.has(connection.user) {
         return Err(Refusal::FORBIDDEN);
     }
-    let mut users: Vec<UserId> = site.router.joined(dialog).iter().map(|one| one.user).collect();
+    let mut users: Vec<UserId> = site
+        .router
+        .joined(dialog)
+        .iter()
+        .map(|one| one.user)
+        .collect();
     users.sort_unstable();
     users.dedup();
     let items = users.into_iter().map(|user| {
@@ -147,7 +162,14 @@ async fn items(
 }
 
 fn info() -> Element {
-    let features = [ns::PING, ns::LAST, ns::CARBONS, ns::DISCO_ITEMS, ns::MUC, ns::CHAT_MARKERS];
+    let features = [
+        ns::PING,
+        ns::LAST,
+        ns::CARBONS,
+        ns::DISCO_ITEMS,
+        ns::MUC,
+        ns::CHAT_MARKERS,
+    ];
     let identity = Element::builder("identity", ns::DISCO_INFO)
         .with("category", "server")
         .with("type", "im")
@@ -155,7 +177,8 @@ fn info() -> Element {
     Element::builder("query", ns::DISCO_INFO)
         .append(identity)
         .append_all(
-            features.map(|feature| Element::builder("feature", ns::DISCO_INFO).with("var", feature)),
+            features
+                .map(|feature| Element::builder("feature", ns::DISCO_INFO).with("var", feature)),
         )
         .build()
 }

@@ -32,7 +32,9 @@ pub async fn negotiate<T: Transport>(
     let host = &site.realm.chat_host;
     transport.open(host, Features::Login).await?;
     let user = authenticate(site, transport, address).await?;
-    transport.restart(&Element::bare("success", ns::SASL)).await?;
+    transport
+        .restart(&Element::bare("success", ns::SASL))
+        .await?;
     transport.open(host, Features::Bind).await?;
     bind(site, transport, user).await
 }
@@ -113,7 +115,9 @@ fn read_plain(realm: &Realm, text: &str) -> Result<(UserId, String), &'static st
         return Err("malformed-request");
     };
     // Some clients give the whole address as their name.
-    let local = name.strip_suffix(&format!("@{}", realm.chat_host)).unwrap_or(name);
+    let local = name
+        .strip_suffix(&format!("@{}", realm.chat_host))
+        .unwrap_or(name);
     let user = local
         .split_once('-')
         .filter(|(_, app)| app.parse() == Ok(realm.app_id))
@@ -122,7 +126,11 @@ fn read_plain(realm: &Realm, text: &str) -> Result<(UserId, String), &'static st
     let is_same = authzid.is_empty()
         || authzid == local
         || authzid.split('/').next() == Some(realm.user(user).as_str());
-    if is_same { Ok((user, password.to_owned())) } else { Err("invalid-authzid") }
+    if is_same {
+        Ok((user, password.to_owned()))
+    } else {
+        Err("invalid-authzid")
+    }
 }
 
 async fn bind<T: Transport>(
@@ -135,7 +143,9 @@ async fn bind<T: Transport>(
         let request = element.get_child("bind", ns::BIND);
         let Some(request) = request.filter(|_| element.name() == "iq") else {
             if element.name() == "iq" {
-                transport.send(&[Refusal::UNAVAILABLE.answer(&element)]).await?;
+                transport
+                    .send(&[Refusal::UNAVAILABLE.answer(&element)])
+                    .await?;
                 continue;
             }
             return Err(Ending::Error("not-authorized"));
@@ -155,7 +165,8 @@ async fn bind<T: Transport>(
             limits.queued_stanzas,
             limits.queued_bytes,
         );
-        site.router.register(&connection, limits.connections_per_user);
+        site.router
+            .register(&connection, limits.connections_per_user);
         // Through the queue, so that nothing can overtake it.
         connection.push(result(&element, Some(answer)));
         return Ok((connection, outbox));
@@ -191,10 +202,10 @@ mod tests {
     #[test]
     fn a_name_with_and_without_authorisation_id_is_understood() {
         for text in [
-            "\0001001-7\0pw",
-            "1001-7\0001001-7\0pw",
-            "1001-7@a-rather-long-chat.example\0001001-7\0pw",
-            "\0001001-7@a-rather-long-chat.example\0pw",
+            "\x001001-7\0pw",
+            "1001-7\x001001-7\0pw",
+            "1001-7@a-rather-long-chat.example\x001001-7\0pw",
+            "\x001001-7@a-rather-long-chat.example\0pw",
         ] {
             assert_eq!(plain(text), Ok((1001, "pw".into())), "{text:?}");
         }
@@ -202,8 +213,8 @@ mod tests {
 
     #[test]
     fn other_apps_other_users_and_nonsense_are_refused() {
-        assert_eq!(plain("\0001001-8\0pw"), Err("not-authorized"));
-        assert_eq!(plain("1002-7\0001001-7\0pw"), Err("invalid-authzid"));
+        assert_eq!(plain("\x001001-8\0pw"), Err("not-authorized"));
+        assert_eq!(plain("1002-7\x001001-7\0pw"), Err("invalid-authzid"));
         assert_eq!(plain("1001-7 pw"), Err("malformed-request"));
         assert_eq!(read_plain(&realm(), "%%%"), Err("incorrect-encoding"));
     }
@@ -211,9 +222,14 @@ mod tests {
     #[test]
     fn a_wished_resource_must_not_be_part_of_an_address() {
         assert!(is_safe_resource(&realm(), 1, "kiosk-entrance-0001"));
-        for bad in ["short", "1234567890123456", "66f0aa000102030405000001", "a-rather-long-chat",
-            "with space in the middle", "ünïcödé-resource-long"]
-        {
+        for bad in [
+            "short",
+            "1234567890123456",
+            "66f0aa000102030405000001",
+            "a-rather-long-chat",
+            "with space in the middle",
+            "ünïcödé-resource-long",
+        ] {
             assert!(!is_safe_resource(&realm(), 1, bad), "{bad}");
         }
     }

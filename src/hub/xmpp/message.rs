@@ -59,7 +59,10 @@ pub fn content(message: &Element) -> Content {
         return Content::Typing;
     }
     if let Some(id) = id_of("replace", ns::CORRECT) {
-        let body = message.get_child("body", ns::CLIENT).map(Element::text).unwrap_or_default();
+        let body = message
+            .get_child("body", ns::CLIENT)
+            .map(Element::text)
+            .unwrap_or_default();
         return Content::Edit { id, body };
     }
     if let Some(id) = id_of("remove", ns::DELETE) {
@@ -79,7 +82,9 @@ pub fn content(message: &Element) -> Content {
 /// Whether an id can name a stored message: the REST API lists ids with commas in a path.
 pub fn is_valid_id(id: &str) -> bool {
     (1..=MAX_ID).contains(&id.len())
-        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
 /// The stanza's id; one is made for a stanza without.
@@ -132,7 +137,10 @@ pub fn to_store(
 ) -> NewMessage {
     let mut attachments = Vec::new();
     let mut custom = Map::new();
-    for param in ExtraParams::of(message).iter().flat_map(|params| params.iter()) {
+    for param in ExtraParams::of(message)
+        .iter()
+        .flat_map(|params| params.iter())
+    {
         match param.name() {
             "save_to_history" | "dialog_id" | "date_sent" => {}
             "attachment" => attachments.push(attributes(param)),
@@ -188,18 +196,33 @@ mod tests {
     #[test]
     fn contents_are_told_apart_in_the_order_of_the_sdk() {
         assert_eq!(
-            content(&message("<composing xmlns='http://jabber.org/protocol/chatstates'/>")),
+            content(&message(
+                "<composing xmlns='http://jabber.org/protocol/chatstates'/>"
+            )),
             Content::Typing
         );
         assert_eq!(
-            content(&message("<body>b</body><replace xmlns='urn:xmpp:message-correct:0' id='o'/>")),
-            Content::Edit { id: "o".into(), body: "b".into() }
+            content(&message(
+                "<body>b</body><replace xmlns='urn:xmpp:message-correct:0' id='o'/>"
+            )),
+            Content::Edit {
+                id: "o".into(),
+                body: "b".into()
+            }
         );
         assert_eq!(
-            content(&message("<displayed xmlns='urn:xmpp:chat-markers:0' id='o'/>")),
-            Content::Marker { id: "o".into(), is_read: true }
+            content(&message(
+                "<displayed xmlns='urn:xmpp:chat-markers:0' id='o'/>"
+            )),
+            Content::Marker {
+                id: "o".into(),
+                is_read: true
+            }
         );
-        assert_eq!(content(&message("<body>b</body>")), Content::Text { is_saved: false });
+        assert_eq!(
+            content(&message("<body>b</body>")),
+            Content::Text { is_saved: false }
+        );
         let saved = "<extraParams><save_to_history>1</save_to_history></extraParams>";
         assert_eq!(content(&message(saved)), Content::Text { is_saved: true });
     }

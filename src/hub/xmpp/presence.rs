@@ -62,7 +62,11 @@ fn available(site: &Site, connection: &Arc<Connection>, presence: &Element) -> A
     let mut echo = presence.clone();
     set_attribute(&mut echo, "from", Some(&connection.address));
     connection.push(echo);
-    if was_available { After::Done } else { After::HandOver }
+    if was_available {
+        After::Done
+    } else {
+        After::HandOver
+    }
 }
 
 async fn unavailable(site: &Site, connection: &Arc<Connection>) {
@@ -104,13 +108,15 @@ async fn join(
         Refusal::INTERNAL
     })?;
     // One answer for both, so that ids of strangers' dialogs cannot be probed.
-    let is_member = found.is_some_and(|dialog| {
-        dialog.kind != dialogs::PRIVATE && dialog.has(connection.user)
-    });
+    let is_member =
+        found.is_some_and(|dialog| dialog.kind != dialogs::PRIVATE && dialog.has(connection.user));
     if !is_member {
         return Err(Refusal::FORBIDDEN);
     }
-    let others = site.router.join(dialog, connection).ok_or(Refusal::UNAVAILABLE)?;
+    let others = site
+        .router
+        .join(dialog, connection)
+        .ok_or(Refusal::UNAVAILABLE)?;
     let own = site.realm.occupant(dialog, connection.user);
     let mut told: Vec<UserId> = Vec::new();
     for other in &others {
@@ -119,7 +125,11 @@ async fn join(
         }
         if !told.contains(&other.user) {
             told.push(other.user);
-            connection.push(occupant(&site.realm.occupant(dialog, other.user), None, None));
+            connection.push(occupant(
+                &site.realm.occupant(dialog, other.user),
+                None,
+                None,
+            ));
         }
         other.push(occupant(&own, None, None));
     }
@@ -143,7 +153,11 @@ fn announce_leave(site: &Site, dialog: &str, user: UserId, remaining: &[Arc<Conn
     if remaining.iter().any(|other| other.user == user) {
         return;
     }
-    let presence = occupant(&site.realm.occupant(dialog, user), Some("unavailable"), None);
+    let presence = occupant(
+        &site.realm.occupant(dialog, user),
+        Some("unavailable"),
+        None,
+    );
     for other in remaining {
         other.push(presence.clone());
     }
@@ -152,7 +166,11 @@ fn announce_leave(site: &Site, dialog: &str, user: UserId, remaining: &[Arc<Conn
 /// A room's presence. `status` is for the occupant itself; it comes with the element the SDK
 /// reads in its stead (`<xmlns><code/></xmlns>`, wire reference B.8).
 fn occupant(from: &str, kind: Option<&str>, status: Option<&str>) -> Element {
-    let role = if kind.is_some() { "none" } else { "participant" };
+    let role = if kind.is_some() {
+        "none"
+    } else {
+        "participant"
+    };
     let mut x = Element::builder("x", ns::MUC_USER).append(
         Element::builder("item", ns::MUC_USER)
             .with("affiliation", "member")

@@ -159,7 +159,10 @@ impl Router {
     pub fn register(&self, connection: &Arc<Connection>, per_user: usize) {
         let mut tables = self.tables.lock();
         let own = tables.users.entry(connection.user).or_default();
-        for other in own.iter().filter(|other| other.resource == connection.resource) {
+        for other in own
+            .iter()
+            .filter(|other| other.resource == connection.resource)
+        {
             other.end("conflict");
         }
         let surplus = (own.len() + 1).saturating_sub(per_user);
@@ -237,7 +240,9 @@ impl Router {
     pub fn available(&self, user: UserId) -> Vec<Arc<Connection>> {
         let tables = self.tables.lock();
         let own = tables.users.get(&user).into_iter().flatten();
-        own.filter(|connection| connection.is_available()).cloned().collect()
+        own.filter(|connection| connection.is_available())
+            .cloned()
+            .collect()
     }
 
     /// Hands a stanza to a user: to one resource if it is there, else to all. Returns how many
@@ -249,7 +254,10 @@ impl Router {
         {
             targets.retain(|target| target.resource == resource);
         }
-        targets.iter().filter(|target| target.push(element.clone())).count()
+        targets
+            .iter()
+            .filter(|target| target.push(element.clone()))
+            .count()
     }
 
     /// Ends all connections of a user.
@@ -271,7 +279,11 @@ impl Router {
     pub fn join(&self, dialog: &str, connection: &Arc<Connection>) -> Option<Vec<Arc<Connection>>> {
         let mut tables = self.tables.lock();
         let is_own = |other: &Arc<Connection>| Arc::ptr_eq(other, connection);
-        let rooms = tables.rooms.values().filter(|joined| joined.iter().any(is_own)).count();
+        let rooms = tables
+            .rooms
+            .values()
+            .filter(|joined| joined.iter().any(is_own))
+            .count();
         if rooms >= MAX_SUBSCRIPTIONS {
             return None;
         }
@@ -283,7 +295,11 @@ impl Router {
     }
 
     /// Takes a connection out of a room. Returns who remains, or `None` if it was not there.
-    pub fn leave(&self, dialog: &str, connection: &Arc<Connection>) -> Option<Vec<Arc<Connection>>> {
+    pub fn leave(
+        &self,
+        dialog: &str,
+        connection: &Arc<Connection>,
+    ) -> Option<Vec<Arc<Connection>>> {
         let mut tables = self.tables.lock();
         let joined = tables.rooms.get_mut(dialog)?;
         let before = joined.len();
@@ -298,7 +314,12 @@ impl Router {
 
     /// Who is in a room.
     pub fn joined(&self, dialog: &str) -> Vec<Arc<Connection>> {
-        self.tables.lock().rooms.get(dialog).cloned().unwrap_or_default()
+        self.tables
+            .lock()
+            .rooms
+            .get(dialog)
+            .cloned()
+            .unwrap_or_default()
     }
 
     /// Starts or stops telling `connection` when `user` comes and goes. `false` when it watches
@@ -306,7 +327,11 @@ impl Router {
     pub fn watch(&self, user: UserId, connection: &Arc<Connection>, enable: bool) -> bool {
         let mut tables = self.tables.lock();
         let is_own = |other: &Arc<Connection>| Arc::ptr_eq(other, connection);
-        let watched = tables.watchers.values().filter(|all| all.iter().any(is_own)).count();
+        let watched = tables
+            .watchers
+            .values()
+            .filter(|all| all.iter().any(is_own))
+            .count();
         if enable && watched >= MAX_SUBSCRIPTIONS {
             return false;
         }
@@ -323,6 +348,11 @@ impl Router {
 
     /// The connections that watch a user.
     pub fn watchers(&self, user: UserId) -> Vec<Arc<Connection>> {
-        self.tables.lock().watchers.get(&user).cloned().unwrap_or_default()
+        self.tables
+            .lock()
+            .watchers
+            .get(&user)
+            .cloned()
+            .unwrap_or_default()
     }
 }

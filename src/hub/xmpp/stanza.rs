@@ -22,8 +22,12 @@ pub struct Refusal {
 
 impl Refusal {
     /// The service is not there.
-    pub const UNAVAILABLE: Self =
-        Self::new(503, "cancel", "service-unavailable", "Service not available.");
+    pub const UNAVAILABLE: Self = Self::new(
+        503,
+        "cancel",
+        "service-unavailable",
+        "Service not available.",
+    );
     /// The target does not exist.
     pub const NOT_FOUND: Self = Self::new(404, "cancel", "item-not-found", "Item not found.");
     /// The sender may not.
@@ -31,11 +35,19 @@ impl Refusal {
     /// The stanza makes no sense.
     pub const BAD_REQUEST: Self = Self::new(400, "modify", "bad-request", "Bad request.");
     /// The id belongs to another message.
-    pub const CONFLICT: Self =
-        Self::new(409, "cancel", "conflict", "The message id is already in use.");
+    pub const CONFLICT: Self = Self::new(
+        409,
+        "cancel",
+        "conflict",
+        "The message id is already in use.",
+    );
     /// The store failed.
-    pub const INTERNAL: Self =
-        Self::new(500, "wait", "internal-server-error", "Internal server error.");
+    pub const INTERNAL: Self = Self::new(
+        500,
+        "wait",
+        "internal-server-error",
+        "Internal server error.",
+    );
 
     const fn new(
         code: u16,
@@ -90,9 +102,8 @@ pub fn carbon(message: &Element, sender_bare: &str) -> Element {
     let mut carbon = Element::builder("message", ns::CLIENT)
         .with("from", sender_bare)
         .append(
-            Element::builder("sent", ns::CARBONS).append(
-                Element::builder("forwarded", ns::FORWARD).append(message.clone()),
-            ),
+            Element::builder("sent", ns::CARBONS)
+                .append(Element::builder("forwarded", ns::FORWARD).append(message.clone())),
         )
         .build();
     set_attribute(&mut carbon, "type", message.attr("type"));

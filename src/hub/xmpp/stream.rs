@@ -15,9 +15,9 @@ use super::{iq, login};
 use crate::hub::clock::iso8601;
 use crate::hub::site::Site;
 use crate::hub::store::offline;
+use crate::protocol::ns;
 use crate::protocol::stream_management::{self, Outbound, counts, handled_of};
 use crate::protocol::xml::SetAttribute;
-use crate::protocol::ns;
 
 /// Which features a stream header is answered with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +69,7 @@ pub trait Transport {
 const MAX_MALFORMED: u32 = 20;
 /// Kept messages handed over in one go.
 const HAND_OVER: u32 = 50;
-/// Stanzas sent before an acknowledgement is asked for.
+/// Stanzas of other kinds sent before an acknowledgement is asked for.
 const ACK_EVERY: usize = 20;
 
 /// Runs a stream to its end.
@@ -88,7 +88,11 @@ pub async fn serve<T: Transport>(site: Arc<Site>, mut transport: T, address: Opt
         Ok(bound) => bound,
         Err(ending) => return transport.close(ending).await,
     };
-    tracing::info!(user = connection.user, resource = connection.resource, "connected");
+    tracing::info!(
+        user = connection.user,
+        resource = connection.resource,
+        "connected"
+    );
     let mut stream = Stream {
         site: &site,
         connection: &connection,
@@ -99,7 +103,7 @@ pub async fn serve<T: Transport>(site: Arc<Site>, mut transport: T, address: Opt
         malformed: 0,
     };
     let ending = stream.run(&mut transport).await;
-    let unsent = stream.into_unsent();
+    let unsent = stream.into_unsent(ending);
     presence::gone(&site, &connection).await;
     tracing::info!(user = connection.user, ?ending, "disconnected");
     keep_unsent(&site, &connection, unsent).await;
@@ -108,8 +112,31 @@ pub async fn serve<T: Transport>(site: Arc<Site>, mut transport: T, address: Opt
 
 struct Management {
     handled: u32,
-    sent: Outbound<Element>,
+    // `None` once the peer has shown that its count is not to be relied on.
+    sent: Option<Outbound<Element>>,
     since_request: usize,
+}
+
+impl Management {
+    /// Counts what is about to be sent. `true` when an acknowledgement should be asked for: at
+    /// once after a message that would have to be delivered again.
+    fn note(&mut self, batch: &[Element]) -> bool {
+        let Some(sent) = &mut self.sent else {
+            return false;
+        };
+        let mut has_text = false;
+        for element in batch.iter().filter(|element| counts(element)) {
+            let is_text = is_chat_text(element);
+            has_text |= is_text;
+            sent.sent(is_text.then(|| element.clone()));
+            self.since_request += 1;
+        }
+        let is_due = has_text || self.since_request >= ACK_EVERY;
+        if is_due {
+            self.since_request = 0;
+        }
+        is_due
+    }
 }
 
 struct Stream<'a> {
@@ -170,16 +197,18 @@ impl Stream<'_> {
         mut batch: Vec<Element>,
     ) -> Result<(), Ending> {
         if let Some(management) = &mut self.management {
-            for element in batch.iter().filter(|element| counts(element)) {
-                management.sent.sent(is_chat_text(element).then(|| element.clone()));
-                management.since_request += 1;
-            }
-            if management.since_request >= ACK_EVERY {
-                management.since_request = 0;
+            if management.note(&batch) {
                 batch.push(stream_management::request());
             }
-            if management.sent.outstanding() > self.site.config.limits.queued_stanzas {
-                return Err(Ending::Error("policy-violation"));
+            let limit = self.site.config.limits.queued_stanzas;
+            let outstanding = management.sent.as_ref().map_or(0, Outbound::outstanding);
+            if outstanding > limit {
+                tracing::info!(
+                    user = self.connection.user,
+                    outstanding,
+                    "never acknowledges"
+                );
+                management.sent = None;
             }
         }
         tokio::select! {
@@ -248,7 +277,12 @@ impl Stream<'_> {
                 return presence::handle(self.site, self.connection, element).await;
             }
             (name, namespace) => {
-                tracing::warn!(user = self.connection.user, name, namespace, "unknown element");
+                tracing::warn!(
+                    user = self.connection.user,
+                    name,
+                    namespace,
+                    "unknown element"
+                );
             }
         }
         After::Done
@@ -262,7 +296,7 @@ impl Stream<'_> {
                 self.connection.push(Element::bare("enabled", ns::SM));
                 self.management = Some(Management {
                     handled: 0,
-                    sent: Outbound::default(),
+                    sent: Some(Outbound::default()),
                     since_request: 0,
                 });
             }
@@ -272,12 +306,17 @@ impl Stream<'_> {
                 self.connection.push(failed.build());
             }
             ("r", Some(management)) => {
-                self.connection.push(stream_management::answer(management.handled));
+                self.connection
+                    .push(stream_management::answer(management.handled));
             }
             ("a", Some(management)) => {
-                let outcome = handled_of(element).map(|handled| management.sent.acknowledge(handled));
+                let sent = management.sent.as_mut();
+                let outcome = sent
+                    .zip(handled_of(element))
+                    .map(|(sent, handled)| sent.acknowledge(handled));
                 if let Some(Err(error)) = outcome {
                     tracing::warn!(user = self.connection.user, %error, "acknowledgement");
+                    management.sent = None;
                 }
             }
             (name, _) => tracing::debug!(name, "stream management before it was enabled"),
@@ -288,7 +327,11 @@ impl Stream<'_> {
     async fn hand_over<T: Transport>(&mut self, transport: &mut T) -> Result<(), Ending> {
         let user = self.connection.user;
         loop {
-            let taken = self.site.store.run(move |db| offline::take(db, user, HAND_OVER)).await;
+            let taken = self
+                .site
+                .store
+                .run(move |db| offline::take(db, user, HAND_OVER))
+                .await;
             let kept = match taken {
                 Ok(kept) if kept.is_empty() => return Ok(()),
                 Ok(kept) => kept,
@@ -307,7 +350,10 @@ impl Stream<'_> {
             if let Err(ending) = self.send(transport, batch).await {
                 // With stream management, what was not acknowledged is kept again at the end.
                 if self.management.is_none() {
-                    let back = self.site.store.run(move |db| offline::put_back(db, user, &kept));
+                    let back = self
+                        .site
+                        .store
+                        .run(move |db| offline::put_back(db, user, &kept));
                     if let Err(error) = back.await {
                         tracing::error!(user, %error, "kept messages could not be put back");
                     }
@@ -317,11 +363,14 @@ impl Stream<'_> {
         }
     }
 
-    /// One-to-one messages that have certainly, or for all we know, not arrived.
-    fn into_unsent(mut self) -> Vec<Element> {
+    /// One-to-one messages that have not arrived: those still queued, and after a cut those not
+    /// acknowledged. A peer that says good-bye has taken what it was sent.
+    fn into_unsent(mut self, ending: Ending) -> Vec<Element> {
         let unacknowledged = self
             .management
-            .map(|management| management.sent.into_unacknowledged())
+            .and_then(|management| management.sent)
+            .filter(|_| ending != Ending::Closed)
+            .map(Outbound::into_unacknowledged)
             .unwrap_or_default();
         let queued = self.outbox.drain().into_iter().filter(is_chat_text);
         unacknowledged.into_iter().chain(queued).collect()

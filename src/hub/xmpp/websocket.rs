@@ -84,7 +84,9 @@ impl WebSocket {
             Ok(element) => Inbound::Element(element),
             Err(_) if text.trim().is_empty() => Inbound::Nothing(None),
             // The text itself may hold a message or a password: only its size is told.
-            Err(error) => Inbound::Nothing(Some(format!("{error} in a frame of {} bytes", text.len()))),
+            Err(error) => {
+                Inbound::Nothing(Some(format!("{error} in a frame of {} bytes", text.len())))
+            }
         }
     }
 }

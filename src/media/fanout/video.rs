@@ -57,6 +57,8 @@ struct State {
     holds: usize,
     picture: Option<Picture>,
     trouble: Option<String>,
+    /// Nothing of this camera may be seen.
+    covered: bool,
 }
 
 #[derive(Default)]
@@ -198,6 +200,7 @@ impl VideoFanout {
             state.publisher += 1;
             state.waker = Some(waker);
             state.trouble = None;
+            state.covered = false;
             state.publisher
         };
         VideoPublisher {
@@ -285,7 +288,7 @@ impl VideoPublisher {
     pub(in crate::media) fn publish(&self, codec: VideoCodec, frame: EncodedFrame) {
         let frame = Arc::new(frame);
         let mut state = self.core.state.lock();
-        if state.publisher != self.id {
+        if state.publisher != self.id || state.covered {
             return;
         }
         let format = &mut state.formats[codec.index()];
@@ -315,7 +318,7 @@ impl VideoPublisher {
     /// The newest raw picture, for snapshots.
     pub(in crate::media) fn set_picture(&self, sample: gst::Sample) {
         let mut state = self.core.state.lock();
-        if state.publisher == self.id {
+        if state.publisher == self.id && !state.covered {
             state.picture = Some(Picture {
                 sample,
                 taken: Instant::now(),
@@ -326,11 +329,28 @@ impl VideoPublisher {
         }
     }
 
-    /// There is no picture any more: the camera stopped, or its owner covered it.
+    /// There is no picture any more, as the camera was closed.
     pub(in crate::media) fn clear_picture(&self) {
         let mut state = self.core.state.lock();
         if state.publisher == self.id {
             state.picture = None;
+        }
+    }
+
+    /// From the moment this returns nothing of a covered camera is seen, neither what is on its
+    /// way nor the last picture. Uncovered, everybody goes on with a key frame.
+    pub(in crate::media) fn set_covered(&self, covered: bool) {
+        let mut state = self.core.state.lock();
+        if state.publisher != self.id || state.covered == covered {
+            return;
+        }
+        state.covered = covered;
+        state.picture = None;
+        for format in &mut state.formats {
+            for member in &format.members {
+                member.queue.restart();
+            }
+            format.gate.request(Urgency::Joined);
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! docs/design/webrtc.md says for each setting which defect it answers and what was measured.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -166,32 +166,39 @@ fn setting_engine(settings: &PeerSettings) -> SettingEngineBuilder {
         .with_relay_acceptance_min_wait(Some(relay_wait))
 }
 
-/// Port 0 of every address to gather on.
+/// Port 0 of every address to gather on. Wildcards stand for every interface of a family and are
+/// looked up again at each ICE restart, so that a call survives a change of network; but where a
+/// family has no address, its wildcard would become a candidate nobody can reach.
 fn addresses(settings: &PeerSettings) -> Vec<SocketAddr> {
+    let port_0 = |address: IpAddr| SocketAddr::new(address, 0);
     if !settings.bind.is_empty() {
-        return settings
-            .bind
-            .iter()
-            .map(|address| SocketAddr::new(*address, 0))
-            .collect();
+        return settings.bind.iter().copied().map(port_0).collect();
     }
-    let usable: Vec<_> = ifaces()
+    let local: Vec<_> = ifaces()
         .unwrap_or_default()
         .into_iter()
         .filter_map(|interface| interface.addr)
         .map(|address| address.ip())
-        .filter(|address| match address {
-            IpAddr::V4(address) => !address.is_loopback() && !address.is_link_local(),
-            // Link-local addresses need a scope, which a candidate cannot carry.
-            IpAddr::V6(address) => !address.is_loopback() && !address.is_unicast_link_local(),
-        })
-        .map(|address| SocketAddr::new(address, 0))
         .collect();
-    if usable.is_empty() {
-        vec![SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0)]
-    } else {
-        usable
+    let ipv4 = local.iter().any(|address| match address {
+        IpAddr::V4(address) => !address.is_loopback() && !address.is_link_local(),
+        IpAddr::V6(_) => false,
+    });
+    let ipv6 = local.iter().any(|address| match address {
+        IpAddr::V4(_) => false,
+        IpAddr::V6(address) => !address.is_loopback() && !address.is_unicast_link_local(),
+    });
+    let mut addresses = Vec::new();
+    if ipv4 {
+        addresses.push(port_0(Ipv4Addr::UNSPECIFIED.into()));
     }
+    if ipv6 {
+        addresses.push(port_0(Ipv6Addr::UNSPECIFIED.into()));
+    }
+    if addresses.is_empty() {
+        addresses.push(port_0(Ipv4Addr::LOCALHOST.into()));
+    }
+    addresses
 }
 
 fn media_engine(

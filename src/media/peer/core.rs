@@ -26,7 +26,8 @@ pub(super) struct Core {
     shared: Arc<Shared>,
     /// One step of the negotiation at a time.
     negotiation: Mutex<Negotiation>,
-    _camera: Option<CaptureHold>,
+    /// Keeps the camera open until the end.
+    camera: parking_lot::Mutex<Option<CaptureHold>>,
 }
 
 #[derive(Default)]
@@ -53,7 +54,7 @@ impl Core {
             audio,
             shared,
             negotiation: Mutex::default(),
-            _camera: camera,
+            camera: parking_lot::Mutex::new(camera),
         }
     }
 
@@ -159,6 +160,7 @@ impl Core {
 
     pub(super) async fn close(&self) {
         self.shared.ended.cancel();
+        self.camera.lock().take();
         let closed = self.negotiation.lock().await.closed.clone();
         match closed {
             Some(mut closed) => {

@@ -187,6 +187,7 @@ fn start(
     hooks: &Arc<Hooks>,
     signals: &Sender<Signal>,
 ) -> Result<(Pipeline, gst_app::AppSrc), String> {
+    crate::media::initialise().map_err(|error| error.to_string())?;
     // faststart: without it the jitter buffer holds back the first packet for its whole latency,
     // as an earlier one might still come.
     let jitter_buffer = "rtpjitterbuffer name=jitter do-lost=true faststart-min-packets=1";

@@ -55,11 +55,10 @@ impl Peer {
         events: UnboundedSender<PeerEvent>,
     ) -> Result<Self, PeerError> {
         settings.check()?;
-        let core = contained("new", async move {
-            Ok(Arc::new(Core::new(settings, video, audio, events)))
+        network::handle().map_err(PeerError::Media)?;
+        Ok(Self {
+            core: Arc::new(Core::new(settings, video, audio, events)),
         })
-        .await?;
-        Ok(Self { core })
     }
 
     /// Offers audio, and video unless it is an audio call. Sets the local description, so that
@@ -69,7 +68,7 @@ impl Peer {
     /// [`PeerError::Transport`] when no socket can be bound.
     pub async fn create_offer(&self) -> Result<String, PeerError> {
         let core = Arc::clone(&self.core);
-        contained(
+        self.contained(
             "create_offer",
             async move { core.create_offer(false).await },
         )
@@ -80,7 +79,7 @@ impl Peer {
     /// `call` signal (wire reference C.3).
     pub async fn local_sdp(&self) -> Option<String> {
         let core = Arc::clone(&self.core);
-        contained("local_sdp", async move { Ok(core.local_sdp().await) })
+        self.contained("local_sdp", async move { Ok(core.local_sdp().await) })
             .await
             .unwrap_or_default()
     }
@@ -93,7 +92,8 @@ impl Peer {
     pub async fn accept_offer(&self, sdp: &str) -> Result<String, PeerError> {
         let core = Arc::clone(&self.core);
         let sdp = sdp.to_owned();
-        contained("accept_offer", async move { core.accept_offer(&sdp).await }).await
+        self.contained("accept_offer", async move { core.accept_offer(&sdp).await })
+            .await
     }
 
     /// Takes the answer to our offer.
@@ -103,7 +103,8 @@ impl Peer {
     pub async fn set_answer(&self, sdp: &str) -> Result<(), PeerError> {
         let core = Arc::clone(&self.core);
         let sdp = sdp.to_owned();
-        contained("set_answer", async move { core.set_answer(&sdp).await }).await
+        self.contained("set_answer", async move { core.set_answer(&sdp).await })
+            .await
     }
 
     /// A new offer with fresh ICE credentials, for a connection that was lost.
@@ -112,7 +113,8 @@ impl Peer {
     /// [`PeerError::NoOffer`] before the first negotiation.
     pub async fn restart_ice(&self) -> Result<String, PeerError> {
         let core = Arc::clone(&self.core);
-        contained("restart_ice", async move { core.create_offer(true).await }).await
+        self.contained("restart_ice", async move { core.create_offer(true).await })
+            .await
     }
 
     /// Candidates of the far side; kept when its description is not here yet. A bad one is
@@ -120,7 +122,7 @@ impl Peer {
     pub async fn add_candidates(&self, candidates: &[Candidate]) {
         let core = Arc::clone(&self.core);
         let candidates = candidates.to_vec();
-        let added = contained("add_candidates", async move {
+        let added = self.contained("add_candidates", async move {
             core.add_candidates(candidates).await;
             Ok(())
         });
@@ -148,7 +150,7 @@ impl Peer {
     /// Ends the connection; [`PeerEvent::Closed`] is the last event.
     pub async fn close(self) {
         let core = Arc::clone(&self.core);
-        let closed = contained("close", async move {
+        let closed = self.contained("close", async move {
             core.close().await;
             Ok(())
         });
@@ -156,19 +158,21 @@ impl Peer {
             tracing::warn!(%error, "the peer did not close cleanly");
         }
     }
-}
 
-/// Runs on the media runtime, and turns a panic of the WebRTC library into an error.
-async fn contained<T: Send + 'static>(
-    operation: &'static str,
-    future: impl Future<Output = Result<T, PeerError>> + Send + 'static,
-) -> Result<T, PeerError> {
-    let task = network::spawn(future).map_err(PeerError::Media)?;
-    match task.await {
-        Ok(result) => result,
-        Err(error) => {
-            tracing::error!(operation, %error, "the WebRTC library panicked");
-            Err(PeerError::Panicked { operation })
+    /// Runs on the media runtime. A panic of the WebRTC library ends this peer and nothing else.
+    async fn contained<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        future: impl Future<Output = Result<T, PeerError>> + Send + 'static,
+    ) -> Result<T, PeerError> {
+        let task = network::spawn(future).map_err(PeerError::Media)?;
+        match task.await {
+            Ok(result) => result,
+            Err(error) => {
+                tracing::error!(operation, %error, "the WebRTC library panicked");
+                self.core.shared().ended.cancel();
+                Err(PeerError::Panicked { operation })
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ use webrtc::media_stream::track_local::TrackLocal;
 
 use super::connection::LocalTrack;
 use super::sdp::Section;
+use super::settings::PeerEvent;
 use super::shared::Shared;
 use super::stats::bump;
 use crate::media::VideoCodec;
@@ -179,7 +180,12 @@ async fn write(
             payload: packet.payload.clone(),
         };
         if let Err(error) = local.track.write_rtp(packet).await {
-            tracing::debug!(%error, "the connection takes no more media");
+            if !shared.ended.is_cancelled() {
+                // Its driver is gone, which it tells in no other way.
+                shared.tell(PeerEvent::Failed {
+                    reason: format!("the connection takes no more media: {error}"),
+                });
+            }
             return None;
         }
         bump(&shared.stats.packets_sent);

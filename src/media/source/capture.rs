@@ -219,9 +219,9 @@ fn distributing(shared: Arc<Shared>) -> gst_app::AppSinkCallbacks {
             if first {
                 let _ = shared.signals.send(Signal::Flowing);
             }
-            if shared.muted.load(Ordering::Relaxed) {
-                shared.publisher.clear_picture();
-            } else if let Some(buffer) = sample.buffer_owned() {
+            if !shared.muted.load(Ordering::Relaxed)
+                && let Some(buffer) = sample.buffer_owned()
+            {
                 for input in shared.inputs.lock().iter() {
                     input.push(&buffer, &shared.publisher);
                 }

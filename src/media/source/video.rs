@@ -66,6 +66,7 @@ impl VideoSourceSettings {
 /// A camera that keeps itself running. Dropping it closes the camera, on the camera's thread.
 pub struct VideoSource {
     muted: Arc<AtomicBool>,
+    publisher: Arc<VideoPublisher>,
     _thread: Option<Thread>,
 }
 
@@ -88,7 +89,7 @@ impl VideoSource {
         })));
         let mut camera = Camera {
             settings,
-            publisher,
+            publisher: Arc::clone(&publisher),
             muted: Arc::clone(&muted),
             signals: signals.clone(),
         };
@@ -107,12 +108,14 @@ impl VideoSource {
         .ok();
         Self {
             muted,
+            publisher,
             _thread: thread,
         }
     }
 
     /// While muted nothing leaves the camera: no stream, no snapshot.
     pub fn set_muted(&self, muted: bool) {
+        self.publisher.set_covered(muted);
         self.muted.store(muted, Ordering::Relaxed);
     }
 

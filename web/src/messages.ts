@@ -60,24 +60,17 @@ export class Messages {
     return true;
   }
 
+  /** Takes the hub's history, whose order counts: live messages of one second may overtake. */
   restore(items: Rest.Message[], self: number): void {
-    for (const item of items) {
-      const mine = item.sender_id === self;
-      const others = (ids?: number[]) => (ids ?? []).some((id) => id !== item.sender_id);
-      const status = others(item.read_ids) ? "read" : others(item.delivered_ids) ? "delivered" : "sent";
-      if (this.#byId.has(item._id)) {
-        this.#raise(item._id, status);
-        continue;
-      }
-      this.#insert({
-        id: item._id,
-        from: item.sender_id,
-        body: item.message,
-        time: Number(item.date_sent) || 0,
-        status,
-        unread: !mine && !(item.read_ids ?? []).includes(self),
-      });
-    }
+    const elsewhere = new Map(this.#byId);
+    this.#ordered = items.map((item) => {
+      elsewhere.delete(item._id);
+      const message = this.#byId.get(item._id) ?? fromHistory(item, self);
+      this.#byId.set(item._id, message);
+      this.#raise(item._id, statusOf(item));
+      return message;
+    });
+    for (const message of elsewhere.values()) this.#insert(message);
   }
 
   sent(id: string): void {
@@ -139,6 +132,23 @@ export class Messages {
     while (at > 0 && this.#ordered[at - 1]!.time > message.time) at -= 1;
     this.#ordered.splice(at, 0, message);
   }
+}
+
+function fromHistory(item: Rest.Message, self: number): Message {
+  return {
+    id: item._id,
+    from: item.sender_id,
+    body: item.message,
+    time: Number(item.date_sent) || 0,
+    status: "sent",
+    unread: item.sender_id !== self && !(item.read_ids ?? []).includes(self),
+  };
+}
+
+function statusOf(item: Rest.Message): Status {
+  const others = (ids?: number[]) => (ids ?? []).some((id) => id !== item.sender_id);
+  if (others(item.read_ids)) return "read";
+  return others(item.delivered_ids) ? "delivered" : "sent";
 }
 
 /** BSON-like: seconds, then random; what the hub stores the message under. */

@@ -73,9 +73,10 @@ impl Encoder {
                  ! video/x-h264,stream-format=byte-stream,alignment=au",
                 bps = kbps * 1000,
             ),
-            // One thread: on a board the other cores decode, and slices would cost bitrate.
+            // One thread: on a board the other cores decode, and slices would cost bitrate. No
+            // access unit delimiters: RTP has the marker bit, and see the payloader below.
             "x264enc" => format!(
-                "x264enc name=encoder tune=zerolatency speed-preset=ultrafast threads=1 \
+                "x264enc name=encoder tune=zerolatency speed-preset=ultrafast threads=1 aud=false \
                  bitrate={kbps} vbv-buf-capacity=500 key-int-max={distance} \
                  ! video/x-h264,{baseline}",
             ),
@@ -92,11 +93,12 @@ impl Encoder {
             ),
         };
         // Chromium wants a picture id to notice lost VP8 frames, and H264 parameter sets in front
-        // of every key frame, as a consumer may join at any of them.
+        // of every key frame, as a consumer may join at any of them. It answers every key frame
+        // that brings an access unit delimiter in an aggregation packet with a request for another
+        // one, for ever; so nothing is aggregated, as not every encoder can be told to leave
+        // delimiters out.
         let payloader = match self.codec {
-            VideoCodec::H264 => {
-                "rtph264pay mtu=1200 config-interval=-1 aggregate-mode=zero-latency pt=96"
-            }
+            VideoCodec::H264 => "rtph264pay mtu=1200 config-interval=-1 aggregate-mode=none pt=96",
             VideoCodec::Vp8 => "rtpvp8pay mtu=1200 picture-id-mode=15-bit pt=96",
         };
         format!("{encoder} ! {payloader}")

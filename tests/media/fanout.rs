@@ -68,6 +68,31 @@ async fn an_unasked_encoder_makes_no_key_frames() {
     assert_eq!(keys.iter().filter(|key| **key).count(), 1);
 }
 
+/// Chromium asks for a key frame without end when a delimiter comes in an aggregation packet.
+#[tokio::test(flavor = "multi_thread")]
+async fn h264_is_sent_without_delimiters_and_without_aggregation() {
+    // RFC 6184 §5.2 and ISO/IEC 14496-10 table 7-1.
+    const DELIMITER: u8 = 9;
+    const AGGREGATION: std::ops::RangeInclusive<u8> = 24..=27;
+    warm().await;
+    let device = Device::start();
+    let consumer = device.video.subscribe(VideoCodec::H264);
+    let mut units = std::collections::BTreeSet::new();
+    for _ in 0..10 {
+        let frame = within("a frame", consumer.next()).await;
+        units.extend(frame.packets.iter().map(|packet| packet.payload[0] & 0x1f));
+    }
+    assert!(
+        units.contains(&7),
+        "parameter sets are in the stream: {units:?}"
+    );
+    assert!(!units.contains(&DELIMITER), "{units:?}");
+    assert!(
+        !units.iter().any(|unit| AGGREGATION.contains(unit)),
+        "{units:?}"
+    );
+}
+
 /// Bytes of some seconds of noise, which takes all the bitrate it is given.
 async fn bytes_of_noise(limit_kbps: Option<u32>) -> usize {
     let fanout = VideoFanout::new();

@@ -153,9 +153,9 @@ fn setting_engine(settings: &PeerSettings) -> SettingEngineBuilder {
         // peer-reflexive candidates.
         .with_multicast_dns_mode(rtc::ice::mdns::MulticastDnsMode::Disabled)
         .with_include_loopback_candidate(true)
-        // Always the server when answering. As client we would start DTLS before the far side
-        // knows of the selected pair, lose the first flight and wait a second for its repetition;
-        // and a browser that re-offers refuses to have its role swapped.
+        // Always the server when answering: a browser that re-offers refuses to have its role
+        // swapped. It also means that DTLS begins on the side that learns last of the selected
+        // pair, so that its first flight is not dropped and repeated only a second later.
         .with_answering_dtls_role(RTCDtlsRole::Server)
         .with_ice_connection_attempts(Some(CHECK_INTERVAL), Some(CHECKS))
         .with_host_acceptance_min_wait(Some(Duration::ZERO))

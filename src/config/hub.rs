@@ -354,6 +354,24 @@ mod tests {
     }
 
     #[test]
+    fn the_annotated_example_is_valid_and_shows_the_defaults() {
+        let example = include_str!("../../configs/hub.toml");
+        let config: HubConfig = toml::from_str(example).unwrap();
+        assert_eq!(config.faults(), Vec::<String>::new());
+        let defaults: HubConfig = toml::from_str(MINIMAL).unwrap();
+        assert_eq!(
+            format!("{:?}", config.limits),
+            format!("{:?}", defaults.limits)
+        );
+        assert_eq!(
+            format!("{:?}", config.listen),
+            format!("{:?}", defaults.listen)
+        );
+        assert_eq!(config.names, defaults.names);
+        assert_eq!(config.auto_create_users, defaults.auto_create_users);
+    }
+
+    #[test]
     fn all_broken_rules_are_told_at_once() {
         let text = format!(
             "{MINIMAL}names = ['muc.example']\n[listen]\nhttp = '0.0.0.0:80'\n[limits]\nconnections = 0"

@@ -4,7 +4,7 @@
 use std::any::Any;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ use super::certificate::{self, Authority, CertificateError};
 use super::clock::Clock;
 use super::site::Site;
 use super::store::{Store, StoreError, sessions, users};
+use super::xmpp::lanes::Lanes;
 use super::xmpp::router::Router;
 use super::xmpp::websocket::Socket;
 use super::{rest, web as pages, xmpp};
@@ -233,7 +234,7 @@ async fn open(config: HubConfig, clock: Clock, stop: CancellationToken) -> Resul
         chat_slots: Arc::new(Semaphore::new(limits.connections)),
         passwords: Passwords::default(),
         router: Router::default(),
-        ready: OnceLock::new(),
+        lanes: Lanes::default(),
         ca_pem: authority.ca_pem.clone(),
         clock,
         store,
@@ -291,7 +292,6 @@ async fn open(config: HubConfig, clock: Clock, stop: CancellationToken) -> Resul
         api = ready.api, https = ready.https, xmpp_tls = ready.xmpp_tls,
         ca = %ready.ca.display(), ca_sha256 = ready.ca_sha256, "hub is up"
     );
-    let _ = site.ready.set(ready.clone());
     Ok(Open {
         site,
         ready,

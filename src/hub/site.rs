@@ -1,14 +1,14 @@
 //! The one site everything in the hub works on.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::Ready;
 use super::auth::{Lockout, Passwords};
 use super::clock::Clock;
 use super::store::Store;
+use super::xmpp::lanes::Lanes;
 use super::xmpp::router::Router;
 use crate::config::hub::HubConfig;
 use crate::protocol::address::Realm;
@@ -29,12 +29,12 @@ pub struct Site {
     pub lockout: Lockout,
     /// Who is connected.
     pub router: Router,
+    /// Order of delivery for each user.
+    pub lanes: Lanes,
     /// Places for chat connections, logged in or not.
     pub chat_slots: Arc<Semaphore>,
     /// Cancelled when the hub stops.
     pub stop: CancellationToken,
-    /// The addresses, once listening.
-    pub ready: OnceLock<Ready>,
     /// The local CA's certificate, for phones that install it.
     pub ca_pem: String,
 }

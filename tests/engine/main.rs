@@ -3,6 +3,7 @@
 
 mod calls;
 mod door;
+mod malformed;
 mod messages;
 mod recovery;
 mod site;

@@ -120,7 +120,7 @@ mod tests {
     #[tokio::test]
     async fn a_damaged_hash_is_an_error_not_a_pass() {
         let result = Passwords::default()
-            .verify("x".into(), "$argon2id$damaged".into())
+            .verify("x".into(), "damaged".into())
             .await;
         assert!(matches!(result, Err(PasswordError::Argon2(_))));
     }

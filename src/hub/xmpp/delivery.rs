@@ -92,10 +92,12 @@ async fn chat(
         }
         change => apply_change(site, sender.user, change).await?,
     }
+    let lane = site.lanes.enter(to).await;
     let taken = site.router.deliver(to, resource.as_deref(), &message);
     if taken == 0 && matches!(content, Content::Text { .. }) {
         keep_for_later(site, to, &message).await.map_err(internal)?;
     }
+    drop(lane);
     copy_to_own(site, sender, &message);
     Ok(())
 }
@@ -296,9 +298,11 @@ pub async fn post(
     match recipient {
         None => deliver_to_group(site, &dialog, &stanza, None),
         Some(user) => {
+            let lane = site.lanes.enter(user).await;
             if site.router.deliver(user, None, &stanza) == 0 {
                 keep_for_later(site, user, &stanza).await?;
             }
+            drop(lane);
             let address = format!("{}/rest", site.realm.user(sender));
             let sender = Sender {
                 user: sender,

@@ -7,6 +7,7 @@
 pub mod delivery;
 mod depth;
 mod iq;
+pub mod lanes;
 mod login;
 mod message;
 mod presence;

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use minidom::Element;
 use parking_lot::Mutex;
@@ -15,6 +15,9 @@ use tokio_util::sync::CancellationToken;
 use super::stanza::weight;
 use crate::protocol::address::UserId;
 use crate::protocol::xml::set_attribute;
+
+/// Numbers connections in the order they were made.
+static COUNT: AtomicU64 = AtomicU64::new(0);
 
 /// One bound connection.
 pub struct Connection {
@@ -27,6 +30,7 @@ pub struct Connection {
     /// Whether it asked for carbons.
     pub carbons: AtomicBool,
     available: AtomicBool,
+    since: u64,
     queue: mpsc::Sender<(Element, usize)>,
     queued_bytes: Arc<AtomicUsize>,
     max_queued_bytes: usize,
@@ -81,6 +85,7 @@ impl Connection {
             address,
             carbons: AtomicBool::new(false),
             available: AtomicBool::new(false),
+            since: COUNT.fetch_add(1, Ordering::Relaxed),
             queue: sender,
             queued_bytes: Arc::clone(&queued_bytes),
             max_queued_bytes: max_bytes,
@@ -243,6 +248,14 @@ impl Router {
         own.filter(|connection| connection.is_available())
             .cloned()
             .collect()
+    }
+
+    /// The user's other connections that take messages and were entered after this one, which
+    /// need not be entered any more.
+    pub fn newer_than(&self, connection: &Arc<Connection>) -> Vec<Arc<Connection>> {
+        let mut newer = self.available(connection.user);
+        newer.retain(|other| other.since > connection.since);
+        newer
     }
 
     /// Hands a stanza to a user: to one resource if it is there, else to all. Returns how many

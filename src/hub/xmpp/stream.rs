@@ -103,10 +103,12 @@ pub async fn serve<T: Transport>(site: Arc<Site>, mut transport: T, address: Opt
         malformed: 0,
     };
     let ending = stream.run(&mut transport).await;
+    let lane = site.lanes.enter(connection.user).await;
     let unsent = stream.into_unsent(ending);
     presence::gone(&site, &connection).await;
     tracing::info!(user = connection.user, ?ending, "disconnected");
     keep_unsent(&site, &connection, unsent).await;
+    drop(lane);
     transport.close(ending).await;
 }
 
@@ -115,6 +117,8 @@ struct Management {
     // `None` once the peer has shown that its count is not to be relied on.
     sent: Option<Outbound<Element>>,
     since_request: usize,
+    // Until `<enabled/>` is out, what is sent counts for neither side.
+    is_announced: bool,
 }
 
 impl Management {
@@ -125,7 +129,11 @@ impl Management {
             return false;
         };
         let mut has_text = false;
-        for element in batch.iter().filter(|element| counts(element)) {
+        for element in batch {
+            self.is_announced |= element.is("enabled", ns::SM);
+            if !self.is_announced || !counts(element) {
+                continue;
+            }
             let is_text = is_chat_text(element);
             has_text |= is_text;
             sent.sent(is_text.then(|| element.clone()));
@@ -298,6 +306,7 @@ impl Stream<'_> {
                     handled: 0,
                     sent: Some(Outbound::default()),
                     since_request: 0,
+                    is_announced: false,
                 });
             }
             ("enable", Some(_)) | ("resume", _) => {
@@ -385,8 +394,18 @@ fn is_chat_text(element: &Element) -> bool {
 
 async fn keep_unsent(site: &Site, connection: &Arc<Connection>, unsent: Vec<Element>) {
     let user = connection.user;
-    // Another connection of the user has had its own copy.
-    if unsent.is_empty() || site.router.is_online(user) {
+    if unsent.is_empty() {
+        return;
+    }
+    if site.router.is_online(user) {
+        // Connections older than this one have had their own copy. A newer one may be the same
+        // device come back before its old line was known to be dead; devices ignore a message
+        // they have seen.
+        for newer in site.router.newer_than(connection) {
+            unsent.iter().for_each(|element| {
+                newer.push(element.clone());
+            });
+        }
         return;
     }
     let (now, limit) = (site.now(), site.config.limits.offline_messages);

@@ -1,0 +1,153 @@
+//! Starting, the pages besides the API, TLS, stopping, and coming back.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use cubelet::config::hub::Secret;
+use cubelet::hub::{Clock, start_at};
+use serde_json::{Value, json};
+
+use crate::support::{Hub, dev_config};
+
+#[tokio::test]
+async fn the_database_outlives_the_process_and_scratch_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data");
+    let mut hub = Hub::start_with(|config| {
+        std::fs::remove_dir_all(&config.data_dir).unwrap();
+        config.data_dir = path.clone();
+        config.is_scratch = false;
+    })
+    .await;
+    let ann = hub.person("ann").await;
+    let fingerprint = hub.ready().ca_sha256.clone();
+    hub.running.stop().await;
+    let mut config = dev_config();
+    std::fs::remove_dir_all(&config.data_dir).unwrap();
+    config.data_dir = path;
+    config.is_scratch = false;
+    hub.running = start_at(config, hub.clock.clone()).await.unwrap();
+    assert_eq!(hub.ready().ca_sha256, fingerprint);
+    assert_eq!(hub.get(&ann, "/session").await.0, 200);
+    let scratch = Hub::start().await;
+    let data = scratch
+        .ready()
+        .ca
+        .parent()
+        .unwrap()
+        .parent()
+        .unwrap()
+        .to_owned();
+    assert!(data.exists());
+    scratch.running.stop().await;
+    assert!(!data.exists());
+}
+
+#[tokio::test]
+async fn https_serves_the_same_with_the_local_authoritys_certificate() {
+    let hub = Hub::start().await;
+    cubelet::base::tls::install_provider();
+    let pem = std::fs::read(&hub.ready().ca).unwrap();
+    let client = reqwest::Client::builder()
+        .tls_certs_only([reqwest::Certificate::from_pem(&pem).unwrap()])
+        .build()
+        .unwrap();
+    for host in ["127.0.0.1", "localhost"] {
+        let url = hub.ready().https.replace("127.0.0.1", host);
+        let response = client.get(format!("{url}/ca.pem")).send().await.unwrap();
+        assert_eq!(response.bytes().await.unwrap(), pem);
+    }
+    let stranger = reqwest::Client::new();
+    assert!(stranger.get(&hub.ready().https).send().await.is_err());
+}
+
+#[tokio::test]
+async fn the_phones_configuration_is_given_only_where_it_is_switched_on() {
+    for (is_on, status) in [(true, 200), (false, 404)] {
+        let hub = Hub::start_with(|config| config.phone_config = is_on).await;
+        let url = format!("{}/phone/config.json", hub.ready().api);
+        let response = reqwest::get(url).await.unwrap();
+        assert_eq!(response.status(), status);
+        let body: Value = response.json().await.unwrap();
+        if is_on {
+            assert_eq!(
+                body,
+                json!({"app_id": 1, "auth_key": "key", "chat": "127.0.0.1"})
+            );
+        } else {
+            assert!(!body.to_string().contains("\"key\""), "{body}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_taken_port_is_named_with_its_field() {
+    let hub = Hub::start().await;
+    let taken = hub.ready().xmpp_tls.parse().unwrap();
+    let mut config = dev_config();
+    config.listen.xmpp_tls = taken;
+    let Err(error) = start_at(config, Clock::system()).await else {
+        panic!("two hubs on one port")
+    };
+    assert!(error.to_string().contains("listen.xmpp_tls"), "{error}");
+}
+
+#[tokio::test]
+async fn a_stop_says_good_bye_to_streams() {
+    let hub = Hub::start().await;
+    let ann = hub.person("ann").await;
+    let mut chat = hub.chat(&ann).await;
+    let stopping = tokio::spawn(hub.running.stop());
+    let error = chat.until(|element| element.name() == "error").await;
+    assert_eq!(error.children().next().unwrap().name(), "system-shutdown");
+    while chat.try_next().await.is_some() {}
+    stopping.await.unwrap();
+}
+
+#[test]
+fn keys_never_show_in_a_debug_print() {
+    let mut config = dev_config();
+    config.admin_key = Some(Secret::new("very-secret"));
+    assert!(!format!("{config:?}").contains("very-secret"));
+    std::fs::remove_dir_all(&config.data_dir).unwrap();
+}
+
+#[test]
+fn the_program_prints_one_line_when_ready_and_ends_cleanly_on_sigterm() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_cubelet"))
+        .args(["hub", "--dev", "--ready-json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    stdout.read_line(&mut line).unwrap();
+    let ready: Value = serde_json::from_str(&line).unwrap();
+    for field in [
+        "api",
+        "https",
+        "chat",
+        "chat_url",
+        "xmpp_tls",
+        "ca",
+        "phone",
+        "auth_key",
+        "admin_key",
+    ] {
+        assert!(ready[field].is_string(), "{field} is missing in {ready}");
+    }
+    let pid = child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert!(child.wait().unwrap().success());
+    let mut rest = String::new();
+    std::io::Read::read_to_string(&mut stdout, &mut rest).unwrap();
+    assert_eq!(rest, "");
+    assert!(!std::path::Path::new(ready["ca"].as_str().unwrap()).exists());
+}

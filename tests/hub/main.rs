@@ -1,0 +1,13 @@
+//! The site server from outside: REST with plain HTTP, chat over WebSocket and TLS.
+#![cfg(feature = "hub")]
+// Clippy excuses test functions only; the helpers they share fail the same way.
+#![allow(clippy::unwrap_used)]
+
+mod chat;
+mod dialogs;
+mod groups;
+mod lifecycle;
+mod sessions;
+mod streams;
+mod support;
+mod users;

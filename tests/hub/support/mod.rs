@@ -1,0 +1,170 @@
+//! A hub of one's own per test, and a small chat client.
+
+pub mod client;
+
+use cubelet::config::hub::{HubConfig, Secret};
+use cubelet::hub::{Clock, Ready, RunningHub, start_at};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+pub use client::{Chat, body_of};
+
+/// A hub on free ports in a scratch folder.
+pub struct Hub {
+    pub running: RunningHub,
+    pub clock: Clock,
+    http: reqwest::Client,
+}
+
+/// Somebody with a session.
+#[derive(Clone, Debug)]
+pub struct Person {
+    pub id: u64,
+    pub token: String,
+}
+
+/// The start of every manual clock.
+pub const START: i64 = 1_795_352_816;
+
+pub fn dev_config() -> HubConfig {
+    HubConfig::dev(Secret::new("key"), Secret::new("admin-key")).unwrap()
+}
+
+impl Hub {
+    pub async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    pub async fn start_with(change: impl FnOnce(&mut HubConfig)) -> Self {
+        let mut config = dev_config();
+        change(&mut config);
+        let clock = Clock::manual(START);
+        let running = start_at(config, clock.clone()).await.unwrap();
+        Self {
+            running,
+            clock,
+            http: reqwest::Client::new(),
+        }
+    }
+
+    pub fn ready(&self) -> &Ready {
+        self.running.ready()
+    }
+
+    /// A request; the body comes back as JSON, or as a JSON string if it is none.
+    pub async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<Value>,
+    ) -> (u16, Value) {
+        let mut request = self
+            .http
+            .request(method, format!("{}{path}", self.ready().api));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        let text = response.text().await.unwrap();
+        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        (status, body)
+    }
+
+    pub async fn get(&self, person: &Person, path: &str) -> (u16, Value) {
+        self.call(Method::GET, path, &[("CB-Token", &person.token)], None)
+            .await
+    }
+
+    pub async fn post(&self, person: &Person, path: &str, body: Value) -> (u16, Value) {
+        self.call(
+            Method::POST,
+            path,
+            &[("CB-Token", &person.token)],
+            Some(body),
+        )
+        .await
+    }
+
+    pub async fn put(&self, person: &Person, path: &str, body: Value) -> (u16, Value) {
+        self.call(
+            Method::PUT,
+            path,
+            &[("CB-Token", &person.token)],
+            Some(body),
+        )
+        .await
+    }
+
+    pub async fn delete(&self, person: &Person, path: &str) -> (u16, Value) {
+        self.call(Method::DELETE, path, &[("CB-Token", &person.token)], None)
+            .await
+    }
+
+    pub async fn create_session(&self, user: Value) -> (u16, Value) {
+        let mut body = json!({"application_id": 1, "auth_key": "key"});
+        if !user.is_null() {
+            body["user"] = user;
+        }
+        self.call(Method::POST, "/session", &[], Some(body)).await
+    }
+
+    /// Signs up and logs in.
+    pub async fn person(&self, login: &str) -> Person {
+        let user =
+            json!({"login": login, "password": "password", "full_name": login.to_uppercase()});
+        let key = [("CB-AuthKey", "key")];
+        let body = Some(json!({"user": user}));
+        let (status, body) = self.call(Method::POST, "/users", &key, body).await;
+        assert_eq!(status, 201, "{body}");
+        self.log_in(login).await
+    }
+
+    pub async fn log_in(&self, login: &str) -> Person {
+        let (status, body) = self
+            .create_session(json!({"login": login, "password": "password"}))
+            .await;
+        assert_eq!(status, 201, "{body}");
+        Person {
+            id: body["session"]["user_id"].as_u64().unwrap(),
+            token: body["session"]["token"].as_str().unwrap().to_owned(),
+        }
+    }
+
+    pub fn jid(&self, person: &Person) -> String {
+        format!("{}-1@127.0.0.1", person.id)
+    }
+
+    pub fn room(&self, dialog: &str) -> String {
+        format!("1_{dialog}@muc.127.0.0.1")
+    }
+
+    /// A chat connection that has sent its presence.
+    pub async fn chat(&self, person: &Person) -> Chat {
+        let mut chat = self.bound(person).await;
+        chat.come_online().await;
+        chat
+    }
+
+    /// A chat connection that is bound and silent.
+    pub async fn bound(&self, person: &Person) -> Chat {
+        let mut chat = Chat::open_websocket(&self.ready().chat_url).await;
+        chat.log_in(&format!("{}-1", person.id), &person.token)
+            .await
+            .unwrap();
+        chat.bind(None).await;
+        chat
+    }
+
+    pub async fn group(&self, owner: &Person, others: &[&Person]) -> String {
+        let ids: Vec<u64> = others.iter().map(|person| person.id).collect();
+        let body = json!({"type": 2, "name": "G", "occupants_ids": ids});
+        let (status, body) = self.post(owner, "/chat/Dialog", body).await;
+        assert_eq!(status, 201, "{body}");
+        body["_id"].as_str().unwrap().to_owned()
+    }
+}

@@ -128,6 +128,7 @@ async function conversation(control, anna) {
     await control.state("chat", (chat) => chat.outbox === 0);
   });
   await check("the call goes on beside the conversation", async () => {
+    await phone.button("Hang up").waitFor();
     await phone.button("Back to the call").click();
     await phone.receivesMoreThan(await phone.received());
   });
@@ -152,7 +153,6 @@ async function hangUp(control) {
     assert.equal(ended.reason, "remote_hung_up");
     assert.ok(ended.duration_s > 0);
     await control.state("call", (call) => call.status === "idle");
-    await phone.call.waitFor({ state: "hidden" });
   });
 }
 
@@ -172,7 +172,6 @@ async function phoneCalls(control, anna) {
     const ended = await control.hear("event/call/ended");
     assert.equal(ended.reason, "hung_up");
     await control.state("call", (call) => call.status === "idle");
-    await phone.call.waitFor({ state: "hidden" });
   });
 }
 
@@ -183,10 +182,10 @@ async function declined(control) {
     await phone.button("Decline").click();
     const ended = await control.hear("event/call/ended");
     assert.equal(ended.reason, "remote_rejected");
+    assert.equal(await phone.ended(), "Declined");
     await control.state("call", (call) => call.status === "idle");
   });
   await check("the station declines the phone's call", async () => {
-    await phone.call.waitFor({ state: "hidden" });
     await phone.button("Call Front door").first().click();
     await control.hear("event/call/ringing", (event) => event.direction === "incoming");
     await control.command("reject");

@@ -79,7 +79,7 @@ async function one(control) {
   const stamps = await seen.jsonValue();
   const event = await control.hear("event/call/connected");
   await control.command("hangup");
-  await phone.call.waitFor({ state: "hidden" });
+  await phone.ended();
   await control.state("call", (call) => call.status === "idle");
   const since = (stamp) => (stamp === undefined ? null : Math.round((stamp - pressed) * 10) / 10);
   const stages = Object.fromEntries(STAGES.map((stage) => [stage, since(stamps[stage])]));

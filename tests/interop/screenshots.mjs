@@ -64,8 +64,8 @@ async function tour(size, options) {
     await shoot(phone, `${size}-mini`);
   }
   await station.hangUp();
-  await phone.ended();
   if (!all) return;
+  await phone.page.locator('[role=dialog][data-phase="ended"]').waitFor();
   await shoot(phone, `${size}-ended`);
   await phone.call.waitFor({ state: "hidden" });
   await converse(phone, size);

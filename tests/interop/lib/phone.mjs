@@ -72,10 +72,13 @@ export class Phone {
     await this.page.locator('[role=dialog][data-phase="connected"]').waitFor();
   }
 
-  /** Waits until the call says why it ended, and gives the words. */
+  /** Waits until the call says why it ended, takes it off the screen, and gives the words. */
   async ended() {
     await this.page.locator('[role=dialog][data-phase="ended"]').waitFor();
-    return await this.call.locator(".call-status").innerText();
+    const words = await this.call.locator(".call-status").innerText();
+    await this.button("Close").click();
+    await this.call.waitFor({ state: "hidden" });
+    return words;
   }
 
   /** What has been received so far in the newest call: decoded pictures, sound samples. */

@@ -39,6 +39,7 @@ export class CallView {
   #camera: HTMLButtonElement;
   #write: HTMLButtonElement;
   #hangUp: HTMLButtonElement;
+  #close: HTMLButtonElement;
   #expand: HTMLButtonElement;
   #fit: HTMLButtonElement;
   /** What the person chose, over what fits best. */
@@ -64,6 +65,7 @@ export class CallView {
     this.#mic = control("toggle", "mic", "Mute", () => calls.toggleMic());
     this.#camera = control("toggle", "camera", "Camera off", () => void calls.toggleCamera());
     this.#hangUp = control("decline", "phone", "Hang up", () => calls.hangUp());
+    this.#close = control("dismiss", "close", "Close", () => calls.dismiss());
     this.#write = control("toggle", "chat", "Message", () => {
       const peer = calls.current?.peer;
       if (peer === undefined) return;
@@ -118,6 +120,7 @@ export class CallView {
           this.#write,
           this.#hangUp,
           this.#answer,
+          this.#close,
         ),
       ),
     );
@@ -170,6 +173,9 @@ export class CallView {
       this.#answer.focus({ preventScroll: true });
     } else if (call.phase === "dialing" || call.phase === "connecting") {
       this.#hangUp.focus({ preventScroll: true });
+    } else if (call.phase === "ended" && this.element.contains(document.activeElement)) {
+      // The button that had the focus is gone.
+      this.#close.focus({ preventScroll: true });
     }
   }
 
@@ -226,6 +232,7 @@ export class CallView {
     this.#hangUp.hidden = ringing || over;
     this.#mic.hidden = this.#write.hidden = ringing || over;
     this.#camera.hidden = over;
+    this.#close.hidden = !over;
     const micOn = call.media?.micOn ?? true;
     const cameraOn = call.media ? call.media.cameraOn : call.cameraWished;
     toggle(this.#mic, micOn ? "mic" : "micOff", micOn ? "Mute" : "Unmute", !micOn);

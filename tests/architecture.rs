@@ -1,5 +1,8 @@
 //! Layers point down only, and the sans-IO layers stay free of IO (docs/design/architecture.md).
 
+// Helpers of a test may panic like the test itself.
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

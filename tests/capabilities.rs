@@ -1,5 +1,8 @@
 //! `docs/capabilities.md` tells the truth: every test it names exists.
 
+// Helpers of a test may panic like the test itself.
+#![allow(clippy::unwrap_used)]
+
 use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
@@ -45,7 +48,10 @@ fn functions(folder: &Path, found: &mut HashSet<String>) {
             }
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             let text = fs::read_to_string(&path).unwrap();
-            let names = text.split("fn ").skip(1).filter_map(|rest| rest.split('(').next());
+            let names = text
+                .split("fn ")
+                .skip(1)
+                .filter_map(|rest| rest.split('(').next());
             found.extend(names.map(str::to_owned));
         }
     }
@@ -59,7 +65,11 @@ fn every_named_test_exists() {
     functions(&root.join("tests"), &mut known);
     let missing: Vec<String> = rows()
         .into_iter()
-        .flat_map(|row| row.proofs.into_iter().map(move |proof| format!("{} {proof}", row.id)))
+        .flat_map(|row| {
+            row.proofs
+                .into_iter()
+                .map(move |proof| format!("{} {proof}", row.id))
+        })
         .filter(|line| !known.contains(line.split(' ').nth(1).unwrap()))
         .collect();
     assert!(missing.is_empty(), "no such test:\n{}", missing.join("\n"));
@@ -68,7 +78,11 @@ fn every_named_test_exists() {
 #[test]
 fn every_state_is_known_and_backed() {
     let rows = rows();
-    assert!(rows.len() >= 440, "only {} capabilities are listed", rows.len());
+    assert!(
+        rows.len() >= 440,
+        "only {} capabilities are listed",
+        rows.len()
+    );
     let ids: HashSet<&str> = rows.iter().map(|row| row.id.as_str()).collect();
     assert_eq!(ids.len(), rows.len(), "an ID is listed twice");
     for row in &rows {
@@ -79,6 +93,10 @@ fn every_state_is_known_and_backed() {
             "open" => true,
             other => panic!("{}: unknown state {other:?}", row.id),
         };
-        assert!(is_backed, "{}: {} without proof or reason", row.id, row.state);
+        assert!(
+            is_backed,
+            "{}: {} without proof or reason",
+            row.id, row.state
+        );
     }
 }

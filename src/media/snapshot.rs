@@ -11,13 +11,16 @@ use super::pipeline::{End, Pipeline};
 const LIMIT: gst::ClockTime = gst::ClockTime::from_seconds(5);
 
 /// Encodes on a thread made for it: pictures are rare, and the encoder's start-up blocks.
-pub(super) async fn encode_jpeg_on_own_thread(sample: gst::Sample) -> Result<Bytes, String> {
+pub(super) async fn encode_jpeg_on_own_thread(
+    sample: gst::Sample,
+    size: Size,
+) -> Result<Bytes, String> {
     let (done, result) = oneshot::channel();
     std::thread::Builder::new()
         .name("snapshot".into())
         .spawn(move || {
             // The asker may have gone away in the meantime.
-            let _ = done.send(encode_jpeg(&sample));
+            let _ = done.send(encode_jpeg(&sample, size));
         })
         .map_err(|error| error.to_string())?;
     result
@@ -25,13 +28,31 @@ pub(super) async fn encode_jpeg_on_own_thread(sample: gst::Sample) -> Result<Byt
         .unwrap_or_else(|_| Err("the encoder thread died".into()))
 }
 
+/// How large the JPEG is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Size {
+    /// As captured.
+    Full,
+    /// So many pixels wide, to be sent along with something else.
+    Thumbnail(u32),
+}
+
 /// Encodes here and now; blocks for some milliseconds.
-pub(super) fn encode_jpeg(sample: &gst::Sample) -> Result<Bytes, String> {
+pub(super) fn encode_jpeg(sample: &gst::Sample, size: Size) -> Result<Bytes, String> {
     let caps = sample.caps().ok_or("the picture has no format")?;
     let buffer = sample.buffer().ok_or("the sample holds no picture")?;
+    let (scaling, quality) = match size {
+        Size::Full => (String::new(), 85),
+        Size::Thumbnail(width) => {
+            let format = format!("video/x-raw,width={width},pixel-aspect-ratio=1/1");
+            (format!("! videoscale ! {format} "), 60)
+        }
+    };
     let pipeline = Pipeline::parse(
-        "appsrc name=in format=time ! videoconvert ! jpegenc quality=85 \
-         ! appsink name=out sync=false max-buffers=1",
+        &format!(
+            "appsrc name=in format=time {scaling}! videoconvert ! jpegenc quality={quality} \
+             ! appsink name=out sync=false max-buffers=1"
+        ),
         |end| {
             if let End::Failed(reason) = end {
                 tracing::debug!(reason, "JPEG encoding failed");

@@ -100,13 +100,11 @@ async fn play(arguments: &DemoArgs, folder: &Path) -> anyhow::Result<()> {
         told = Story::new(&remote, !arguments.json).run() => Some(told),
         () = signalled.cancelled() => None,
     };
-    if let Some(told) = &told {
-        if let Ok(figures) = told {
-            report(arguments, &stations, figures).await?;
-            if !arguments.once {
-                invite(hub.ready(), broker.port, &phone);
-                signalled.cancelled().await;
-            }
+    if let Some(Ok(figures)) = &told {
+        report(arguments, &stations, figures).await?;
+        if !arguments.once {
+            invite(hub.ready(), broker.port, &phone);
+            signalled.cancelled().await;
         }
     }
     drop(remote);

@@ -14,11 +14,21 @@ use crate::engine::mailbox::Slot;
 use crate::media::peer::{Peer, PeerError, PeerEvent, PeerSettings, PeerStats};
 use crate::media::{AudioFanout, VideoFanout};
 use crate::protocol::address::UserId;
-use crate::protocol::call_signal::{CallSignal, Candidate, SignalKind};
+use crate::protocol::call_signal::{CallSignal, CallType, Candidate, SignalKind};
 
 /// How long the first invitation waits for local candidates: host candidates come within a few
 /// milliseconds, and a callee that has them with the offer saves a round trip.
 const FIRST_CANDIDATES: Duration = Duration::from_millis(40);
+/// They come in one burst; so long after the last one the invitation goes out.
+const BURST: Duration = Duration::from_millis(5);
+/// How long the first invitation waits for the picture of who is at the door. A warm camera has
+/// it in less than the candidates take.
+const PICTURE_LIMIT: Duration = Duration::from_millis(120);
+/// Pixels: enough to know a face on a phone's screen.
+const PICTURE_WIDTH: u32 = 320;
+/// Bytes of JPEG beyond which the picture is left out: servers bound a stanza at 64 KiB, which
+/// the offer and base64 must fit into as well.
+const PICTURE_MAX: usize = 24 << 10;
 
 /// Something to do, in the order queued.
 pub(super) enum LegOperation {
@@ -65,6 +75,8 @@ pub(super) struct Outlet {
     pub envelope: CallSignal,
     /// Our name, told with the invitation.
     pub name: String,
+    /// Who is at the door, told with the invitation once taken.
+    pub picture: Option<String>,
 }
 
 impl Outlet {
@@ -78,9 +90,11 @@ impl Outlet {
         message.candidates = signal.candidates;
         message.user_info = signal.user_info;
         if kind == SignalKind::Call {
-            message
-                .user_info
-                .insert("name".to_owned(), self.name.clone());
+            let info = &mut message.user_info;
+            info.insert("name".to_owned(), self.name.clone());
+            if let Some(picture) = &self.picture {
+                info.insert("snapshot".to_owned(), picture.clone());
+            }
         }
         // A lost invitation is repeated, and the session's timers notice anything else.
         if let Err(error) = self.chat.client().signal(self.to, &message).await {
@@ -146,8 +160,9 @@ async fn run(
         video,
         audio,
         calls,
-        outlet,
+        mut outlet,
     } = parts;
+    let is_video = settings.call_type == CallType::Video;
     let tell = |news: LegNews| {
         // An absent actor has dropped its legs; the closed queue ends this one next.
         let _ = calls.tell(FromLeg {
@@ -156,7 +171,7 @@ async fn run(
         });
     };
     let (events, mut news) = mpsc::unbounded_channel();
-    let peer = match Peer::new(settings, video, audio, events).await {
+    let peer = match Peer::new(settings, video.clone(), audio, events).await {
         Ok(peer) => peer,
         Err(error) => {
             tracing::error!(call, %error, "cannot create the peer connection");
@@ -174,13 +189,19 @@ async fn run(
             },
             operation = queue.recv() => {
                 let Some(operation) = operation else { break };
-                let is_offer = matches!(operation, LegOperation::Offer);
-                if let Err(error) = perform(&peer, operation, &mut remote_offer, &outlet).await {
+                let result = if matches!(operation, LegOperation::Offer) {
+                    let offer = make_offer(&peer, &mut news, &tell);
+                    let (offered, taken) = tokio::join!(offer, async {
+                        if is_video { picture(&video).await } else { None }
+                    });
+                    outlet.picture = taken;
+                    offered.map(|()| tell(LegNews::OfferReady))
+                } else {
+                    perform(&peer, operation, &mut remote_offer, &outlet).await
+                };
+                if let Err(error) = result {
                     tracing::warn!(call, %error, "media cannot use this");
                     tell(LegNews::Unusable(error.to_string()));
-                } else if is_offer {
-                    forward_first_candidates(&mut news, &tell).await;
-                    tell(LegNews::OfferReady);
                 }
             }
         }
@@ -189,22 +210,39 @@ async fn run(
     peer.close().await;
 }
 
-/// Passes on the candidates that come at once, so that the invitation's SDP has them.
-async fn forward_first_candidates(
+/// Makes the offer and passes on the candidates that come at once, so that the invitation's SDP
+/// has them.
+async fn make_offer(
+    peer: &Peer,
     news: &mut mpsc::UnboundedReceiver<PeerEvent>,
     tell: &impl Fn(LegNews),
-) {
-    let wait = tokio::time::sleep(FIRST_CANDIDATES);
-    tokio::pin!(wait);
-    loop {
-        tokio::select! {
-            event = news.recv() => match event {
-                None => return,
-                Some(event) => tell(LegNews::Peer(event)),
-            },
-            () = &mut wait => return,
-        }
+) -> Result<(), PeerError> {
+    peer.create_offer().await?;
+    let last = tokio::time::Instant::now() + FIRST_CANDIDATES;
+    let mut deadline = last;
+    while let Ok(Some(event)) = tokio::time::timeout_at(deadline, news.recv()).await {
+        tell(LegNews::Peer(event));
+        deadline = last.min(tokio::time::Instant::now() + BURST);
     }
+    Ok(())
+}
+
+/// Who is at the door, as a `data:` URL the web phone shows while it rings.
+async fn picture(video: &VideoFanout) -> Option<String> {
+    let jpeg = match video.thumbnail(PICTURE_WIDTH, PICTURE_LIMIT).await {
+        Ok(jpeg) if jpeg.len() <= PICTURE_MAX => jpeg,
+        Ok(jpeg) => {
+            tracing::info!(bytes = jpeg.len(), "picture too large for the invitation");
+            return None;
+        }
+        Err(error) => {
+            tracing::info!(%error, "no picture for the invitation");
+            return None;
+        }
+    };
+    use base64::Engine as _;
+    let text = base64::engine::general_purpose::STANDARD.encode(jpeg);
+    Some(format!("data:image/jpeg;base64,{text}"))
 }
 
 async fn perform(
@@ -214,9 +252,7 @@ async fn perform(
     outlet: &Outlet,
 ) -> Result<(), PeerError> {
     match operation {
-        LegOperation::Offer => {
-            peer.create_offer().await?;
-        }
+        LegOperation::Offer => {} // made with the picture, before it comes here
         LegOperation::Send(signal) => outlet.send(signal, None).await,
         LegOperation::SendCall => {
             let sdp = peer.local_sdp().await;

@@ -91,6 +91,7 @@ impl Calls {
             to: peer,
             envelope,
             name: self.wiring.config.device.name.clone(),
+            picture: None,
         };
         let leg = Leg::start(LegParts {
             call: call.to_owned(),

@@ -154,11 +154,30 @@ impl VideoFanout {
     /// # Errors
     /// [`SnapshotError`]; a camera in trouble is reported at once, not after `timeout`.
     pub async fn snapshot(&self, timeout: Duration) -> Result<Bytes, SnapshotError> {
+        self.picture(timeout, snapshot::Size::Full).await
+    }
+
+    /// The current picture as a small JPEG, `width` pixels wide (16 to 1,920), as
+    /// [`VideoFanout::snapshot`] otherwise.
+    ///
+    /// # Errors
+    /// [`SnapshotError`].
+    pub async fn thumbnail(&self, width: u32, timeout: Duration) -> Result<Bytes, SnapshotError> {
+        let width = width.clamp(16, 1_920);
+        self.picture(timeout, snapshot::Size::Thumbnail(width))
+            .await
+    }
+
+    async fn picture(
+        &self,
+        timeout: Duration,
+        size: snapshot::Size,
+    ) -> Result<Bytes, SnapshotError> {
         let _hold = self.hold_capture();
         let sample = tokio::time::timeout(timeout, self.fresh_picture())
             .await
             .map_err(|_| self.why_no_picture(timeout))??;
-        snapshot::encode_jpeg_on_own_thread(sample)
+        snapshot::encode_jpeg_on_own_thread(sample, size)
             .await
             .map_err(SnapshotError::Encode)
     }

@@ -161,7 +161,7 @@ fn serve(hooks: &Hooks, received: &Receiver<Signal>) -> Option<String> {
             Ok(Signal::Failed(reason)) => return Some(reason),
             Ok(Signal::Picture(sample)) => {
                 if let Some(keep) = &hooks.picture {
-                    match snapshot::encode_jpeg(&sample) {
+                    match snapshot::encode_jpeg(&sample, snapshot::Size::Full) {
                         Ok(jpeg) => keep(jpeg),
                         Err(reason) => tracing::debug!(reason, "a picture was not kept"),
                     }

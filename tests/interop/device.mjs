@@ -76,6 +76,14 @@ async function bell(control, anna) {
     assert.equal(event.direction, "outgoing");
     assert.equal(event.peer, anna.id);
   });
+  await check("who is at the door is seen before answering", async () => {
+    // Shown only once the browser has decoded it.
+    const size = await phone.page.waitForFunction(() => {
+      const picture = document.querySelector("img.snapshot:not([hidden])");
+      return picture?.complete && picture.naturalWidth && [picture.naturalWidth, picture.naturalHeight];
+    });
+    assert.deepEqual(await size.jsonValue(), [320, 240]);
+  });
   await check("the phone answers and both sides are connected", async () => {
     await phone.button("Answer").click();
     await phone.connected();

@@ -1,8 +1,9 @@
 /**
  * The headline number: from the press of the bell to the visitor's picture on the phone.
  *
- * `CUBELET_BIN=… node first_picture.mjs [CALLS]` makes CALLS (20) calls on loopback and prints
- * one JSON object: p50, p95 and max of every stage in milliseconds since the MQTT `ring` was
+ * `CUBELET_BIN=… node first_picture.mjs [CALLS] [--peer]` makes CALLS (20) calls on loopback and
+ * prints one JSON object (with `--peer` the station is the vendor's SDK in a browser of its own,
+ * pressed by script, instead of the device): p50, p95 and max of every stage in milliseconds since the MQTT `ring` was
  * published, the stages of each call, and of the part the device answers for, from the accept.
  * All clocks are this machine's. The page answers by itself the moment the button appears, so
  * no person's reaction is measured.
@@ -12,9 +13,11 @@ import { launch } from "./lib/chromium.mjs";
 import { startDevice } from "./lib/device.mjs";
 import { signUp, startHub } from "./lib/hub.mjs";
 import { Phone } from "./lib/phone.mjs";
+import { Station } from "./lib/station.mjs";
 
 const DEVICE = "front-door";
-const calls = Number(process.argv[2] ?? 20);
+const calls = Number(process.argv.slice(2).find((argument) => !argument.startsWith("--")) ?? 20);
+const isPeer = process.argv.includes("--peer");
 const FIRST_FRAME_LIMIT_MS = 20_000;
 const STAGES = ["ringing", "answered", "accepted", "ice_connected", "dtls_connected", "first_packet", "first_frame"];
 const parts = [];
@@ -44,46 +47,60 @@ async function bench() {
     { login: `door-${tag}`, password: "door-password", full_name: "Front door" },
     { login: `anna-${tag}`, password: "anna-password", full_name: "Anna Weber" },
   ]);
-  const broker = await keep(startBroker());
-  const control = await keep(Control.connect(broker.port, DEVICE));
-  await keep(
-    startDevice({
-      ready: hub.ready,
-      user: door,
-      brokerPort: broker.port,
-      name: DEVICE,
-      ring: [anna.login],
-      allowed: [],
-    }),
-  );
+  const bell = await (isPeer ? sdkStation(hub, door, anna) : deviceStation(hub, door, anna));
   const browser = await keep(launch());
   await browser.context.addInitScript(watch);
   phone = await Phone.open(browser, hub.ready);
   await phone.signIn(anna);
   const marks = [];
   for (let call = 0; call < calls; call += 1) {
-    marks.push(await one(control));
+    marks.push(await one(bell));
     process.stderr.write(`call ${call + 1}/${calls}: ${JSON.stringify(marks.at(-1))}\n`);
   }
   const version = await browser.context.browser()?.version();
   return { calls, browser: version, stages: summary(marks), since_accept: sinceAccept(marks), each: marks };
 }
 
-async function one(control) {
+/** The device, pressed over MQTT. */
+async function deviceStation(hub, door, anna) {
+  const broker = await keep(startBroker());
+  const control = await keep(Control.connect(broker.port, DEVICE));
+  const settings = { ready: hub.ready, user: door, brokerPort: broker.port, name: DEVICE };
+  await keep(startDevice({ ...settings, ring: [anna.login], allowed: [] }));
+  return {
+    press: () => control.command("ring"),
+    connected: async () => (await control.hear("event/call/connected")).ts,
+    async hangUp() {
+      await control.command("hangup");
+      await control.state("call", (call) => call.status === "idle");
+    },
+  };
+}
+
+/** The vendor's SDK in a browser of its own, with the browser's fake camera and microphone. */
+async function sdkStation(hub, door, anna) {
+  const station = await keep(Station.start(hub.ready, door));
+  return {
+    press: () => station.ring(anna.id, "Front door", { withSnapshot: false }),
+    connected: async () => undefined,
+    hangUp: () => station.hangUp(),
+  };
+}
+
+async function one(bell) {
   await phone.page.evaluate(() => window.__newCall());
   const pressed = Date.now();
-  await control.command("ring");
+  await bell.press();
   const seen = await phone.page.waitForFunction(() => window.__marks.first_frame && window.__marks, undefined, {
     timeout: FIRST_FRAME_LIMIT_MS,
   });
   const stamps = await seen.jsonValue();
-  const event = await control.hear("event/call/connected");
-  await control.command("hangup");
+  const connected = await bell.connected();
+  await bell.hangUp();
   await phone.ended();
-  await control.state("call", (call) => call.status === "idle");
   const since = (stamp) => (stamp === undefined ? null : Math.round((stamp - pressed) * 10) / 10);
   const stages = Object.fromEntries(STAGES.map((stage) => [stage, since(stamps[stage])]));
-  return { ...stages, device_connected: since(event.ts) };
+  return { ...stages, device_connected: since(connected) };
 }
 
 function summary(marks) {

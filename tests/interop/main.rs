@@ -107,5 +107,5 @@ async fn two_web_phones_write_and_call_each_other_through_the_hub() {
 
 #[tokio::test]
 async fn a_device_and_a_web_phone_see_hear_write_and_open_the_door() {
-    passes("device.mjs", 16).await;
+    passes("device.mjs", 17).await;
 }

@@ -8,9 +8,9 @@ const READY_LIMIT_MS = 30_000;
 
 /**
  * Starts the device of a signed-up user. `ring` and `allowed` are logins: whom the bell calls,
- * and who may open the door.
+ * and who may open the door; `warm` keeps the camera ready between calls.
  */
-export async function startDevice({ ready, user, brokerPort, name, ring, allowed }) {
+export async function startDevice({ ready, user, brokerPort, name, ring, allowed, warm = true }) {
   const binary = process.env.CUBELET_DEVICE_BIN ?? process.env.CUBELET_BIN;
   if (!binary) throw new Error("CUBELET_BIN must name the cubelet binary");
   const home = await mkdtemp(join(tmpdir(), "cubelet-device-"));
@@ -18,7 +18,7 @@ export async function startDevice({ ready, user, brokerPort, name, ring, allowed
   await secret(join(home, "password"), user.password);
   await secret(join(home, "auth-key"), ready.auth_key);
   const file = join(home, "kiosk.toml");
-  await writeFile(file, config({ ready, user, brokerPort, name, ring, allowed }));
+  await writeFile(file, config({ ready, user, brokerPort, name, ring, allowed, warm }));
   const environment = { ...process.env, RUST_LOG: process.env.RUST_LOG ?? "info" };
   const child = new Child(name, binary, ["run", "--config", file, "--ready-json"], { env: environment });
   const isReady = (line) => {
@@ -27,6 +27,7 @@ export async function startDevice({ ready, user, brokerPort, name, ring, allowed
   };
   await child.line(child.stdout, isReady, READY_LIMIT_MS);
   return {
+    pid: child.pid,
     tail: () => child.tail(),
     async end() {
       await child.end();
@@ -35,7 +36,7 @@ export async function startDevice({ ready, user, brokerPort, name, ring, allowed
   };
 }
 
-function config({ ready, user, brokerPort, name, ring, allowed }) {
+function config({ ready, user, brokerPort, name, ring, allowed, warm }) {
   // A JSON string is a TOML string, and a JSON list of strings a TOML list.
   const toml = JSON.stringify;
   return `
@@ -55,6 +56,7 @@ password_file = "password"
 
 [camera]
 source = "test:ball"
+warm = ${warm}
 
 [audio]
 source = "test"

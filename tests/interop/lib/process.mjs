@@ -22,6 +22,10 @@ export class Child {
     for (const lines of [this.stdout, this.stderr]) lines.on("line", (line) => this.#keep(line));
   }
 
+  get pid() {
+    return this.#process.pid;
+  }
+
   /** The first line of `stream` for which `match` gives something, or an error that tells why not. */
   line(stream, match, limitMs) {
     return new Promise((resolve, reject) => {

@@ -33,9 +33,9 @@ use crate::media::VideoCodec;
 
 /// How often unanswered connectivity checks are repeated, and pairs considered for nomination.
 /// The library's 200 ms alone cost up to 400 ms of every start.
-const CHECK_INTERVAL: Duration = Duration::from_millis(25);
+const CHECK_INTERVAL: Duration = Duration::from_millis(10);
 /// Checks per pair before it is given up: 5 s, as the far side may still be getting ready.
-const CHECKS: u16 = 200;
+const CHECKS: u16 = 500;
 /// A direct path is worth a moment's wait, a relay the longer one.
 const REFLEXIVE_WAIT: Duration = Duration::from_millis(100);
 const RELAY_WAIT: Duration = Duration::from_millis(400);
@@ -58,6 +58,11 @@ pub(super) struct LocalTrack {
 pub(super) struct Media {
     pub(super) audio: bool,
     pub(super) video: Vec<VideoCodec>,
+    /// Whether DTLS begins here. It should, wherever the far side leaves us the choice: a browser
+    /// keeps a first flight that comes before it is ready, while the library drops one, to be
+    /// repeated 50 ms later. The role is for life, since a browser that re-offers refuses to have
+    /// it swapped; our answers to such offers must state the same.
+    pub(super) begins_dtls: bool,
 }
 
 pub(super) async fn connect(
@@ -91,7 +96,7 @@ pub(super) async fn connect(
     let link = PeerConnectionBuilder::new()
         .with_configuration(configuration.build())
         .with_media_engine(engine)
-        .with_setting_engine(setting_engine(settings).build())
+        .with_setting_engine(setting_engine(settings, media.begins_dtls).build())
         .with_interceptor_registry(registry)
         .with_handler(handler)
         .with_udp_addrs(addresses(settings))
@@ -141,7 +146,12 @@ async fn offer_every_codec(
     Ok(())
 }
 
-fn setting_engine(settings: &PeerSettings) -> SettingEngineBuilder {
+fn setting_engine(settings: &PeerSettings, begins_dtls: bool) -> SettingEngineBuilder {
+    let answers_as = if begins_dtls {
+        RTCDtlsRole::Client
+    } else {
+        RTCDtlsRole::Server
+    };
     let relay_wait = if settings.relay_only {
         Duration::ZERO
     } else {
@@ -153,10 +163,7 @@ fn setting_engine(settings: &PeerSettings) -> SettingEngineBuilder {
         // peer-reflexive candidates.
         .with_multicast_dns_mode(rtc::ice::mdns::MulticastDnsMode::Disabled)
         .with_include_loopback_candidate(true)
-        // Always the server when answering: a browser that re-offers refuses to have its role
-        // swapped. It also means that DTLS begins on the side that learns last of the selected
-        // pair, so that its first flight is not dropped and repeated only a second later.
-        .with_answering_dtls_role(RTCDtlsRole::Server)
+        .with_answering_dtls_role(answers_as)
         .with_ice_connection_attempts(Some(CHECK_INTERVAL), Some(CHECKS))
         .with_host_acceptance_min_wait(Some(Duration::ZERO))
         // A check often arrives before the candidate it comes from has been signalled; such a

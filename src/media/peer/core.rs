@@ -73,8 +73,12 @@ impl Core {
                 CallType::Video => vec![preferred, preferred.other()],
                 CallType::Audio => Vec::new(),
             };
-            self.connect(&mut negotiation, Media { audio: true, video })
-                .await?;
+            let media = Media {
+                audio: true,
+                video,
+                begins_dtls: true,
+            };
+            self.connect(&mut negotiation, media).await?;
         }
         let link = negotiation.link()?;
         if restart {
@@ -90,7 +94,12 @@ impl Core {
             .await
             .map_err(refused("setting the offer"))?;
         negotiation.offered = true;
-        Ok(offer.sdp)
+        // A restart keeps the roles that were agreed.
+        Ok(if restart {
+            offer.sdp
+        } else {
+            sdp::with_dtls_begun_here(&offer.sdp)
+        })
     }
 
     pub(super) async fn accept_offer(&self, sdp: &str) -> Result<String, PeerError> {
@@ -141,11 +150,12 @@ impl Core {
     pub(super) async fn local_sdp(&self) -> Option<String> {
         let negotiation = self.negotiation.lock().await;
         let connection = negotiation.connection.as_ref()?;
-        connection
-            .link
-            .local_description()
-            .await
-            .map(|description| description.sdp)
+        let description = connection.link.local_description().await?;
+        Some(if negotiation.has_remote {
+            description.sdp
+        } else {
+            sdp::with_dtls_begun_here(&description.sdp)
+        })
     }
 
     pub(super) async fn add_candidates(&self, candidates: Vec<Candidate>) {
@@ -198,7 +208,11 @@ impl Core {
         if !audio && video.is_empty() {
             return Err(SdpError::NoCodec("video").into());
         }
-        Ok(Media { audio, video })
+        Ok(Media {
+            audio,
+            video,
+            begins_dtls: !offered.begins_dtls,
+        })
     }
 
     async fn connect(&self, negotiation: &mut Negotiation, media: Media) -> Result<(), PeerError> {

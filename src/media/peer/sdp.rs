@@ -75,6 +75,8 @@ pub(super) struct Section<C> {
 pub(super) struct Description {
     pub(super) audio: Option<Section<()>>,
     pub(super) video: Option<Section<VideoCodec>>,
+    /// Whether the far side insists on beginning DTLS (`a=setup:active`, RFC 8842 §5.2).
+    pub(super) begins_dtls: bool,
 }
 
 /// Reads a description. Rejected (port 0) sections count as absent.
@@ -114,7 +116,17 @@ pub(super) fn read(sdp: &str) -> Result<Description, SdpError> {
         });
         section.with(codecs)
     });
-    Ok(Description { audio, video })
+    let begins_dtls = raw.iter().any(|section| section.begins_dtls);
+    Ok(Description {
+        audio,
+        video,
+        begins_dtls,
+    })
+}
+
+/// Our offer, stating that DTLS begins here instead of leaving the choice to the answerer.
+pub(super) fn with_dtls_begun_here(sdp: &str) -> String {
+    sdp.replace("a=setup:actpass", "a=setup:active")
 }
 
 /// Lines end in CRLF (RFC 8866 §9); XML on the way may have made it LF.
@@ -145,6 +157,7 @@ struct RawSection<'a> {
     payload_types: Vec<u8>,
     direction: Direction,
     attributes: Vec<&'a str>,
+    begins_dtls: bool,
     names: BTreeMap<u8, &'a str>,
     formats: BTreeMap<u8, &'a str>,
 }
@@ -188,6 +201,7 @@ fn split(sdp: &str) -> Result<Vec<RawSection<'_>>, SdpError> {
             receive: true,
         },
         attributes: Vec::new(),
+        begins_dtls: false,
         names: BTreeMap::new(),
         formats: BTreeMap::new(),
     }];
@@ -240,6 +254,7 @@ fn media_line(value: &str, direction: Direction) -> Option<RawSection<'_>> {
         payload_types: words.filter_map(|word| word.parse().ok()).collect(),
         direction,
         attributes: Vec::new(),
+        begins_dtls: false,
         names: BTreeMap::new(),
         formats: BTreeMap::new(),
     })
@@ -248,6 +263,7 @@ fn media_line(value: &str, direction: Direction) -> Option<RawSection<'_>> {
 fn attribute<'a>(section: &mut RawSection<'a>, text: &'a str) {
     let (name, value) = text.split_once(':').unwrap_or((text, ""));
     section.attributes.push(name);
+    section.begins_dtls |= name == "setup" && value.trim() == "active";
     let numbered = || {
         let (number, rest) = value.split_once(' ')?;
         Some((number.parse::<u8>().ok()?, rest))

@@ -3,6 +3,7 @@
 //! Invariant: nothing here knows about ConnectyCube, XMPP, media or MQTT.
 //! Must not enter: protocol types, configuration, anything with a socket.
 
+pub mod allocator;
 pub mod backoff;
 pub mod object_id;
 pub mod shutdown;

@@ -16,7 +16,8 @@ pub struct ConfigArgs {
 
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
-    /// Checks a device's configuration file and the files it names, and lists every mistake as
+    /// Checks a device's or a hub's configuration file and the files it names, and lists every
+    /// mistake as
     /// FILE:LINE:COLUMN: FIELD: RULE. Exit status 0 if there is none, else 1.
     Check {
         /// The file, such as /etc/cubelet/kiosk.toml.
@@ -27,6 +28,19 @@ enum ConfigCommand {
 /// Runs `cubelet config`. Mistakes and warnings go to stderr, `OK` to stdout.
 pub fn run(args: ConfigArgs) -> ExitCode {
     let ConfigCommand::Check { file } = args.command;
+    #[cfg(feature = "hub")]
+    if is_for_a_hub(&file) {
+        return match crate::config::hub::HubConfig::load(&file) {
+            Ok(_) => {
+                println!("OK");
+                ExitCode::SUCCESS
+            }
+            Err(errors) => {
+                eprintln!("{errors}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     let report = check_device(&file, &Surroundings::of_process());
     for warning in &report.warnings {
         eprintln!("{warning}");
@@ -41,4 +55,13 @@ pub fn run(args: ConfigArgs) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// A hub's file has its data folder at the top level, where a device's has only sections.
+#[cfg(feature = "hub")]
+fn is_for_a_hub(file: &std::path::Path) -> bool {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    text.lines()
+        .take_while(|line| !line.trim_start().starts_with('['))
+        .any(|line| line.trim_start().starts_with("data_dir"))
 }

@@ -28,6 +28,7 @@ pub struct RunArgs {
 /// When the configuration is wrong or the device cannot be started; never because the network,
 /// the hub or the broker is away.
 pub fn run(arguments: RunArgs) -> anyhow::Result<()> {
+    crate::base::allocator::tune_for_small_boards();
     let config = crate::config::load_device(&arguments.config)?;
     // Signals, the ready line and systemd are all this runtime serves; the device has its own.
     let runtime = tokio::runtime::Builder::new_current_thread()

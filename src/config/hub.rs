@@ -1,33 +1,13 @@
 //! `hub.toml`: the site server's configuration. `configs/hub.toml` is the annotated example.
 
-use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-/// A text that must not appear in logs or errors.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Wraps a credential.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The credential itself.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(secret)")
-    }
-}
+use super::load::{Check, Validate};
+pub use super::secret::Secret;
+use super::{ConfigErrors, load};
 
 /// Everything the hub needs to know.
 #[derive(Clone, Debug, Deserialize)]
@@ -172,22 +152,9 @@ fn yes() -> bool {
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum HubConfigError {
-    /// A file cannot be read.
-    #[error("cannot read {path}: {source}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The file is no TOML of this shape.
-    #[error("{path}: {message}")]
-    Syntax {
-        /// The file.
-        path: PathBuf,
-        /// Line, field and fault.
-        message: String,
-    },
+    /// The file has mistakes; each with its place.
+    #[error(transparent)]
+    File(#[from] ConfigErrors),
     /// Fields contradict each other or the rules; all faults at once.
     #[error("{}", .0.join("\n"))]
     Rules(Vec<String>),
@@ -202,30 +169,15 @@ impl HubConfig {
     /// # Errors
     /// [`HubConfigError`] with every broken rule.
     pub fn load(path: &Path) -> Result<Self, HubConfigError> {
-        let text = read(path)?;
-        let mut config: Self = toml::from_str(&text).map_err(|error| HubConfigError::Syntax {
-            path: path.to_owned(),
-            message: error.to_string(),
-        })?;
-        let mut faults = config.faults();
+        let mut config: Self = load(path)?;
         if let Some(file) = &config.admin_key_file {
-            if let Some(fault) = readable_by_others(file) {
-                faults.push(fault);
-            }
-            let key = read(file)?.trim().to_owned();
-            if key.len() < 16 {
-                faults.push(format!(
-                    "{}: the key has fewer than 16 characters",
-                    file.display()
-                ));
-            }
-            config.admin_key = Some(Secret::new(key));
+            // Paths are relative to the file that names them, as in a device's file.
+            let file = path.parent().unwrap_or(Path::new("")).join(file);
+            let key = super::secret::read_file(&file)
+                .map_err(|rule| HubConfigError::Rules(vec![format!("admin_key_file: {rule}")]))?;
+            config.admin_key = Some(key);
         }
-        if faults.is_empty() {
-            Ok(config)
-        } else {
-            Err(HubConfigError::Rules(faults))
-        }
+        Ok(config)
     }
 
     /// No configuration: loopback, free ports, a scratch folder, and keys made up by the caller.
@@ -270,7 +222,7 @@ impl HubConfig {
         if self.app_id == 0 {
             faults.push("app_id: must be at least 1".to_owned());
         }
-        if self.auth_key.reveal().is_empty() {
+        if self.auth_key.expose().is_empty() {
             faults.push("auth_key: must not be empty".to_owned());
         }
         if self.names.is_empty() {
@@ -312,23 +264,23 @@ impl HubConfig {
     }
 }
 
-fn read(path: &Path) -> Result<String, HubConfigError> {
-    std::fs::read_to_string(path).map_err(|source| HubConfigError::Read {
-        path: path.to_owned(),
-        source,
-    })
-}
+/// Characters of an administration key that cannot be guessed.
+const ADMIN_KEY_MIN: usize = 16;
 
-fn readable_by_others(path: &Path) -> Option<String> {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = path.metadata().ok()?.permissions().mode();
-    (mode & 0o077 != 0).then(|| {
-        format!(
-            "{}: mode {:o} lets others read it; chmod 600",
-            path.display(),
-            mode & 0o777
-        )
-    })
+impl Validate for HubConfig {
+    fn validate(&self, check: &mut Check<'_>) {
+        for fault in self.faults() {
+            let (field, rule) = fault.split_once(": ").unwrap_or(("", &fault));
+            check.fail(field, rule);
+        }
+        if let Some(file) = &self.admin_key_file
+            && let Some(key) = check.secret_file("admin_key_file", file)
+            && key.expose().len() < ADMIN_KEY_MIN
+        {
+            let rule = format!("the key has fewer than {ADMIN_KEY_MIN} characters");
+            check.fail("admin_key_file", rule);
+        }
+    }
 }
 
 fn scratch_folder() -> std::io::Result<PathBuf> {

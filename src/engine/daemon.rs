@@ -20,6 +20,7 @@ use super::event::Event;
 use super::gallery::Gallery;
 use super::session::Session;
 use super::state::DeviceState;
+use super::storage::Storage;
 use super::supervisor::{ChildSpec, Supervisor};
 use super::wiring::{Slots, Wiring};
 use crate::base::tls::TlsError;
@@ -249,9 +250,13 @@ impl Parts {
 fn own_actors(wiring: &Wiring) -> Vec<ChildSpec> {
     let slots = wiring.slots.clone();
     let give = || wiring.clone();
-    let (session, chat, calls) = (give(), give(), give());
+    let (store, session, chat, calls) = (give(), give(), give(), give());
     let (camera, audio, door) = (give(), give(), give());
     vec![
+        // First, so that it is stopped last: everybody else writes into it.
+        ChildSpec::new("store", slots.storage, move |life| {
+            Storage::new(life, store.clone())
+        }),
         ChildSpec::new("session", slots.session, move |life| {
             Session::new(life, session.clone())
         }),

@@ -21,6 +21,7 @@ pub mod mailbox;
 mod media_settings;
 pub mod session;
 pub mod state;
+pub mod storage;
 pub mod supervised;
 pub mod supervisor;
 pub mod wiring;

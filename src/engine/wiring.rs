@@ -14,6 +14,7 @@ use super::door::Door;
 use super::gallery::Gallery;
 use super::mailbox::Slot;
 use super::session::Session;
+use super::storage::Storage;
 use crate::config::DeviceConfig;
 use crate::media::{AudioFanout, VideoFanout};
 use crate::protocol::address::{Realm, UserId};
@@ -54,6 +55,8 @@ pub struct Wiring {
 /// The present incarnation of each actor.
 #[derive(Clone, Default)]
 pub struct Slots {
+    /// The store's thread.
+    pub storage: Slot<Storage>,
     /// Session and its renewal.
     pub session: Slot<Session>,
     /// The chat connection.

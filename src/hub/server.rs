@@ -326,13 +326,13 @@ fn describe(
         ca_sha256: authority.fingerprint.clone(),
         phone: format!("http://{http}/phone"),
         app_id: config.app_id,
-        auth_key: config.auth_key.reveal().to_owned(),
+        auth_key: config.auth_key.expose().to_owned(),
         // A key the operator keeps in a file is not repeated on stdout.
         admin_key: config
             .admin_key
             .as_ref()
             .filter(|_| config.admin_key_file.is_none())
-            .map(|key| key.reveal().to_owned()),
+            .map(|key| key.expose().to_owned()),
     }
 }
 

@@ -76,7 +76,7 @@ pub async fn phone_config(site: Data<Site>) -> HttpResponse {
         .insert_header((header::CACHE_CONTROL, "no-cache"))
         .json(json!({
             "app_id": site.config.app_id,
-            "auth_key": site.config.auth_key.reveal(),
+            "auth_key": site.config.auth_key.expose(),
             "chat": site.realm.chat_host,
         }))
 }

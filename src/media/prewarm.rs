@@ -80,6 +80,8 @@ fn run(codecs: &[VideoCodec]) -> PrewarmReport {
             trouble.push(format!("{what}: {reason}"));
         }
     }
+    // The encoders and decoders tried are gone; what they used should be too.
+    crate::base::allocator::trim();
     let report = PrewarmReport {
         encoders,
         decoders,

@@ -16,6 +16,7 @@ mod users;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use parking_lot::RwLock;
 use tokio::sync::{mpsc, oneshot};
 
 use database::{Database, Durability};
@@ -37,8 +38,10 @@ type Job = Box<dyn FnOnce(&mut Database) + Send>;
 /// requests already accepted.
 #[derive(Clone)]
 pub struct Store {
-    jobs: mpsc::Sender<Job>,
+    // None between `close` and `reopen`.
+    jobs: Arc<RwLock<Option<mpsc::Sender<Job>>>>,
     file: Arc<PathBuf>,
+    max_bytes: u64,
 }
 
 impl std::fmt::Debug for Store {
@@ -65,7 +68,38 @@ impl Store {
     /// # Errors
     /// As [`Store::open`].
     pub fn open_bounded(file: &Path, max_bytes: u64) -> Result<Self, StoreError> {
-        Self::start(Database::open(file, max_bytes)?)
+        let database = Database::open(file, max_bytes)?;
+        let file = Arc::new(database.file.clone());
+        let jobs = Arc::new(RwLock::new(Some(start(database)?)));
+        Ok(Self {
+            jobs,
+            file,
+            max_bytes,
+        })
+    }
+
+    /// Whether there is a thread that serves requests.
+    pub fn is_open(&self) -> bool {
+        self.jobs
+            .read()
+            .as_ref()
+            .is_some_and(|jobs| !jobs.is_closed())
+    }
+
+    /// Ends the thread after the requests already accepted. Every handle answers
+    /// [`StoreError::Closed`] until [`Store::reopen`].
+    pub fn close(&self) {
+        *self.jobs.write() = None;
+    }
+
+    /// Starts a new thread on the same file, for all handles. Blocks like [`Store::open`].
+    ///
+    /// # Errors
+    /// As [`Store::open`]; the store stays closed.
+    pub fn reopen(&self) -> Result<(), StoreError> {
+        let jobs = start(Database::open(&self.file, self.max_bytes)?)?;
+        *self.jobs.write() = Some(jobs);
+        Ok(())
     }
 
     /// A store without a file, gone with its last handle.
@@ -73,24 +107,14 @@ impl Store {
     /// # Errors
     /// When SQLite cannot allocate.
     pub fn in_memory() -> Result<Self, StoreError> {
-        Self::start(Database::in_memory()?)
-    }
-
-    fn start(mut database: Database) -> Result<Self, StoreError> {
+        let database = Database::in_memory()?;
         let file = Arc::new(database.file.clone());
-        let (jobs, mut waiting) = mpsc::channel::<Job>(QUEUE);
-        std::thread::Builder::new()
-            .name("store".into())
-            .spawn(move || {
-                while let Some(job) = waiting.blocking_recv() {
-                    job(&mut database);
-                }
-            })
-            .map_err(|error| StoreError::Io {
-                file: (*file).clone(),
-                reason: format!("its thread did not start: {error}"),
-            })?;
-        Ok(Self { jobs, file })
+        let jobs = Arc::new(RwLock::new(Some(start(database)?)));
+        Ok(Self {
+            jobs,
+            file,
+            max_bytes: DEFAULT_MAX_BYTES,
+        })
     }
 
     /// Runs `work` in one transaction on the store's thread.
@@ -109,9 +133,28 @@ impl Store {
             // A caller that gave up waiting does not undo the work.
             let _ = answer.send(outcome);
         });
-        self.jobs.send(job).await.map_err(|_| closed())?;
+        let jobs = self.jobs.read().clone().ok_or_else(closed)?;
+        jobs.send(job).await.map_err(|_| closed())?;
         answered.await.map_err(|_| closed())?
     }
+}
+
+/// Starts the thread that serves one database.
+fn start(mut database: Database) -> Result<mpsc::Sender<Job>, StoreError> {
+    let file = database.file.clone();
+    let (jobs, mut waiting) = mpsc::channel::<Job>(QUEUE);
+    std::thread::Builder::new()
+        .name("store".into())
+        .spawn(move || {
+            while let Some(job) = waiting.blocking_recv() {
+                job(&mut database);
+            }
+        })
+        .map_err(|error| StoreError::Io {
+            file,
+            reason: format!("its thread did not start: {error}"),
+        })?;
+    Ok(jobs)
 }
 
 fn transact<T>(

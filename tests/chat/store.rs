@@ -284,3 +284,18 @@ async fn a_setting_is_replaced_and_removed() {
     store.set_setting("volume", None).await.unwrap();
     assert_eq!(store.setting("volume").await.unwrap(), None);
 }
+
+#[tokio::test]
+async fn a_closed_store_refuses_and_has_everything_again_when_reopened() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("device.db")).unwrap();
+    let other_handle = store.clone();
+    store.set_setting("volume", Some("3")).await.unwrap();
+    store.close();
+    assert!(!other_handle.is_open());
+    let refused = other_handle.setting("volume").await.unwrap_err();
+    assert!(matches!(refused, StoreError::Closed { .. }), "{refused}");
+    other_handle.reopen().unwrap();
+    let kept = store.setting("volume").await.unwrap();
+    assert_eq!(kept.as_deref(), Some("3"));
+}

@@ -373,3 +373,39 @@ fn config_check_succeeds_only_on_a_right_file() {
     let wrong = exit_code(&fixture.write("[device]\n"));
     assert_eq!(shown(wrong), shown(ExitCode::FAILURE));
 }
+
+#[test]
+fn a_hubs_file_is_checked_with_place_and_field_of_every_mistake() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("hub.toml");
+    let text = "data_dir = '/tmp/x'\napp_id = 'seven'\nauth_key = 'k'\nguestz = true\n\
+                admin_key_file = 'missing'\n[listen]\nhttp = '0.0.0.0:80'\n";
+    std::fs::write(&file, text).unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_cubelet"))
+        .args(["config", "check"])
+        .arg(&file)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for wanted in ["hub.toml:2:", "app_id", "hub.toml:4:", "guestz"] {
+        assert!(said.contains(wanted), "{wanted} is missing in:\n{said}");
+    }
+    let good = "data_dir = '/tmp/x'\napp_id = 7\nauth_key = 'k'\n[listen]\nhttp = '0.0.0.0:80'\n\
+                [limits]\nconnections = 0\n";
+    std::fs::write(&file, good).unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_cubelet"))
+        .args(["config", "check"])
+        .arg(&file)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    for wanted in [
+        "hub.toml:5:",
+        "listen.http",
+        "hub.toml:7:",
+        "limits.connections",
+    ] {
+        assert!(said.contains(wanted), "{wanted} is missing in:\n{said}");
+    }
+}

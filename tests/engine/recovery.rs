@@ -3,7 +3,7 @@
 use cubelet::engine::command::{Command, ErrorCode};
 use cubelet::engine::state::{CallStatus, ChatStatus};
 
-use crate::site::{Site, Station, door_and_indoor, talk};
+use crate::site::{Site, Station, door_and_indoor, talk, user};
 
 async fn kill(station: &mut Station, actor: &str) {
     station
@@ -38,7 +38,7 @@ async fn a_call_outlives_the_death_of_every_actor_but_its_own() {
     let site = Site::start().await;
     let (mut door, mut indoor) = door_and_indoor(&site).await;
     talk(&mut door, &mut indoor).await;
-    for actor in ["session", "chat", "camera", "audio", "door"] {
+    for actor in ["store", "session", "chat", "camera", "audio", "door"] {
         kill(&mut door, actor).await;
         goes_on(&mut indoor).await;
         goes_on(&mut door).await;
@@ -48,7 +48,13 @@ async fn a_call_outlives_the_death_of_every_actor_but_its_own() {
             "after {actor}"
         );
     }
-    // The chat that came back carries signals again.
+    // The store that came back keeps messages again, the chat that came back carries signals.
+    let send = Command::Send {
+        to: Some(user("indoor")),
+        dialog: None,
+        text: "still here".into(),
+    };
+    door.command(send).await.expect("stored");
     door.reaches("online", |state| state.chat.status == ChatStatus::Online)
         .await;
     door.command(Command::Hangup).await.expect("hung up");

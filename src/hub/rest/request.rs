@@ -72,7 +72,7 @@ impl Request {
 
     /// Whether the header has the application's key.
     pub fn has_auth_key(&self) -> bool {
-        let expected = self.site.config.auth_key.reveal();
+        let expected = self.site.config.auth_key.expose();
         self.auth_key
             .as_deref()
             .is_some_and(|given| secret::same(given, expected))
@@ -84,7 +84,7 @@ impl Request {
         let given = self.admin_key.as_deref();
         given
             .zip(expected)
-            .is_some_and(|(given, expected)| secret::same(given, expected.reveal()))
+            .is_some_and(|(given, expected)| secret::same(given, expected.expose()))
     }
 
     /// The live session of the token.

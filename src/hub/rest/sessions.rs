@@ -20,7 +20,7 @@ pub async fn create(request: &Request) -> Answer {
     let params = &request.params;
     let key = params.text("auth_key").unwrap_or_default();
     let is_app = params.number("application_id") == i64::try_from(config.app_id).ok();
-    if !is_app || !secret::same(&key, config.auth_key.reveal()) {
+    if !is_app || !secret::same(&key, config.auth_key.expose()) {
         return Err(ApiError::unauthorized(
             "Unknown application_id or wrong auth_key",
         ));

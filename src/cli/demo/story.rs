@@ -128,14 +128,14 @@ impl<'a> Story<'a> {
         figures.ring_ms = at.duration_since(pressed).as_millis() as u64;
         let late = figures.ring_ms;
         self.tell(&format!(
-            "indoor station: the door (user {peer}) is calling, {late} ms after the press"
+            "the indoor station rings, {late} ms after the press: the door (user {peer}) is calling"
         ));
         Ok(())
     }
 
     async fn talk(&mut self, figures: &mut Figures) -> anyhow::Result<()> {
         let answered = Instant::now();
-        self.tell("indoor station answers");
+        self.tell("the indoor station answers");
         self.command(INDOOR, "answer", json!({})).await?;
         let (mut door, mut indoor) = (None, None);
         self.hear("both sides see each other", |message| {
@@ -151,7 +151,7 @@ impl<'a> Story<'a> {
         .map(|both| figures.first_frame_ms = both)?;
         let (at_door, at_indoor) = figures.first_frame_ms;
         self.tell(&format!(
-            "first picture: indoor sees the door after {at_indoor} ms, the door sees indoor after {at_door} ms"
+            "they see each other: inside after {at_indoor} ms, at the door after {at_door} ms"
         ));
         let (mut door, mut indoor) = (None, None);
         self.hear("picture and sound flow both ways", |message| {
@@ -177,7 +177,7 @@ impl<'a> Story<'a> {
         })?;
         let ((door, indoor), (door_ms, indoor_ms)) = (figures.frames, figures.audio_ms);
         self.tell(&format!(
-            "picture and sound both ways: door {door} frames, {door_ms} ms of sound; indoor {indoor} frames, {indoor_ms} ms"
+            "and hear each other: {door} pictures and {door_ms} ms of sound at the door, {indoor} and {indoor_ms} ms inside"
         ));
         Ok(())
     }
@@ -208,16 +208,17 @@ impl<'a> Story<'a> {
         )
         .await?;
         figures.messages += 1;
-        self.tell("indoor has it; the door hears: delivered, read");
+        self.tell("it is there; the door hears: delivered, read");
         Ok(())
     }
 
     async fn open(&mut self, figures: &mut Figures) -> anyhow::Result<()> {
-        self.tell("indoor station opens the door");
+        self.tell("the indoor station opens the door");
         self.command(INDOOR, "unlock", json!({})).await?;
         let by = self
             .hear("the door is unlocked", |message| {
-                (message.topic == "door/event/door/unlocked").then(|| message.json()["by"].clone())
+                (message.topic == "door/event/door/unlocked")
+                    .then(|| message.json()["by"].as_str().unwrap_or_default().to_owned())
             })
             .await?;
         figures.unlocked = true;
@@ -243,7 +244,9 @@ impl<'a> Story<'a> {
                 Some((door.clone()?, indoor.clone()?))
             })
             .await?;
-        self.tell(&format!("the call is over: indoor {indoor}, door {door}"));
+        self.tell(&format!(
+            "the call is over; why: {indoor} inside, {door} at the door"
+        ));
         Ok(())
     }
 }

@@ -33,15 +33,13 @@ pub enum EndReason {
     ConnectFailed,
     /// An offer, an answer or a device could not be used.
     MediaFailed,
-    /// The chat connection was not there to carry the invitation.
-    Offline,
     /// A part of this program failed.
     Internal,
     /// The device is shutting down.
     Shutdown,
 }
 
-const NAMES: [(EndReason, &str); 16] = [
+const NAMES: [(EndReason, &str); 15] = [
     (EndReason::HungUp, "hung_up"),
     (EndReason::RemoteHungUp, "remote_hung_up"),
     (EndReason::Rejected, "rejected"),
@@ -55,7 +53,6 @@ const NAMES: [(EndReason, &str); 16] = [
     (EndReason::ConnectionLost, "connection_lost"),
     (EndReason::ConnectFailed, "connect_failed"),
     (EndReason::MediaFailed, "media_failed"),
-    (EndReason::Offline, "offline"),
     (EndReason::Internal, "internal"),
     (EndReason::Shutdown, "shutdown"),
 ];

@@ -134,19 +134,7 @@ impl Session {
         call_type: CallType,
         timers: Timers,
     ) -> Self {
-        Self {
-            id,
-            role: Role::Caller,
-            peer,
-            call_type,
-            phase: Phase::Preparing,
-            timers,
-            redial_at: None,
-            gives_up_at: Some(now + timers.answer_timeout),
-            held_candidates: Vec::new(),
-            early_candidates: Vec::new(),
-            connected_at: None,
-        }
+        Self::new(now, id, Role::Caller, peer, call_type, timers)
     }
 
     /// A call we receive; the outputs hand the offer to media, so that answering is quick.
@@ -158,23 +146,35 @@ impl Session {
         offer: String,
         timers: Timers,
     ) -> (Self, Vec<Output>) {
-        let session = Self {
+        let session = Self::new(now, id, Role::Callee, peer, call_type, timers);
+        let outputs = vec![Output::Phase(Phase::Ringing), Output::RemoteOffer(offer)];
+        (session, outputs)
+    }
+
+    fn new(
+        now: Instant,
+        id: String,
+        role: Role,
+        peer: UserId,
+        call_type: CallType,
+        timers: Timers,
+    ) -> Self {
+        Self {
             id,
-            role: Role::Callee,
+            role,
             peer,
             call_type,
-            phase: Phase::Ringing,
+            phase: match role {
+                Role::Caller => Phase::Preparing,
+                Role::Callee => Phase::Ringing,
+            },
             timers,
             redial_at: None,
             gives_up_at: Some(now + timers.answer_timeout),
             held_candidates: Vec::new(),
             early_candidates: Vec::new(),
             connected_at: None,
-        };
-        (
-            session,
-            vec![Output::Phase(Phase::Ringing), Output::RemoteOffer(offer)],
-        )
+        }
     }
 
     /// The session's id on the wire.

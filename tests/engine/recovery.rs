@@ -1,6 +1,7 @@
 //! What is left standing when a part dies in a call.
 
 use cubelet::engine::command::{Command, ErrorCode};
+use cubelet::engine::event::EventKind;
 use cubelet::engine::state::{CallStatus, ChatStatus};
 
 use crate::site::{Site, Station, door_and_indoor, talk, user};
@@ -81,6 +82,34 @@ async fn a_call_whose_own_actor_dies_is_ended_on_both_sides_and_the_next_one_wor
     door.stop().await;
     indoor.stop().await;
     site.hub.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_the_hub_gone_the_bell_is_refused_at_once_and_the_state_says_why() {
+    let site = Site::start().await;
+    let (mut door, indoor) = door_and_indoor(&site).await;
+    // Known from before, so that only the connection is missing.
+    door.command(Command::Ring {
+        targets: Vec::new(),
+    })
+    .await
+    .expect("rung");
+    door.command(Command::Hangup).await.expect("hung up");
+    site.hub.stop().await;
+    door.reaches("offline with a reason", |state| {
+        state.chat.status != ChatStatus::Online && state.chat.reason.is_some()
+    })
+    .await;
+    let refusal = door.command(Command::Press).await.expect_err("refused");
+    assert_eq!(refusal.code, ErrorCode::Unavailable, "{refusal}");
+    door.events
+        .hear("the press all the same", |event| match event {
+            EventKind::ButtonPressed { .. } => Some(()),
+            _ => None,
+        })
+        .await;
+    door.stop().await;
+    indoor.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -26,6 +26,7 @@ use crate::call::end::EndReason;
 use crate::call::registry::{Registry, Routed};
 use crate::call::session::{Input, MediaState, Phase};
 use crate::call::timers::Timers;
+use crate::chat::ConnectionStatus;
 use crate::media::peer::PeerEvent;
 use crate::protocol::call_signal::{CallSignal, SignalKind};
 use leg::OutgoingSignal;
@@ -188,6 +189,13 @@ impl Handler<Dial> for Calls {
                 ErrorCode::Unavailable,
                 "not logged in to the hub yet",
             ));
+        }
+        if !matches!(
+            self.wiring.chat.client().status(),
+            ConnectionStatus::Online { .. }
+        ) {
+            let message = "the chat connection that carries the invitation is down";
+            return Err(CommandError::new(ErrorCode::Unavailable, message));
         }
         if let Some(session) = self.registry.foremost() {
             let message = format!("already in call {}", session.id());

@@ -45,15 +45,18 @@ async fn serve(config: DeviceConfig, ready_json: bool) -> anyhow::Result<()> {
         more: crate::control::actors(&config),
     };
     let daemon = Daemon::start(config, options)?;
+    // Ready means: it runs and will go on trying. A board may boot long before its network.
+    tell_systemd(&[sd_notify::NotifyState::Ready]);
     let mut state = daemon.port.state();
     let online = state.wait_for(|state| state.chat.status == ChatStatus::Online);
     tokio::select! {
         () = signalled.cancelled() => {}
         seen = online => if let Ok(state) = seen {
             if ready_json {
-                println!("{}", json!({ "device": name, "user": state.chat.user, "status": "online" }));
+                let user = state.chat.user;
+                println!("{}", json!({ "device": name, "user": user, "status": "online" }));
             }
-            tell_systemd(&[sd_notify::NotifyState::Ready]);
+            tell_systemd(&[sd_notify::NotifyState::Status("online")]);
         }
     }
     signalled.cancelled().await;

@@ -32,8 +32,6 @@ const PICTURE_MAX: usize = 24 << 10;
 
 /// Something to do, in the order queued.
 pub(super) enum LegOperation {
-    /// Caller: make the offer.
-    Offer,
     /// Send a signal that needs no description.
     Send(OutgoingSignal),
     /// Send `call` with the current local description.
@@ -106,6 +104,8 @@ impl Outlet {
 /// What a leg needs.
 pub(super) struct LegParts {
     pub call: String,
+    /// Whether the leg begins by making an offer.
+    pub is_caller: bool,
     pub settings: PeerSettings,
     pub video: VideoFanout,
     pub audio: AudioFanout,
@@ -156,6 +156,7 @@ async fn run(
 ) {
     let LegParts {
         call,
+        is_caller,
         settings,
         video,
         audio,
@@ -180,6 +181,25 @@ async fn run(
         }
     };
     ready.send_replace(Some(peer.clone()));
+    let unusable = |error: PeerError| {
+        tracing::warn!(call, %error, "media cannot use this");
+        tell(LegNews::Unusable(error.to_string()));
+    };
+    if is_caller {
+        let offer = make_offer(&peer, &mut news, &tell);
+        let (offered, taken) = tokio::join!(offer, async {
+            if is_video {
+                picture(&video).await
+            } else {
+                None
+            }
+        });
+        outlet.picture = taken;
+        match offered {
+            Ok(()) => tell(LegNews::OfferReady),
+            Err(error) => unusable(error),
+        }
+    }
     let mut remote_offer = None;
     loop {
         tokio::select! {
@@ -189,19 +209,8 @@ async fn run(
             },
             operation = queue.recv() => {
                 let Some(operation) = operation else { break };
-                let result = if matches!(operation, LegOperation::Offer) {
-                    let offer = make_offer(&peer, &mut news, &tell);
-                    let (offered, taken) = tokio::join!(offer, async {
-                        if is_video { picture(&video).await } else { None }
-                    });
-                    outlet.picture = taken;
-                    offered.map(|()| tell(LegNews::OfferReady))
-                } else {
-                    perform(&peer, operation, &mut remote_offer, &outlet).await
-                };
-                if let Err(error) = result {
-                    tracing::warn!(call, %error, "media cannot use this");
-                    tell(LegNews::Unusable(error.to_string()));
+                if let Err(error) = perform(&peer, operation, &mut remote_offer, &outlet).await {
+                    unusable(error);
                 }
             }
         }
@@ -252,7 +261,6 @@ async fn perform(
     outlet: &Outlet,
 ) -> Result<(), PeerError> {
     match operation {
-        LegOperation::Offer => {} // made with the picture, before it comes here
         LegOperation::Send(signal) => outlet.send(signal, None).await,
         LegOperation::SendCall => {
             let sdp = peer.local_sdp().await;

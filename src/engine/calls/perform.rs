@@ -95,15 +95,13 @@ impl Calls {
         };
         let leg = Leg::start(LegParts {
             call: call.to_owned(),
+            is_caller: direction == Direction::Outgoing,
             settings: self.peer_settings(call_type),
             video: self.wiring.video.clone(),
             audio: self.wiring.audio.clone(),
             calls: self.wiring.slots.calls.clone(),
             outlet,
         });
-        if direction == Direction::Outgoing {
-            leg.queue(LegOperation::Offer);
-        }
         self.wiring.ledger.opened(call, Entry { direction, peer });
         self.facts.insert(
             call.to_owned(),

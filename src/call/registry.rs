@@ -49,11 +49,6 @@ impl Registry {
         }
     }
 
-    /// A session by id.
-    pub fn get(&self, id: &str) -> Option<&Session> {
-        self.sessions.get(id)
-    }
-
     /// Every session, in order of id.
     pub fn iter(&self) -> impl Iterator<Item = &Session> {
         self.sessions.values()

@@ -7,8 +7,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::error::{ConnectionEnd, Fault, Step};
-use super::settings::{ChatEndpoint, ChatSettings, is_loopback};
+use super::settings::{ChatEndpoint, ChatSettings};
 use super::transport::{AnyIo, StreamTransport, Transport, TransportError, WebSocketTransport};
+use crate::base::loopback::is_loopback;
 
 /// Time for each step.
 const STEP_LIMIT: Duration = Duration::from_secs(5);

@@ -1,6 +1,5 @@
 //! Where the chat server is.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use rustls::ClientConfig;
@@ -49,13 +48,4 @@ impl std::fmt::Display for ChatEndpoint {
             Self::WebSocket(url) => write!(f, "{url}"),
         }
     }
-}
-
-/// Whether a host name can only mean this machine.
-pub(super) fn is_loopback(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost"
-        || address
-            .parse::<IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
 }

@@ -1,6 +1,6 @@
 //! `cubelet config check FILE`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -28,38 +28,38 @@ enum ConfigCommand {
 /// Runs `cubelet config`. Mistakes and warnings go to stderr, `OK` to stdout.
 pub fn run(args: ConfigArgs) -> ExitCode {
     let ConfigCommand::Check { file } = args.command;
-    #[cfg(feature = "hub")]
-    if is_for_a_hub(&file) {
-        return match crate::config::hub::HubConfig::load(&file) {
-            Ok(_) => {
-                println!("OK");
-                ExitCode::SUCCESS
-            }
-            Err(errors) => {
-                eprintln!("{errors}");
-                ExitCode::FAILURE
-            }
-        };
-    }
-    let report = check_device(&file, &Surroundings::of_process());
-    for warning in &report.warnings {
-        eprintln!("{warning}");
-    }
-    match report.outcome {
-        Ok(_) => {
+    match check(&file) {
+        Ok(()) => {
             println!("OK");
             ExitCode::SUCCESS
         }
-        Err(errors) => {
-            eprintln!("{errors}");
+        Err(mistakes) => {
+            eprintln!("{mistakes}");
             ExitCode::FAILURE
         }
     }
 }
 
+/// The mistakes of a file, ready to be printed. Warnings are printed here.
+fn check(file: &Path) -> Result<(), String> {
+    #[cfg(feature = "hub")]
+    if is_for_a_hub(file) {
+        let config = crate::config::hub::HubConfig::load(file);
+        return config.map(drop).map_err(|errors| errors.to_string());
+    }
+    let report = check_device(file, &Surroundings::of_process());
+    for warning in &report.warnings {
+        eprintln!("{warning}");
+    }
+    report
+        .outcome
+        .map(drop)
+        .map_err(|errors| errors.to_string())
+}
+
 /// A hub's file has its data folder at the top level, where a device's has only sections.
 #[cfg(feature = "hub")]
-fn is_for_a_hub(file: &std::path::Path) -> bool {
+fn is_for_a_hub(file: &Path) -> bool {
     let text = std::fs::read_to_string(file).unwrap_or_default();
     text.lines()
         .take_while(|line| !line.trim_start().starts_with('['))

@@ -9,6 +9,7 @@ use url::Url;
 
 use super::error::RestError;
 use super::settings::RestSettings;
+use crate::base::loopback::is_loopback;
 use crate::base::tls;
 
 /// Time for TCP and TLS together.
@@ -81,13 +82,8 @@ impl Exchange {
         if settings.api.cannot_be_a_base() {
             return Err(setup(format!("{} is no base address", settings.api)));
         }
-        let is_loopback = match settings.api.host() {
-            Some(url::Host::Domain(name)) => name == "localhost",
-            Some(url::Host::Ipv4(address)) => address.is_loopback(),
-            Some(url::Host::Ipv6(address)) => address.is_loopback(),
-            None => false,
-        };
-        if settings.api.scheme() != "https" && !is_loopback {
+        let is_local = settings.api.host_str().is_some_and(is_loopback);
+        if settings.api.scheme() != "https" && !is_local {
             return Err(setup(format!(
                 "{} would send the password in clear text; use https",
                 settings.api

@@ -14,7 +14,6 @@ use crate::protocol::address::UserRef;
 use crate::protocol::call_signal::CallType;
 
 pub(super) use parse::PATTERNS;
-pub use parse::is_loopback;
 pub use read::{check_device, load_device};
 
 /// The commands a device obeys, as named in topics. The test aid `kill` is not among them.

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use url::{Host, Url};
 
 use super::{AudioSink, AudioSource, ChatEndpoint, VideoSource};
+use crate::base::loopback::is_loopback;
 use crate::config::suggest;
 
 /// The patterns of GStreamer's `videotestsrc`.
@@ -39,15 +40,6 @@ pub(in crate::config) const PATTERNS: &[&str] = &[
 
 /// The port of direct TLS (XEP-0368, as the ConnectyCube cloud uses it).
 const CHAT_TLS_PORT: u16 = 5223;
-
-/// Whether a host is this machine: `localhost`, 127.0.0.0/8 or ::1.
-pub fn is_loopback(host: &str) -> bool {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost")
-        || host
-            .parse::<IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
-}
 
 pub(super) fn device_name(text: &str) -> Result<String, String> {
     let fits = (1..=32).contains(&text.len())

@@ -9,8 +9,9 @@ use toml::de::DeValue;
 use super::parse;
 use super::{
     Audio, Calls, Camera, ChatEndpoint, Control, Device, DeviceConfig, Display, Door, Hub,
-    IceServer, Mqtt, Relay, VERBS, VideoCodec, VideoSink, is_loopback,
+    IceServer, Mqtt, Relay, VERBS, VideoCodec, VideoSink,
 };
+use crate::base::loopback::is_loopback;
 use crate::config::document::{self, describe};
 use crate::config::fields::DEVICE;
 use crate::config::problem::{ConfigErrors, Problems, Report};

@@ -52,6 +52,9 @@ pub struct HubConfig {
     /// users need not type them. For sites where whoever reaches the hub may use it.
     #[serde(default)]
     pub phone_config: bool,
+    /// How the chat behaves.
+    #[serde(default)]
+    pub chat: Chat,
     /// Bounds.
     #[serde(default)]
     pub limits: Limits,
@@ -83,6 +86,28 @@ impl Default for Listen {
     }
 }
 
+/// How the chat behaves.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Chat {
+    /// Offer SCRAM-SHA-256 besides PLAIN, and keep the keys it needs. With it a client never
+    /// hands its secret over and sees that the server knows it too; but who steals the database
+    /// can try passwords against these keys faster than against the argon2id hashes.
+    pub scram: bool,
+    /// Put what SDK versions 4.0 to 6.1.2 read instead of a status code beside it in room
+    /// presences. Without it their joining and leaving rooms never ends.
+    pub sdk_compat: bool,
+}
+
+impl Default for Chat {
+    fn default() -> Self {
+        Self {
+            scram: true,
+            sdk_compat: true,
+        }
+    }
+}
+
 /// Bounds on what one client, or all together, may take.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -93,6 +118,8 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Chat connections in all.
     pub connections: usize,
+    /// Chat connections from one address, logged in or not. A reverse proxy is one address.
+    pub connections_per_address: usize,
     /// Chat connections of one user; one more ends the oldest.
     pub connections_per_user: usize,
     /// Stanzas waiting for one slow reader before it is disconnected.
@@ -125,6 +152,7 @@ impl Default for Limits {
             stanza_bytes: 256 * 1024,
             body_bytes: 256 * 1024,
             connections: 5_000,
+            connections_per_address: 2_000,
             connections_per_user: 20,
             queued_stanzas: 1_000,
             queued_bytes: 4 * 1024 * 1024,
@@ -203,6 +231,7 @@ impl HubConfig {
             guests: true,
             sign_up: true,
             phone_config: true,
+            chat: Chat::default(),
             limits: Limits::default(),
             is_scratch: true,
         })
@@ -248,6 +277,7 @@ impl HubConfig {
             ("stanza_bytes", limits.stanza_bytes, 10_000),
             ("body_bytes", limits.body_bytes, 1_000),
             ("connections", limits.connections, 1),
+            ("connections_per_address", limits.connections_per_address, 1),
             ("connections_per_user", limits.connections_per_user, 1),
             ("queued_stanzas", limits.queued_stanzas, 1),
             ("queued_bytes", limits.queued_bytes, limits.stanza_bytes),

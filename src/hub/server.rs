@@ -17,17 +17,21 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use super::auth::scram::Salts;
 use super::auth::{Lockout, Passwords};
 use super::certificate::{self, Authority, CertificateError};
 use super::clock::Clock;
 use super::site::Site;
-use super::store::{Store, StoreError, sessions, users};
+use super::store::{Store, StoreError, privacy, scram, sessions, users};
+use super::xmpp::addresses::Addresses;
+use super::xmpp::blocks::Blocks;
 use super::xmpp::lanes::Lanes;
 use super::xmpp::router::Router;
 use super::xmpp::websocket::Socket;
 use super::{rest, web as pages, xmpp};
 use crate::config::hub::{HubConfig, HubConfigError};
 use crate::protocol::address::Realm;
+use crate::protocol::privacy::Rules;
 
 /// HTTP threads: REST work waits for the store, so few suffice.
 const WORKERS: usize = 2;
@@ -232,7 +236,10 @@ async fn open(config: HubConfig, clock: Clock, stop: CancellationToken) -> Resul
         },
         lockout: Lockout::new(limits.login_failures, limits.lockout_seconds),
         chat_slots: Arc::new(Semaphore::new(limits.connections)),
+        addresses: Arc::new(Addresses::new(limits.connections_per_address)),
         passwords: Passwords::default(),
+        salts: Salts::new(store.run(scram::salt_secret).await?),
+        blocks: Blocks::default(),
         router: Router::default(),
         lanes: Lanes::default(),
         ca_pem: authority.ca_pem.clone(),
@@ -241,6 +248,10 @@ async fn open(config: HubConfig, clock: Clock, stop: CancellationToken) -> Resul
         stop,
         config,
     });
+    for (user, items) in site.store.run(privacy::defaults).await? {
+        let rules = Rules::new(&items, &site.realm);
+        site.blocks.set_default(user, Some(rules));
+    }
     let tls = authority.server_config()?;
     let fail = |field, address| {
         move |source| HubError::Listen {

@@ -2,7 +2,11 @@
 
 use rusqlite::Connection;
 
-const STEPS: &[&str] = &[include_str!("schema_1.sql")];
+const STEPS: &[&str] = &[
+    include_str!("schema_1.sql"),
+    include_str!("schema_privacy.sql"),
+    include_str!("schema_scram.sql"),
+];
 
 /// Applies the steps this database has not seen.
 pub fn apply(connection: &mut Connection) -> rusqlite::Result<()> {

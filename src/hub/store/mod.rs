@@ -8,7 +8,9 @@ pub mod dialogs;
 pub mod messages;
 mod migrations;
 pub mod offline;
+pub mod privacy;
 pub mod query;
+pub mod scram;
 pub mod sessions;
 pub mod users;
 

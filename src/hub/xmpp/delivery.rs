@@ -10,6 +10,7 @@ use crate::hub::store::dialogs::{self, Dialog};
 use crate::hub::store::messages::{self, Insertion, NewMessage};
 use crate::hub::store::{StoreError, offline, users};
 use crate::protocol::address::{Address, UserId};
+use crate::protocol::privacy::{Peer, Traffic};
 use crate::protocol::xml::set_attribute;
 
 /// Who sends: a connection, or a REST request.
@@ -20,6 +21,16 @@ pub struct Sender<'a> {
     pub address: &'a str,
     /// The connection, which gets no carbon of what it sent.
     pub connection: Option<&'a Connection>,
+}
+
+impl Sender<'_> {
+    /// How privacy lists see the sender.
+    fn peer(&self) -> Peer<'_> {
+        Peer::User {
+            user: self.user,
+            resource: self.connection.map(|own| own.resource.as_str()),
+        }
+    }
 }
 
 /// Carries out a message stanza.
@@ -46,13 +57,74 @@ pub async fn send(site: &Site, sender: &Sender<'_>, mut message: Element) -> Res
         ) => group(site, sender, dialog, message).await,
         ("headline" | "normal", Address::User { user, resource }) => {
             set_attribute(&mut message, "from", Some(sender.address));
-            site.router.deliver(user, resource.as_deref(), &message);
-            copy_to_own(site, sender, &message);
-            Ok(())
+            headline(site, sender, user, resource.as_deref(), &message).await
         }
         ("headline" | "normal" | "chat" | "groupchat", _) => Err(Refusal::UNAVAILABLE),
         _ => Err(Refusal::BAD_REQUEST),
     }
+}
+
+/// Call signals and system messages: now or never.
+async fn headline(
+    site: &Site,
+    sender: &Sender<'_>,
+    to: UserId,
+    resource: Option<&str>,
+    message: &Element,
+) -> Result<(), Refusal> {
+    let peer = sender.peer();
+    if !site.blocks.may_message(&site.router, &peer, to, resource) {
+        return Err(Refusal::UNAVAILABLE);
+    }
+    if deliver_from(site, &peer, to, resource, message) == 0 {
+        let found = site.store.run(move |db| users::by_id(db, to)).await;
+        found.map_err(internal)?.ok_or(Refusal::NOT_FOUND)?;
+    }
+    copy_to_own(site, sender, message);
+    Ok(())
+}
+
+/// Sends a call signal that came by REST, unless the receiver has blocked the sender: then it is
+/// as if nobody were there.
+pub fn signal(site: &Site, sender: UserId, to: UserId, message: &Element) {
+    let peer = Peer::User {
+        user: sender,
+        resource: None,
+    };
+    if site.blocks.may_message(&site.router, &peer, to, None) {
+        deliver_from(site, &peer, to, None, message);
+    }
+}
+
+/// Hands a message to those of a user's connections whose privacy lists let the peer through.
+fn deliver_from(
+    site: &Site,
+    peer: &Peer<'_>,
+    to: UserId,
+    resource: Option<&str>,
+    message: &Element,
+) -> usize {
+    site.router.deliver(to, resource, message, |target| {
+        let resource = Some(target.resource.as_str());
+        !site.blocks.denies(to, resource, peer, Traffic::MessageIn)
+    })
+}
+
+/// Tells that somebody types, but not to who does not look (XEP-0352).
+fn tell_typing(
+    site: &Site,
+    peer: &Peer<'_>,
+    to: UserId,
+    resource: Option<&str>,
+    message: &Element,
+) {
+    site.router.deliver(to, resource, message, |target| {
+        let resource = Some(target.resource.as_str());
+        !target
+            .is_inactive
+            .load(std::sync::atomic::Ordering::Relaxed)
+            && !site.blocks.denies(to, resource, peer, Traffic::MessageIn)
+    });
 }
 
 /// Sent-carbons for the sender's other connections (B.1).
@@ -79,9 +151,21 @@ async fn chat(
     mut message: Element,
 ) -> Result<(), Refusal> {
     let content = content(&message);
+    let peer = sender.peer();
+    let is_blocked = !site
+        .blocks
+        .may_message(&site.router, &peer, to, resource.as_deref());
+    if is_blocked {
+        return match content {
+            // Clients send these by themselves, so nobody waits for an answer.
+            Content::Typing => Ok(()),
+            Content::Marker { .. } => apply_change(site, sender.user, content).await,
+            _ => Err(Refusal::UNAVAILABLE),
+        };
+    }
     match content.clone() {
         Content::Typing => {
-            site.router.deliver(to, resource.as_deref(), &message);
+            tell_typing(site, &peer, to, resource.as_deref(), &message);
             return Ok(());
         }
         Content::Text { is_saved } => {
@@ -93,7 +177,7 @@ async fn chat(
         change => apply_change(site, sender.user, change).await?,
     }
     let lane = site.lanes.enter(to).await;
-    let taken = site.router.deliver(to, resource.as_deref(), &message);
+    let taken = deliver_from(site, &peer, to, resource.as_deref(), &message);
     if taken == 0 && matches!(content, Content::Text { .. }) {
         keep_for_later(site, to, &message).await.map_err(internal)?;
     }
@@ -206,7 +290,7 @@ async fn keep_for_later(site: &Site, user: UserId, message: &Element) -> Result<
             .await?;
         for kept in kept {
             if let Ok(stanza) = kept.stanza.parse() {
-                site.router.deliver(user, None, &stanza);
+                site.router.deliver(user, None, &stanza, |_| true);
             }
         }
     }
@@ -260,19 +344,29 @@ async fn group(
         }
         change => apply_change(site, user, change).await?,
     }
-    let except = (content == Content::Typing).then_some(user);
-    deliver_to_group(site, &dialog, &message, except);
+    if content == Content::Typing {
+        let peer = Peer::Occupant {
+            dialog: &dialog.id,
+            user,
+        };
+        for other in dialog.occupants.iter().filter(|other| **other != user) {
+            tell_typing(site, &peer, *other, None, &message);
+        }
+    } else {
+        deliver_to_group(site, &dialog, user, &message);
+    }
     Ok(())
 }
 
 /// Joining is not needed to receive, and the sender's own connections get their copy (B.2).
-fn deliver_to_group(site: &Site, dialog: &Dialog, message: &Element, except: Option<UserId>) {
-    for user in dialog
-        .occupants
-        .iter()
-        .filter(|user| Some(**user) != except)
-    {
-        site.router.deliver(*user, None, message);
+/// Who has blocked the sender in rooms gets nothing, and the sender does not learn of it (B.9).
+fn deliver_to_group(site: &Site, dialog: &Dialog, sender: UserId, message: &Element) {
+    let peer = Peer::Occupant {
+        dialog: &dialog.id,
+        user: sender,
+    };
+    for user in &dialog.occupants {
+        deliver_from(site, &peer, *user, None, message);
     }
 }
 
@@ -296,10 +390,14 @@ pub async fn post(
         return Ok(insertion);
     };
     match recipient {
-        None => deliver_to_group(site, &dialog, &stanza, None),
+        None => deliver_to_group(site, &dialog, sender, &stanza),
         Some(user) => {
             let lane = site.lanes.enter(user).await;
-            if site.router.deliver(user, None, &stanza) == 0 {
+            let peer = Peer::User {
+                user: sender,
+                resource: None,
+            };
+            if deliver_from(site, &peer, user, None, &stanza) == 0 {
                 keep_for_later(site, user, &stanza).await?;
             }
             drop(lane);

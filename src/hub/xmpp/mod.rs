@@ -4,17 +4,21 @@
 //! make sense of; the sender gets an error stanza, the log gets the context.
 //! Must not enter: SQL, HTTP other than the WebSocket upgrade.
 
+pub mod addresses;
+pub mod blocks;
 pub mod delivery;
-mod depth;
+mod discovery;
 mod iq;
 pub mod lanes;
 mod login;
 mod message;
 mod presence;
+mod privacy;
 pub mod router;
 pub mod stanza;
 mod stream;
 pub mod tls;
+mod unexpected;
 pub mod websocket;
 
 pub use presence::kick;

@@ -29,6 +29,11 @@ pub struct Connection {
     pub address: String,
     /// Whether it asked for carbons.
     pub carbons: AtomicBool,
+    /// Whether its user does not look at it (XEP-0352); then nobody's typing is told.
+    pub is_inactive: AtomicBool,
+    /// Whether it asked for push notifications although it is connected (B.9). Messages come to
+    /// it all the same.
+    pub wants_push: AtomicBool,
     available: AtomicBool,
     since: u64,
     queue: mpsc::Sender<(Element, usize)>,
@@ -84,6 +89,8 @@ impl Connection {
             resource,
             address,
             carbons: AtomicBool::new(false),
+            is_inactive: AtomicBool::new(false),
+            wants_push: AtomicBool::new(false),
             available: AtomicBool::new(false),
             since: COUNT.fetch_add(1, Ordering::Relaxed),
             queue: sender,
@@ -258,9 +265,15 @@ impl Router {
         newer
     }
 
-    /// Hands a stanza to a user: to one resource if it is there, else to all. Returns how many
-    /// took it.
-    pub fn deliver(&self, user: UserId, resource: Option<&str>, element: &Element) -> usize {
+    /// Hands a stanza to a user: to one resource if it is there, else to all. Of these, to those
+    /// that admit it. Returns how many took it.
+    pub fn deliver(
+        &self,
+        user: UserId,
+        resource: Option<&str>,
+        element: &Element,
+        admits: impl Fn(&Connection) -> bool,
+    ) -> usize {
         let mut targets = self.available(user);
         if let Some(resource) = resource
             && targets.iter().any(|target| target.resource == resource)
@@ -269,7 +282,7 @@ impl Router {
         }
         targets
             .iter()
-            .filter(|target| target.push(element.clone()))
+            .filter(|target| admits(target) && target.push(element.clone()))
             .count()
     }
 

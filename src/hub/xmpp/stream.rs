@@ -11,21 +11,50 @@ use super::delivery::{self, Sender};
 use super::presence::{self, After};
 use super::router::{Connection, Outbox};
 use super::stanza::delay;
-use super::{iq, login};
+use super::{iq, login, unexpected};
 use crate::hub::clock::iso8601;
 use crate::hub::site::Site;
 use crate::hub::store::offline;
 use crate::protocol::ns;
+use crate::protocol::scram::MECHANISM;
 use crate::protocol::stream_management::{self, Outbound, counts, handled_of};
 use crate::protocol::xml::SetAttribute;
 
 /// Which features a stream header is answered with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Features {
-    /// Before log-in: the mechanisms.
-    Login,
+    /// Before log-in: the mechanisms, with SCRAM-SHA-256 or without.
+    Login {
+        /// Whether SCRAM-SHA-256 is offered besides PLAIN.
+        scram: bool,
+    },
     /// After log-in: binding, stream management.
     Bind,
+}
+
+impl Features {
+    /// The children of `<features/>`.
+    pub fn offer(self) -> Vec<Element> {
+        match self {
+            Self::Login { scram } => {
+                let names = [scram.then_some(MECHANISM), Some("PLAIN")];
+                let named = |name| Element::builder("mechanism", ns::SASL).append(name);
+                vec![
+                    Element::builder("mechanisms", ns::SASL)
+                        .append_all(names.into_iter().flatten().map(named))
+                        .build(),
+                ]
+            }
+            Self::Bind => vec![
+                Element::bare("bind", ns::BIND),
+                Element::builder("session", ns::SESSION)
+                    .append(Element::bare("optional", ns::SESSION))
+                    .build(),
+                Element::bare("sm", ns::SM),
+                Element::bare("csi", ns::CSI),
+            ],
+        }
+    }
 }
 
 /// What came in.
@@ -76,6 +105,10 @@ const ACK_EVERY: usize = 20;
 pub async fn serve<T: Transport>(site: Arc<Site>, mut transport: T, address: Option<IpAddr>) {
     let Ok(_slot) = Arc::clone(&site.chat_slots).try_acquire_owned() else {
         tracing::warn!("all chat connections are taken");
+        return transport.close(Ending::Error("resource-constraint")).await;
+    };
+    let Some(_share) = site.addresses.take(address) else {
+        tracing::warn!(?address, "the address has its share of chat connections");
         return transport.close(Ending::Error("resource-constraint")).await;
     };
     let deadline = Duration::from_secs(site.config.limits.login_seconds);
@@ -257,10 +290,11 @@ impl Stream<'_> {
         {
             management.handled = management.handled.wrapping_add(1);
         }
-        if after == After::HandOver {
-            self.hand_over(transport).await?;
+        match after {
+            After::Done => Ok(()),
+            After::HandOver => self.hand_over(transport).await,
+            After::End(condition) => Err(Ending::Error(condition)),
         }
-        Ok(())
     }
 
     async fn on_stanza(&self, element: &Element) -> After {
@@ -284,14 +318,7 @@ impl Stream<'_> {
             ("presence", ns::CLIENT) => {
                 return presence::handle(self.site, self.connection, element).await;
             }
-            (name, namespace) => {
-                tracing::warn!(
-                    user = self.connection.user,
-                    name,
-                    namespace,
-                    "unknown element"
-                );
-            }
+            _ => return unexpected::handle(self.connection, element),
         }
         After::Done
     }

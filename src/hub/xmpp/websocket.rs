@@ -1,19 +1,20 @@
 //! XMPP over WebSocket (RFC 7395): one element per text frame.
 
+use std::io::ErrorKind;
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use actix_ws::{AggregatedMessage, AggregatedMessageStream, Session};
+use actix_ws::{AggregatedMessage, AggregatedMessageStream, ProtocolError, Session};
 use minidom::Element;
 
-use super::depth::DepthGuard;
 use super::stream::{Ending, Features, Inbound, Transport, serve};
 use crate::hub::auth::secret;
 use crate::hub::site::Site;
 use crate::protocol::ns;
+use crate::protocol::xml_guard::XmlGuard;
 
 /// The subprotocol browsers ask for.
 const SUBPROTOCOL: &str = "xmpp";
@@ -56,6 +57,8 @@ pub async fn upgrade(
             .max_continuation_size(limit),
         socket: request.conn_data::<Socket>().cloned(),
         max_bytes: limit,
+        controls: 0,
+        counted_since: Instant::now(),
     };
     let address = request.peer_addr().map(|peer| peer.ip());
     actix_web::rt::spawn(serve(site.into_inner(), transport, address));
@@ -67,17 +70,56 @@ struct WebSocket {
     frames: AggregatedMessageStream,
     socket: Option<Socket>,
     max_bytes: usize,
+    // Control frames since the last element.
+    controls: u32,
+    counted_since: Instant,
+}
+
+/// Pings and pongs in a minute without an element among them. Keeping a connection alive takes a
+/// few.
+const MAX_CONTROLS: u32 = 120;
+const CONTROLS_WITHIN: Duration = Duration::from_secs(60);
+
+/// A line that is cut is lost; bytes that break RFC 6455 are the peer's fault.
+fn ending_of(error: &ProtocolError) -> Ending {
+    match error {
+        ProtocolError::Io(error) if error.kind() == ErrorKind::InvalidData => {
+            Ending::Error("bad-format")
+        }
+        // How the library reports a message in pieces that is too large.
+        ProtocolError::Io(error)
+            if error.kind() == ErrorKind::Other && error.get_ref().is_some_and(is_size_error) =>
+        {
+            Ending::Error("policy-violation")
+        }
+        ProtocolError::Io(_) => Ending::Lost,
+        ProtocolError::Overflow => Ending::Error("policy-violation"),
+        _ => Ending::Error("bad-format"),
+    }
+}
+
+fn is_size_error(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    error.to_string().contains("continuation size")
 }
 
 impl WebSocket {
+    fn is_flooded(&mut self) -> bool {
+        if self.counted_since.elapsed() > CONTROLS_WITHIN {
+            self.counted_since = Instant::now();
+            self.controls = 0;
+        }
+        self.controls += 1;
+        self.controls > MAX_CONTROLS
+    }
+
     async fn text(&mut self, text: String) -> Result<(), Ending> {
         self.session.text(text).await.map_err(|_| Ending::Lost)
     }
 
     fn read(&self, text: &str) -> Inbound {
-        if let Err(excess) = DepthGuard::check_frame(text, self.max_bytes) {
-            tracing::warn!(%excess, "stream ended");
-            return Inbound::End(Ending::Error("policy-violation"));
+        if let Err(breach) = XmlGuard::check_frame(text, self.max_bytes) {
+            tracing::warn!(%breach, "stream ended");
+            return Inbound::End(Ending::Error(breach.condition()));
         }
         match text.parse::<Element>() {
             Ok(element) if element.is("close", ns::FRAMING) => Inbound::End(Ending::Closed),
@@ -108,18 +150,7 @@ impl Transport for WebSocket {
             ns::FRAMING
         ))
         .await?;
-        let offer = match features {
-            Features::Login => format!(
-                "<mechanisms xmlns='{}'><mechanism>PLAIN</mechanism></mechanisms>",
-                ns::SASL
-            ),
-            Features::Bind => format!(
-                "<bind xmlns='{}'/><session xmlns='{}'><optional/></session><sm xmlns='{}'/>",
-                ns::BIND,
-                ns::SESSION,
-                ns::SM
-            ),
-        };
+        let offer: String = features.offer().iter().map(String::from).collect();
         self.text(format!(
             "<stream:features xmlns:stream='{}'>{offer}</stream:features>",
             ns::STREAM
@@ -133,11 +164,22 @@ impl Transport for WebSocket {
 
     async fn receive(&mut self) -> Inbound {
         match self.frames.recv().await {
-            Some(Ok(AggregatedMessage::Text(text))) => self.read(&text),
-            Some(Ok(AggregatedMessage::Ping(data))) => match self.session.pong(&data).await {
-                Ok(()) => Inbound::Nothing(None),
-                Err(_) => Inbound::End(Ending::Lost),
-            },
+            Some(Ok(AggregatedMessage::Text(text))) => {
+                self.controls = 0;
+                self.read(&text)
+            }
+            Some(Ok(AggregatedMessage::Ping(data))) => {
+                if self.is_flooded() {
+                    return Inbound::End(Ending::Error("policy-violation"));
+                }
+                match self.session.pong(&data).await {
+                    Ok(()) => Inbound::Nothing(None),
+                    Err(_) => Inbound::End(Ending::Lost),
+                }
+            }
+            Some(Ok(AggregatedMessage::Pong(_))) if self.is_flooded() => {
+                Inbound::End(Ending::Error("policy-violation"))
+            }
             Some(Ok(AggregatedMessage::Pong(_))) => Inbound::Nothing(None),
             Some(Ok(AggregatedMessage::Binary(_))) => {
                 Inbound::End(Ending::Error("unsupported-encoding"))
@@ -145,7 +187,7 @@ impl Transport for WebSocket {
             Some(Ok(AggregatedMessage::Close(_))) | None => Inbound::End(Ending::Lost),
             Some(Err(error)) => {
                 tracing::info!(%error, "WebSocket ended");
-                Inbound::End(Ending::Error("policy-violation"))
+                Inbound::End(ending_of(&error))
             }
         }
     }

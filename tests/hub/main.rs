@@ -6,7 +6,12 @@
 mod chat;
 mod dialogs;
 mod groups;
+mod hostile;
 mod lifecycle;
+mod login;
+mod privacy;
+mod requests;
+mod rooms;
 mod sessions;
 mod streams;
 mod support;

@@ -33,18 +33,19 @@ pub enum Features {
 }
 
 impl Features {
-    /// The children of `<features/>`.
-    pub fn offer(self) -> Vec<Element> {
+    /// The mechanisms, the best first; none after log-in.
+    pub fn mechanisms(self) -> Vec<&'static str> {
         match self {
-            Self::Login { scram } => {
-                let names = [scram.then_some(MECHANISM), Some("PLAIN")];
-                let named = |name| Element::builder("mechanism", ns::SASL).append(name);
-                vec![
-                    Element::builder("mechanisms", ns::SASL)
-                        .append_all(names.into_iter().flatten().map(named))
-                        .build(),
-                ]
-            }
+            Self::Login { scram: true } => vec![MECHANISM, "PLAIN"],
+            Self::Login { scram: false } => vec!["PLAIN"],
+            Self::Bind => Vec::new(),
+        }
+    }
+
+    /// The other features.
+    pub fn others(self) -> Vec<Element> {
+        match self {
+            Self::Login { .. } => Vec::new(),
             Self::Bind => vec![
                 Element::bare("bind", ns::BIND),
                 Element::builder("session", ns::SESSION)

@@ -118,7 +118,12 @@ impl Transport for Tls {
         };
         let pending = accepted.send_header(header).await.map_err(lost)?;
         let offer = StreamFeatures {
-            others: features.offer(),
+            sasl_mechanisms: features
+                .mechanisms()
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
+            others: features.others(),
             ..StreamFeatures::default()
         };
         let stream = pending.send_features(&offer).await.map_err(lost)?;

@@ -150,7 +150,13 @@ impl Transport for WebSocket {
             ns::FRAMING
         ))
         .await?;
-        let offer: String = features.offer().iter().map(String::from).collect();
+        let mut offer: String = features.others().iter().map(String::from).collect();
+        let mechanisms = features.mechanisms();
+        if !mechanisms.is_empty() {
+            let named = |name: &&str| format!("<mechanism>{name}</mechanism>");
+            let named: String = mechanisms.iter().map(named).collect();
+            offer += &format!("<mechanisms xmlns='{}'>{named}</mechanisms>", ns::SASL);
+        }
         self.text(format!(
             "<stream:features xmlns:stream='{}'>{offer}</stream:features>",
             ns::STREAM

@@ -63,7 +63,7 @@ pub(super) struct Connection {
     pub(super) jid: String,
     outgoing: VecDeque<Outgoing>,
     needs_flush: bool,
-    sent: Outbound<String>,
+    sent: Outbound<Option<String>>,
     is_request_open: bool,
     is_online: bool,
     handled: u32,
@@ -298,6 +298,7 @@ impl Connection {
                 .sent
                 .acknowledge(handled)
                 .map_err(|error| Fault::Miscount(error.to_string()))?;
+            let acknowledged: Vec<String> = acknowledged.into_iter().flatten().collect();
             if !self.is_online && handled >= OPENING {
                 self.is_online = true;
                 self.events.push_back(Event::Online);

@@ -4,7 +4,8 @@
 //! An end holds one [`Outbound`] and one [`Inbound`]. Both outlive a connection when the stream
 //! can be resumed: after `<resumed/>` take its count with [`Outbound::resume`] and write again
 //! whatever [`Outbound::unacknowledged`] still holds, in that order, without noting it as sent a
-//! second time. Neither is bounded: whoever lets stanzas in watches [`Outbound::outstanding`] and
+//! second time; or take it out with [`Outbound::take_unacknowledged`] and let each go the way of
+//! a new one. Neither side is bounded: whoever lets stanzas in watches [`Outbound::outstanding`] and
 //! [`Inbound::outstanding`].
 
 use std::collections::VecDeque;
@@ -106,10 +107,12 @@ impl<T> Outbound<T> {
         self.unacknowledged.iter()
     }
 
-    /// [`Outbound::unacknowledged`] to change what will be sent again; the number of stanzas,
-    /// which is what the peer counts, cannot change.
-    pub fn unacknowledged_mut(&mut self) -> impl ExactSizeIterator<Item = &mut T> {
-        self.unacknowledged.iter_mut()
+    /// Takes out every stanza still unacknowledged, oldest first, to be sent anew or dropped:
+    /// only right after [`Outbound::resume`], when the peer has just counted what it has and
+    /// nothing is under way. Each one sent again is noted with [`Outbound::sent`].
+    pub fn take_unacknowledged(&mut self) -> VecDeque<T> {
+        self.since_request = 0;
+        std::mem::take(&mut self.unacknowledged)
     }
 
     /// Every stanza still unacknowledged, oldest first, when the stream is gone for good.

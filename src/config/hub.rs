@@ -95,10 +95,14 @@ pub struct Limits {
     pub connections: usize,
     /// Chat connections of one user; one more ends the oldest.
     pub connections_per_user: usize,
-    /// Stanzas waiting for one slow reader before it is disconnected.
+    /// Stanzas waiting for one slow reader. Beyond that, messages wait in the database, and
+    /// anything else ends the connection.
     pub queued_stanzas: usize,
-    /// Bytes waiting for one slow reader before it is disconnected.
+    /// Bytes waiting for one slow reader, likewise.
     pub queued_bytes: usize,
+    /// Seconds for which a session survives its broken connection, if the client asked for
+    /// that; 0 for never.
+    pub resume_seconds: u32,
     /// Seconds of silence after which a connection is pinged.
     pub idle_seconds: u64,
     /// Seconds a silent connection has to answer the ping.
@@ -113,8 +117,12 @@ pub struct Limits {
     pub session_seconds: i64,
     /// Seconds a guest's session lives (AU-14).
     pub guest_seconds: i64,
-    /// Messages kept for a user who is away; the history has them all.
+    /// Messages kept for a user until one of its devices has acknowledged them; beyond that the
+    /// oldest go. The history has them all.
     pub offline_messages: u32,
+    /// Bytes the database may take; 0 leaves that to the disk. When it is full, messages are
+    /// refused until there is room again.
+    pub database_bytes: u64,
     /// People in one group dialog.
     pub occupants: usize,
 }
@@ -128,6 +136,7 @@ impl Default for Limits {
             connections_per_user: 20,
             queued_stanzas: 1_000,
             queued_bytes: 4 * 1024 * 1024,
+            resume_seconds: 300,
             idle_seconds: 60,
             ping_seconds: 30,
             login_seconds: 30,
@@ -136,6 +145,7 @@ impl Default for Limits {
             session_seconds: 2 * 3600,
             guest_seconds: 24 * 3600,
             offline_messages: 1_000,
+            database_bytes: 0,
             occupants: 1_000,
         }
     }
@@ -255,15 +265,32 @@ impl HubConfig {
             ("ping_seconds", limits.ping_seconds as usize, 1),
             ("login_seconds", limits.login_seconds as usize, 1),
             ("occupants", limits.occupants, 2),
+            ("offline_messages", limits.offline_messages as usize, 1),
         ] {
             if value < least {
                 faults.push(format!("limits.{name}: {value} is below {least}"));
             }
         }
+        if limits.resume_seconds > MAX_RESUME {
+            faults.push(format!(
+                "limits.resume_seconds: {} is above {MAX_RESUME}",
+                limits.resume_seconds
+            ));
+        }
+        if (1..MIN_DATABASE).contains(&limits.database_bytes) {
+            faults.push(format!(
+                "limits.database_bytes: {} is below {MIN_DATABASE}; 0 is no bound",
+                limits.database_bytes
+            ));
+        }
         faults
     }
 }
 
+/// Seconds a session may wait to be resumed: it counts as online meanwhile.
+const MAX_RESUME: u32 = 3_600;
+/// Bytes of a database that can hold its own tables and a few messages.
+const MIN_DATABASE: u64 = 1_000_000;
 /// Characters of an administration key that cannot be guessed.
 const ADMIN_KEY_MIN: usize = 16;
 

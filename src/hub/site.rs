@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use minidom::Element;
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::auth::{Lockout, Passwords};
 use super::clock::Clock;
 use super::store::Store;
-use super::xmpp::lanes::Lanes;
+use super::xmpp::in_flight::InFlight;
+use super::xmpp::resumption::Resumptions;
 use super::xmpp::router::Router;
 use crate::config::hub::HubConfig;
 use crate::protocol::address::Realm;
@@ -29,8 +32,10 @@ pub struct Site {
     pub lockout: Lockout,
     /// Who is connected.
     pub router: Router,
-    /// Order of delivery for each user.
-    pub lanes: Lanes,
+    /// Messages that connections have not acknowledged.
+    pub in_flight: Mutex<InFlight<Arc<Element>>>,
+    /// Sessions that can be resumed.
+    pub resumptions: Resumptions,
     /// Places for chat connections, logged in or not.
     pub chat_slots: Arc<Semaphore>,
     /// Cancelled when the hub stops.

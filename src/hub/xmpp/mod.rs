@@ -4,17 +4,22 @@
 //! make sense of; the sender gets an error stanza, the log gets the context.
 //! Must not enter: SQL, HTTP other than the WebSocket upgrade.
 
+mod connection;
 pub mod delivery;
 mod depth;
 mod iq;
-pub mod lanes;
+pub mod in_flight;
 mod login;
 mod message;
 mod presence;
+mod receipts;
+pub mod resumption;
 pub mod router;
+mod sending;
 pub mod stanza;
 mod stream;
 pub mod tls;
+pub mod undelivered;
 pub mod websocket;
 
 pub use presence::kick;

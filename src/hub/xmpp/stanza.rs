@@ -49,6 +49,14 @@ impl Refusal {
         "Internal server error.",
     );
 
+    /// There is no room to keep it; later there may be.
+    pub const NO_ROOM: Self = Self::new(
+        500,
+        "wait",
+        "resource-constraint",
+        "The message cannot be stored now.",
+    );
+
     const fn new(
         code: u16,
         kind: &'static str,

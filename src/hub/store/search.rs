@@ -82,12 +82,8 @@ pub fn in_messages(
     if let Some(until) = search.until {
         filter = filter.and("m.date_sent <= ?", [until.into()]);
     }
-    messages::list(
-        connection,
-        viewer,
-        &filter,
-        &page(search, Some(("m.date_sent", true))),
-    )
+    let sort = Some(("m.date_sent", true));
+    messages::list(connection, viewer, &filter, &page(search, sort))
 }
 
 /// The people with the text in their name among those the searcher shares a private or group

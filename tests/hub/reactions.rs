@@ -158,31 +158,40 @@ async fn who_does_not_see_a_message_neither_reacts_nor_learns_who_did() {
 }
 
 #[tokio::test]
-async fn a_client_cannot_claim_somebody_elses_reaction() {
+async fn a_client_cannot_claim_somebody_elses_reaction_or_message() {
     let hub = Hub::start().await;
     let (ann, bob) = (hub.person("ann").await, hub.person("bob").await);
     let (mut from, mut to) = (hub.chat(&ann).await, hub.chat(&bob).await);
     let room = hub.room(&hub.group(&ann, &[&bob]).await);
-    let forged = |kind: &str, to: &str| {
-        format!(
-            "<message xmlns='jabber:client' type='{kind}' id='f' to='{to}'><body>x</body>\
-             <reactions message_id='m' user_id='{}'><reaction add='true' type='y'/></reactions>\
-             </message>",
-            bob.id
-        )
-    };
-    for (kind, target) in [
-        ("chat", hub.jid(&bob)),
-        ("normal", hub.jid(&bob)),
-        ("groupchat", room),
+    let reaction = format!(
+        "<reactions message_id='m' user_id='{}'><reaction add='true' type='y'/></reactions>",
+        bob.id
+    );
+    let copy = format!(
+        "<sent xmlns='urn:xmpp:carbons:2'><forwarded xmlns='urn:xmpp:forward:0'>\
+         <message xmlns='jabber:client' type='chat' from='{0}' to='{0}'><body>x</body></message>\
+         </forwarded></sent>",
+        hub.jid(&bob)
+    );
+    for (kind, target, forged) in [
+        ("chat", hub.jid(&bob), &reaction),
+        ("normal", hub.jid(&bob), &reaction),
+        ("groupchat", room.clone(), &reaction),
+        ("chat", hub.jid(&bob), &copy),
+        ("headline", hub.jid(&bob), &copy),
+        ("groupchat", room, &copy),
     ] {
-        from.send(&forged(kind, &target)).await;
+        from.send(&format!(
+            "<message xmlns='jabber:client' type='{kind}' id='f' to='{target}'><body>x</body>\
+             {forged}</message>"
+        ))
+        .await;
         let answers = from.sync().await;
         assert!(
             answers
                 .iter()
                 .any(|answer| answer.attr("type") == Some("error")),
-            "{kind}"
+            "{kind} {forged}"
         );
     }
     assert!(to.messages().await.is_empty());

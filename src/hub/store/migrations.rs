@@ -2,7 +2,10 @@
 
 use rusqlite::Connection;
 
-const STEPS: &[&str] = &[include_str!("schema_1.sql")];
+const STEPS: &[&str] = &[
+    include_str!("schema_1.sql"),
+    include_str!("schema_chat.sql"),
+];
 
 /// Applies the steps this database has not seen.
 pub fn apply(connection: &mut Connection) -> rusqlite::Result<()> {

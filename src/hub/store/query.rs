@@ -16,6 +16,19 @@ pub enum Kind {
     Number,
     /// As a time: Unix seconds or ISO 8601 in the request, seconds in the table.
     Time,
+    /// As a text of any of several rows: what follows `FROM`, with its `WHERE`.
+    TextIn(&'static str),
+    /// As a number of any of several rows.
+    NumberIn(&'static str),
+}
+
+impl Kind {
+    fn rows(self) -> Option<&'static str> {
+        match self {
+            Self::TextIn(rows) | Self::NumberIn(rows) => Some(rows),
+            _ => None,
+        }
+    }
 }
 
 /// A filter field: its name in requests, the SQL it stands for, and how it is compared.
@@ -35,6 +48,18 @@ pub enum FilterError {
     /// The value is not of the field's kind.
     #[error("value of field {0:?} is not valid")]
     Value(String),
+    /// A list cannot be filtered or sorted by this.
+    #[error("field {0:?} cannot be filtered or sorted by")]
+    Field(String),
+}
+
+impl FilterError {
+    /// The field of the request that is wrong.
+    pub fn field(&self) -> &str {
+        match self {
+            Self::Operator { field, .. } | Self::Value(field) | Self::Field(field) => field,
+        }
+    }
 }
 
 /// Values one `in` may list; SQLite itself allows 32,766 parameters.
@@ -55,6 +80,13 @@ impl Filter {
         self
     }
 
+    /// Adds the conditions of another filter.
+    pub fn and_filter(mut self, other: Self) -> Self {
+        self.conditions.extend(other.conditions);
+        self.values.extend(other.values);
+        self
+    }
+
     /// Adds the request's conditions on `fields`. Fields not in the list are left alone: they are
     /// paging parameters or of a later version.
     ///
@@ -62,18 +94,34 @@ impl Filter {
     /// [`FilterError`] names the field.
     pub fn and_request(mut self, request: &Json, fields: &[Field]) -> Result<Self, FilterError> {
         for (name, column, kind) in fields {
-            match request.get(*name) {
-                None => {}
-                Some(Json::Object(operators)) => {
-                    for (operator, value) in operators {
-                        self.add(name, column, *kind, operator, value)?;
-                    }
-                }
-                Some(value @ Json::Array(_)) => self.add(name, column, *kind, "in", value)?,
-                Some(value) => self.add(name, column, *kind, "eq", value)?,
+            if let Some(wanted) = request.get(*name) {
+                self.add_field(name, column, *kind, wanted)?;
             }
         }
         Ok(self)
+    }
+
+    /// Adds the request's conditions on one field, whose name and column the caller vouches for.
+    ///
+    /// # Errors
+    /// [`FilterError`] names the field.
+    pub fn add_field(
+        &mut self,
+        name: &str,
+        column: &str,
+        kind: Kind,
+        wanted: &Json,
+    ) -> Result<(), FilterError> {
+        match wanted {
+            Json::Object(operators) => {
+                for (operator, value) in operators {
+                    self.add(name, column, kind, operator, value)?;
+                }
+                Ok(())
+            }
+            Json::Array(_) => self.add(name, column, kind, "in", wanted),
+            _ => self.add(name, column, kind, "eq", wanted),
+        }
     }
 
     fn add(
@@ -84,44 +132,29 @@ impl Filter {
         operator: &str,
         value: &Json,
     ) -> Result<(), FilterError> {
-        let single = || bind(kind, value).ok_or_else(|| FilterError::Value(name.to_owned()));
-        let condition = match operator {
-            "eq" => format!("{column} = ?"),
-            "ne" => format!("{column} IS NOT ?"),
-            "gt" => format!("{column} > ?"),
-            "lt" => format!("{column} < ?"),
-            "gte" => format!("{column} >= ?"),
-            "lte" => format!("{column} <= ?"),
-            "start_with" => format!("{column} LIKE ? ESCAPE '\\'"),
-            "ctn" => format!("{column} LIKE ? ESCAPE '\\'"),
-            "in" | "nin" => {
-                let items = list(value);
-                if items.len() > MAX_LIST {
-                    return Err(FilterError::Value(name.to_owned()));
-                }
-                for item in &items {
-                    let item = bind(kind, item).ok_or(FilterError::Value(name.to_owned()))?;
-                    self.values.push(item);
-                }
-                let not = if operator == "nin" { "NOT " } else { "" };
-                let marks = vec!["?"; items.len()].join(", ");
-                self.conditions.push(format!("{column} {not}IN ({marks})"));
-                return Ok(());
+        if operator == "all" {
+            for item in &items(name, value)? {
+                self.add(name, column, kind, "eq", item)?;
             }
-            other => {
-                return Err(FilterError::Operator {
-                    field: name.to_owned(),
-                    operator: other.chars().take(32).collect(),
-                });
-            }
+            return Ok(());
+        }
+        let Some(rows) = kind.rows() else {
+            let (condition, values) = compare(name, column, kind, operator, value)?;
+            self.conditions.push(condition);
+            self.values.extend(values);
+            return Ok(());
         };
-        let value = match (operator, value.as_str()) {
-            ("start_with", Some(prefix)) => format!("{}%", escape_like(prefix)).into(),
-            ("ctn", Some(part)) => format!("%{}%", escape_like(part)).into(),
-            _ => single()?,
+        // Of several rows none may be what is excluded, and any may be what is wanted.
+        let (not, positive) = match operator {
+            "ne" => ("NOT ", "eq"),
+            "nin" => ("NOT ", "in"),
+            other => ("", other),
         };
-        self.conditions.push(condition);
-        self.values.push(value);
+        let (condition, values) = compare(name, column, kind, positive, value)?;
+        self.conditions.push(format!(
+            "{not}EXISTS (SELECT 1 FROM {rows} AND {condition})"
+        ));
+        self.values.extend(values);
         Ok(())
     }
 
@@ -139,6 +172,91 @@ impl Filter {
     }
 }
 
+/// One condition and its values.
+fn compare(
+    name: &str,
+    column: &str,
+    kind: Kind,
+    operator: &str,
+    value: &Json,
+) -> Result<(String, Vec<Value>), FilterError> {
+    let invalid = || FilterError::Value(name.to_owned());
+    let like = |pattern: fn(&str) -> String| {
+        let text = match value {
+            Json::String(text) => text.clone(),
+            Json::Number(number) => number.to_string(),
+            _ => return Err(invalid()),
+        };
+        let condition = format!("{column} LIKE ? ESCAPE '\\'");
+        Ok((condition, vec![Value::from(pattern(&escape_like(&text)))]))
+    };
+    let sign = match operator {
+        "eq" => "=",
+        "ne" => "IS NOT",
+        "gt" => ">",
+        "lt" => "<",
+        "gte" => ">=",
+        "lte" => "<=",
+        "start_with" => return like(|text| format!("{text}%")),
+        "ctn" => return like(|text| format!("%{text}%")),
+        "in" | "nin" => {
+            let values: Option<Vec<Value>> = items(name, value)?
+                .iter()
+                .map(|item| bind(kind, item))
+                .collect();
+            let values = values.ok_or_else(invalid)?;
+            let not = if operator == "nin" { "NOT " } else { "" };
+            let marks = vec!["?"; values.len()].join(", ");
+            return Ok((format!("{column} {not}IN ({marks})"), values));
+        }
+        other => {
+            return Err(FilterError::Operator {
+                field: name.to_owned(),
+                operator: other.chars().take(32).collect(),
+            });
+        }
+    };
+    let value = bind(kind, value).ok_or_else(invalid)?;
+    Ok((format!("{column} {sign} ?"), vec![value]))
+}
+
+/// The items of a list, if they are not too many.
+fn items(name: &str, value: &Json) -> Result<Vec<Json>, FilterError> {
+    let items = list(value);
+    if items.len() > MAX_LIST {
+        return Err(FilterError::Value(name.to_owned()));
+    }
+    Ok(items)
+}
+
+/// Refuses conditions on and sorting by what is neither in `fields` nor one of `others`, instead of
+/// answering with what was not asked for. Plain parameters of other names are left alone: clients
+/// send some of their own.
+///
+/// # Errors
+/// [`FilterError`] names the field.
+pub fn check_names(request: &Json, fields: &[Field], others: &[&str]) -> Result<(), FilterError> {
+    let is_known = |wanted: &str| fields.iter().any(|(name, _, _)| *name == wanted);
+    for (name, value) in request.as_object().into_iter().flatten() {
+        let is_sort = matches!(name.as_str(), "sort_asc" | "sort_desc");
+        if is_sort && !value.as_str().is_some_and(is_known) {
+            let wanted = value.as_str().unwrap_or(name);
+            return Err(FilterError::Field(wanted.chars().take(64).collect()));
+        }
+        let is_number = || match value {
+            Json::String(text) => text.trim().parse::<u64>().is_ok(),
+            other => other.is_u64(),
+        };
+        if matches!(name.as_str(), "limit" | "skip" | "offset") && !is_number() {
+            return Err(FilterError::Value(name.clone()));
+        }
+        if value.is_object() && !is_known(name) && !others.contains(&name.as_str()) {
+            return Err(FilterError::Field(name.chars().take(64).collect()));
+        }
+    }
+    Ok(())
+}
+
 fn escape_like(text: &str) -> String {
     text.replace('\\', "\\\\")
         .replace('%', "\\%")
@@ -153,8 +271,8 @@ fn bind(kind: Kind, value: &Json) -> Option<Value> {
         _ => return None,
     };
     match kind {
-        Kind::Text => Some(text.into()),
-        Kind::Number => text.trim().parse::<i64>().ok().map(Value::from),
+        Kind::Text | Kind::TextIn(_) => Some(text.into()),
+        Kind::Number | Kind::NumberIn(_) => text.trim().parse::<i64>().ok().map(Value::from),
         Kind::Time => parse_time(text.trim()).map(Value::from),
     }
 }
@@ -224,6 +342,19 @@ impl Page {
     }
 }
 
+/// The steps SQLite would take, for tests that must not read whole tables.
+#[cfg(test)]
+pub fn plan(
+    connection: &rusqlite::Connection,
+    sql: &str,
+    values: &[Value],
+) -> rusqlite::Result<Vec<String>> {
+    connection
+        .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?
+        .query_map(rusqlite::params_from_iter(values), |row| row.get("detail"))?
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -280,6 +411,49 @@ mod tests {
             filter(json!({"id": "1 OR 1=1"})).unwrap_err(),
             FilterError::Value("id".into())
         );
+    }
+
+    #[test]
+    fn fields_of_several_rows_are_wanted_in_any_and_excluded_from_all_of_them() {
+        let fields: &[Field] = &[(
+            "tags",
+            "t.tag",
+            Kind::TextIn("tags t WHERE t.id = users.id"),
+        )];
+        let sql = |request: Json| {
+            let filter = Filter::default().and_request(&request, fields).unwrap();
+            (filter.sql(), filter.values().len())
+        };
+        let row = "EXISTS (SELECT 1 FROM tags t WHERE t.id = users.id AND t.tag";
+        assert_eq!(
+            sql(json!({"tags": {"all": "a,b"}})),
+            (format!("{row} = ?) AND {row} = ?)"), 2)
+        );
+        assert_eq!(
+            sql(json!({"tags": {"nin": ["a", "b"]}})),
+            (format!("NOT {row} IN (?, ?))"), 2)
+        );
+        assert_eq!(
+            sql(json!({"tags": {"ne": "a"}})),
+            (format!("NOT {row} = ?)"), 1)
+        );
+    }
+
+    #[test]
+    fn conditions_on_unknown_fields_are_refused_and_plain_parameters_are_not() {
+        let check = |request: Json| check_names(&request, FIELDS, &["push"]);
+        assert_eq!(
+            check(json!({"id": {"gt": 1}, "x": "1", "push": {}, "limit": "5"})),
+            Ok(())
+        );
+        for (request, field) in [
+            (json!({"x": {"gt": 1}}), "x"),
+            (json!({"sort_desc": "x"}), "x"),
+            (json!({"limit": "-1"}), "limit"),
+            (json!({"skip": []}), "skip"),
+        ] {
+            assert_eq!(check(request).unwrap_err().field(), field);
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use minidom::Element;
 use serde_json::{Map, Value as Json, json};
 
 use crate::base::object_id::ObjectId;
-use crate::hub::store::messages::NewMessage;
+use crate::hub::store::messages::{MAX_BODY, NewMessage};
 use crate::protocol::address::UserId;
 use crate::protocol::extra_params::{ExtraParams, NAME, text_element};
 use crate::protocol::ns;
@@ -41,9 +41,11 @@ pub enum Content {
     },
     /// A message to be read.
     Text {
-        /// Whether it goes into the history.
+        /// Whether it goes into the history. A self-destroying message never does (RT-38).
         is_saved: bool,
     },
+    /// What only the hub may say: a client that sends it speaks for others.
+    Forged,
 }
 
 /// Reads what a message does.
@@ -57,6 +59,10 @@ pub fn content(message: &Element) -> Content {
         || message.has_child("paused", ns::CHAT_STATES)
     {
         return Content::Typing;
+    }
+    // Clients tell reactions by the element's name alone, so any namespace would pass for one.
+    if message.children().any(|child| child.name() == "reactions") {
+        return Content::Forged;
     }
     if let Some(id) = id_of("replace", ns::CORRECT) {
         let body = message
@@ -76,7 +82,16 @@ pub fn content(message: &Element) -> Content {
     let is_saved = ExtraParams::of(message)
         .and_then(|params| params.get("save_to_history"))
         .is_some_and(|value| value == "1" || value == "true");
-    Content::Text { is_saved }
+    Content::Text {
+        is_saved: is_saved && !message.has_child("destroy", ns::DESTROY_AFTER),
+    }
+}
+
+/// Whether a text is longer than what is stored.
+pub fn is_too_long(message: &Element) -> bool {
+    message
+        .get_child("body", ns::CLIENT)
+        .is_some_and(|body| body.text().len() > MAX_BODY)
 }
 
 /// Whether an id can name a stored message: the REST API lists ids with commas in a path.
@@ -161,11 +176,16 @@ pub fn to_store(
     }
 }
 
+/// Attributes as texts, as the SDK has them; only the size is a number there (B.1).
 fn attributes(element: &Element) -> Json {
     let attributes = element.attrs().iter();
+    let read = |name: &str, value: &str| match (name, value.parse::<u64>()) {
+        ("size", Ok(size)) => json!(size),
+        _ => json!(value),
+    };
     Json::Object(
         attributes
-            .map(|((_, name), value)| (name.to_string(), json!(value)))
+            .map(|((_, name), value)| (name.to_string(), read(name, value)))
             .collect(),
     )
 }
@@ -225,6 +245,16 @@ mod tests {
         );
         let saved = "<extraParams><save_to_history>1</save_to_history></extraParams>";
         assert_eq!(content(&message(saved)), Content::Text { is_saved: true });
+        let destroyed =
+            format!("{saved}<destroy xmlns='urn:xmpp:message-destroy-after:0' after='5'/>");
+        assert_eq!(
+            content(&message(&destroyed)),
+            Content::Text { is_saved: false }
+        );
+        for namespace in ["", " xmlns='urn:any'"] {
+            let reaction = format!("<body>b</body><reactions{namespace} user_id='1'/>");
+            assert_eq!(content(&message(&reaction)), Content::Forged);
+        }
     }
 
     #[test]
@@ -246,7 +276,7 @@ mod tests {
         let stored = to_store(
             &message(
                 "<body>hi</body><extraParams xmlns='jabber:client'>\
-                 <save_to_history>1</save_to_history><attachment type='photo' uid='u1'/>\
+                 <save_to_history>1</save_to_history><attachment type='photo' uid='u1' size='12' width='3'/>\
                  <nested><x>1</x><y><z>q</z></y></nested></extraParams>",
             ),
             "m1".into(),
@@ -255,7 +285,10 @@ mod tests {
             None,
             5,
         );
-        assert_eq!(stored.attachments, [json!({"type": "photo", "uid": "u1"})]);
+        assert_eq!(
+            stored.attachments,
+            [json!({"type": "photo", "uid": "u1", "size": 12, "width": "3"})]
+        );
         assert_eq!(
             Json::Object(stored.custom),
             json!({"nested": {"x": "1", "y": {"z": "q"}}})

@@ -227,7 +227,7 @@ async fn open(config: HubConfig, clock: Clock, stop: CancellationToken) -> Resul
     names.push(config.chat_host().to_owned());
     let authority = Authority::open(&tls_folder, &names)?;
     let limits = &config.limits;
-    let store = Store::open(&config.data_dir.join("hub.sqlite"), limits.database_bytes)?;
+    let store = Store::open_bounded(&config.data_dir.join("hub.sqlite"), limits.database_bytes)?;
     let last_seq = store.run(undelivered::last_seq).await?;
     let max_missed = limits.offline_messages as usize;
     let listen = config.listen.clone();

@@ -10,5 +10,6 @@ pub mod extra_params;
 mod nonza;
 pub mod ns;
 pub mod rest;
+pub mod room_presence;
 pub mod stream_management;
 pub mod xml;

@@ -6,10 +6,20 @@
 //! stored is the order in which they are delivered.
 //! Must not enter: stanzas, HTTP, anything asynchronous.
 
+pub mod changes;
+pub mod dialog_json;
+pub mod dialog_views;
 pub mod dialogs;
+#[cfg(test)]
+mod history_tests;
 pub mod messages;
 mod migrations;
+pub mod occupants;
 pub mod query;
+pub mod reactions;
+mod reader;
+pub mod receipts;
+pub mod search;
 pub mod sessions;
 pub mod undelivered;
 pub mod users;
@@ -21,6 +31,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
+pub use reader::Reader;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
@@ -54,18 +65,27 @@ pub enum StoreError {
 
 /// The handle to the store's thread.
 pub struct Store {
+    /// For long reads, which must not make writers wait.
+    pub reader: Reader,
     jobs: Mutex<Option<mpsc::Sender<Job>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     health: Arc<AtomicBool>,
 }
 
 impl Store {
-    /// Opens or creates the database and brings its schema up to date. `max_bytes` bounds its
-    /// size; 0 leaves that to the disk.
+    /// Opens or creates the database and brings its schema up to date.
     ///
     /// # Errors
     /// [`StoreError`], also for a database of a newer version of cubelet.
-    pub fn open(path: &Path, max_bytes: u64) -> Result<Self, StoreError> {
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_bounded(path, 0)
+    }
+
+    /// Like [`Store::open`]; the database takes at most `max_bytes`. 0 leaves that to the disk.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_bounded(path: &Path, max_bytes: u64) -> Result<Self, StoreError> {
         let mut connection = Connection::open(path)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         // A message that was acknowledged survives a power cut.
@@ -91,6 +111,7 @@ impl Store {
             .spawn(move || worker.work(queue))
             .map_err(StoreError::Thread)?;
         Ok(Self {
+            reader: Reader::new(path),
             jobs: Mutex::new(Some(jobs)),
             thread: Mutex::new(Some(thread)),
             health,
@@ -113,8 +134,7 @@ impl Store {
     ) -> Result<T, StoreError> {
         let (answer, answered) = oneshot::channel();
         // The asker may have gone; then nobody wants the answer.
-        self.run_then(job, |result| drop(answer.send(result)))
-            .await;
+        self.run_then(job, |result| drop(answer.send(result))).await;
         answered.await.map_err(|_| StoreError::Closed)?
     }
 
@@ -250,8 +270,9 @@ impl Worker {
         }
         match &commit {
             Err(error) => note_failure(&self.health, error),
-            Ok(()) if self.connection.total_changes() != before
-                && !self.health.swap(true, Ordering::Relaxed) =>
+            Ok(())
+                if self.connection.total_changes() != before
+                    && !self.health.swap(true, Ordering::Relaxed) =>
             {
                 tracing::info!("storing works again");
             }
@@ -309,7 +330,7 @@ mod tests {
 
     fn store() -> (tempfile::TempDir, Store) {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("hub.sqlite"), 0).unwrap();
+        let store = Store::open(&folder.path().join("hub.sqlite")).unwrap();
         (folder, store)
     }
 
@@ -348,8 +369,11 @@ mod tests {
             let path = folder.path().join("hub.sqlite");
             let after = move |result: Result<usize, StoreError>| {
                 // Another connection sees what is committed only.
-                let seen = (number % 100 == 0)
-                    .then(|| Connection::open(path).and_then(|other| rows(&other)).unwrap());
+                let seen = (number % 100 == 0).then(|| {
+                    Connection::open(path)
+                        .and_then(|other| rows(&other))
+                        .unwrap()
+                });
                 tell.send((number, result.is_ok(), seen)).unwrap();
             };
             let insert = format!(
@@ -369,7 +393,7 @@ mod tests {
     #[tokio::test]
     async fn a_full_disk_fails_what_waits_with_it_and_is_recovered_from() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("hub.sqlite"), 400_000).unwrap();
+        let store = Store::open_bounded(&folder.path().join("hub.sqlite"), 400_000).unwrap();
         let fill = |connection: &Connection| {
             connection.execute(
                 "INSERT INTO users (login, full_name, created_at, updated_at)
@@ -403,7 +427,7 @@ mod tests {
         assert!(matches!(store.run(rows).await, Err(StoreError::Closed)));
         let wal = folder.path().join("hub.sqlite-wal");
         assert_eq!(wal.metadata().map_or(0, |file| file.len()), 0);
-        let again = Store::open(&folder.path().join("hub.sqlite"), 0).unwrap();
+        let again = Store::open(&folder.path().join("hub.sqlite")).unwrap();
         assert_eq!(again.run(rows).await.unwrap(), 1);
     }
 }

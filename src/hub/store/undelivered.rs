@@ -114,11 +114,15 @@ mod tests {
         job: impl FnOnce(&Connection, UserId, UserId) -> rusqlite::Result<()> + Send + 'static,
     ) {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("hub.sqlite"), 0).unwrap();
+        let store = Store::open(&folder.path().join("hub.sqlite")).unwrap();
         let done = store.run(move |connection| {
-            let mut user = || Ok::<_, rusqlite::Error>(
-                users::create(connection, &vec![], None, false, 0)?.unwrap().id
-            );
+            let user = || {
+                Ok::<_, rusqlite::Error>(
+                    users::create(connection, &vec![], None, false, 0)?
+                        .unwrap()
+                        .id,
+                )
+            };
             let (one, other) = (user()?, user()?);
             job(connection, one, other)
         });
@@ -134,9 +138,15 @@ mod tests {
     async fn a_stanza_is_held_once_until_the_last_receiver_has_it() {
         with_users(|connection, one, other| {
             insert(connection, 7, "<m/>", &[one, other, 9_999], 10, 3)?;
-            let expected = Some(Undelivered { stanza: "<m/>".into(), stored_at: 3 });
+            let expected = Some(Undelivered {
+                stanza: "<m/>".into(),
+                stored_at: 3,
+            });
             assert_eq!(load(connection, one, 7)?, expected);
-            assert_eq!((seqs(connection, other)?, stanzas(connection)), (vec![7], 1));
+            assert_eq!(
+                (seqs(connection, other)?, stanzas(connection)),
+                (vec![7], 1)
+            );
             remove(connection, one, 7)?;
             remove(connection, one, 7)?;
             assert_eq!((load(connection, one, 7)?, stanzas(connection)), (None, 1));

@@ -11,10 +11,15 @@ use std::sync::atomic::Ordering;
 use minidom::Element;
 use tokio::sync::oneshot;
 
-use super::message::{Content, content, ensure_id, is_valid_id, stamp, to_store};
+use super::announce::rest_address;
+use super::change::{self, After, Target};
+use super::message::{
+    Content, content, ensure_id, is_forged, is_too_long, is_valid_id, stamp, to_store,
+};
 use super::router::Connection;
 use super::stanza::{Refusal, carbon};
 use super::undelivered::flush_if_due;
+use crate::hub::roles::Action;
 use crate::hub::site::Site;
 use crate::hub::store::dialogs::{self, Dialog};
 use crate::hub::store::messages::{self, Insertion, NewMessage};
@@ -47,10 +52,16 @@ pub async fn send(
         return outcome(Err(Refusal::NOT_FOUND));
     };
     let kind = message.attr("type").unwrap_or("normal").to_owned();
+    if kind != "error" && is_forged(&message) {
+        return outcome(Err(Refusal::FORBIDDEN));
+    }
     match (kind.as_str(), to) {
         // Answering an error with an error could go on forever (RFC 6120 §8.3.1).
         ("error", _) => outcome(Ok(())),
-        ("chat", Address::User { user, resource }) => {
+        // Clients act on a change whatever type it comes with, so every type is checked as one.
+        (kind @ ("chat" | "normal"), Address::User { user, resource })
+            if kind == "chat" || !matches!(content(&message), Content::Text { .. }) =>
+        {
             set_attribute(&mut message, "from", Some(&sender.address));
             chat(site, sender, user, resource, message, outcome).await;
         }
@@ -70,6 +81,24 @@ pub async fn send(
         ("headline" | "normal" | "chat" | "groupchat", _) => outcome(Err(Refusal::UNAVAILABLE)),
         _ => outcome(Err(Refusal::BAD_REQUEST)),
     }
+}
+
+/// Like [`send`], and waits for what comes of it.
+///
+/// # Errors
+/// The [`Refusal`].
+pub async fn send_and_wait(
+    site: &Arc<Site>,
+    sender: Sender,
+    message: Element,
+) -> Result<(), Refusal> {
+    let (tell, told) = oneshot::channel();
+    let outcome = move |result| {
+        // Who asked may have gone.
+        let _ = tell.send(result);
+    };
+    send(site, sender, message, outcome).await;
+    told.await.unwrap_or(Err(Refusal::INTERNAL))
 }
 
 /// Sent-carbons for the sender's other connections (B.1).
@@ -113,7 +142,10 @@ enum Receivers {
 async fn submit(
     site: &Arc<Site>,
     sender: Sender,
-    job: impl FnOnce(&Site, &rusqlite::Connection) -> rusqlite::Result<Result<Option<Outgoing>, Refusal>>
+    job: impl FnOnce(
+        &Site,
+        &rusqlite::Connection,
+    ) -> rusqlite::Result<Result<Option<Outgoing>, Refusal>>
     + Send
     + 'static,
     outcome: impl FnOnce(Result<(), Refusal>) + Send + 'static,
@@ -200,15 +232,21 @@ async fn chat(
             if is_saved && !is_valid_id(&id) {
                 return outcome(Err(Refusal::BAD_REQUEST));
             }
+            if is_too_long(&message) {
+                return outcome(Err(Refusal::TOO_LONG));
+            }
             let job = move |site: &Site, db: &rusqlite::Connection| {
                 let now = site.now();
-                if users::by_id(db, to)?.is_none() {
+                if !users::exists(db, to)? {
                     return Ok(Err(Refusal::NOT_FOUND));
                 }
-                let dialog = dialogs::private_between(db, user, to, now)?;
-                let date = stamp(&mut message, &dialog.id, now);
+                let dialog = match dialogs::private_id(db, user, to)? {
+                    Some(id) => id,
+                    None => dialogs::private_between(db, user, to, now)?.id,
+                };
+                let date = stamp(&mut message, &dialog, now);
                 if is_saved {
-                    let new = to_store(&message, id, dialog.id, user, Some(to), date);
+                    let new = to_store(&message, id, dialog, user, Some(to), date);
                     if let Some(known) = known(messages::insert(db, &new, now)?) {
                         return Ok(known);
                     }
@@ -221,18 +259,26 @@ async fn chat(
         }
         change => {
             let job = move |site: &Site, db: &rusqlite::Connection| {
-                Ok(apply_change(site, db, user, &change)?.map(|()| {
-                    Some(Outgoing {
-                        stanza: message,
-                        to: Receivers::One(to, resource),
-                        seq: None,
-                        is_written: false,
-                    })
-                }))
+                let target = Target::User(to);
+                match change::apply(db, user, target, &change, site.now())? {
+                    Err(refusal) => Ok(Err(refusal)),
+                    Ok(After::Drop) => Ok(Ok(None)),
+                    Ok(After::Relay) => {
+                        let must_arrive = follows_its_message(&change);
+                        let to = Receivers::One(to, resource);
+                        write_down(site, db, message, to, user, must_arrive, true).map(Ok)
+                    }
+                }
             };
             submit(site, sender, job, outcome).await;
         }
     }
+}
+
+/// An edit or a removal has to arrive wherever its message may have: whoever was away gets both,
+/// in their order. What is only known to be read or received is in the history.
+fn follows_its_message(change: &Content) -> bool {
+    matches!(change, Content::Edit { .. } | Content::Remove { .. })
 }
 
 /// Gives a message its place, and writes it down for its receivers in the same transaction that
@@ -263,9 +309,8 @@ fn write_down(
     let seq = {
         let mut in_flight = site.in_flight.lock();
         // A reader that is behind would hold everything in memory that is not in the store.
-        let is_taken = |user: &UserId| {
-            site.router.is_online(*user) && !in_flight.has_somebody_behind(*user)
-        };
+        let is_taken =
+            |user: &UserId| site.router.is_online(*user) && !in_flight.has_somebody_behind(*user);
         outgoing.is_written = is_saved || !receivers.iter().all(is_taken);
         in_flight.next_seq()
     };
@@ -288,45 +333,6 @@ fn known<T>(insertion: Insertion) -> Option<Result<Option<T>, Refusal>> {
     }
 }
 
-/// Markers, edits and removals act on the stored message, if there is one.
-fn apply_change(
-    site: &Site,
-    db: &rusqlite::Connection,
-    user: UserId,
-    change: &Content,
-) -> rusqlite::Result<Result<(), Refusal>> {
-    let (Content::Edit { id, .. } | Content::Remove { id } | Content::Marker { id, .. }) = change
-    else {
-        return Ok(Ok(()));
-    };
-    // A message that was never saved can still be marked between its two clients.
-    let Some((dialog, author)) = messages::place(db, id)? else {
-        return Ok(Ok(()));
-    };
-    let is_member = dialogs::load(db, &dialog)?.is_some_and(|dialog| dialog.has(user));
-    let may = match change {
-        Content::Marker { .. } => is_member,
-        _ => is_member && author == user,
-    };
-    if !may {
-        return Ok(Err(Refusal::FORBIDDEN));
-    }
-    match change {
-        Content::Edit { id, body } => {
-            messages::edit(db, user, id, body, site.now())?;
-        }
-        Content::Remove { id } => {
-            messages::remove(db, user, id, site.now())?;
-        }
-        Content::Marker { id, is_read } => {
-            let ids = [id.clone()];
-            messages::mark(db, user, &dialog, Some(&ids), *is_read)?;
-        }
-        Content::Typing | Content::Text { .. } => {}
-    }
-    Ok(Ok(()))
-}
-
 async fn group(
     site: &Arc<Site>,
     sender: Sender,
@@ -346,22 +352,31 @@ async fn group(
         if !dialog.has(user) {
             return Ok(Err(Refusal::FORBIDDEN));
         }
-        let Content::Text { is_saved } = content else {
-            let mut receivers = dialog.occupants;
-            if content == Content::Typing {
-                receivers.retain(|one| *one != user);
+        // Broadcasts and public dialogs may have any number of people, who read the history.
+        let is_listed = dialog.kind == dialogs::GROUP;
+        let is_saved = match &content {
+            Content::Typing | Content::Text { .. } if !dialog.may(user, Action::Write) => {
+                return Ok(Err(Refusal::FORBIDDEN));
             }
-            return Ok(apply_change(site, db, user, &content)?.map(|()| {
-                Some(Outgoing {
-                    stanza: message,
-                    to: Receivers::Many(receivers),
-                    seq: None,
-                    is_written: false,
-                })
-            }));
+            Content::Typing => {
+                let to = Receivers::Many(receivers(site, &dialog, Some(user)));
+                return write_down(site, db, message, to, user, false, false).map(Ok);
+            }
+            Content::Text { is_saved } => *is_saved,
+            change => {
+                return match change::apply(db, user, Target::Room(&dialog), change, site.now())? {
+                    Err(refusal) => Ok(Err(refusal)),
+                    Ok(After::Drop) => Ok(Ok(None)),
+                    Ok(After::Relay) => {
+                        let must_arrive = is_listed && follows_its_message(change);
+                        let to = Receivers::Many(receivers(site, &dialog, None));
+                        write_down(site, db, message, to, user, must_arrive, true).map(Ok)
+                    }
+                };
+            }
         };
-        if dialog.kind == dialogs::BROADCAST && !dialog.is_run_by(user) {
-            return Ok(Err(Refusal::FORBIDDEN));
+        if is_too_long(&message) {
+            return Ok(Err(Refusal::TOO_LONG));
         }
         let id = ensure_id(&mut message);
         if is_saved && !is_valid_id(&id) {
@@ -375,13 +390,41 @@ async fn group(
                 return Ok(known);
             }
         }
-        // Broadcasts and public dialogs may have any number of people, who read the history.
-        let must_arrive = dialog.kind == dialogs::GROUP
-            && (is_saved || message.has_child("body", ns::CLIENT));
-        let to = Receivers::Many(dialog.occupants);
+        let must_arrive = is_listed && (is_saved || message.has_child("body", ns::CLIENT));
+        let to = Receivers::Many(receivers(site, &dialog, None));
         write_down(site, db, message, to, user, must_arrive, is_saved).map(Ok)
     };
     submit(site, sender, job, outcome).await;
+}
+
+/// Joining is not needed to receive, and the sender's own connections get their copy (B.2). A
+/// broadcast goes to every user who is connected.
+fn receivers(site: &Site, dialog: &Dialog, except: Option<UserId>) -> Vec<UserId> {
+    let mut receivers = if dialog.kind == dialogs::BROADCAST {
+        site.router.online()
+    } else {
+        dialog.occupants.clone()
+    };
+    receivers.retain(|user| Some(*user) != except && !dialog.blocked.contains(user));
+    receivers
+}
+
+/// Hands a stanza that the hub made for `user` to the people of a dialog, the user's own
+/// connections included. It is kept for nobody: the history says the same.
+pub fn emit(site: &Site, dialog: &Dialog, user: UserId, stanza: &Element) {
+    if dialog.kind != dialogs::PRIVATE {
+        for receiver in receivers(site, dialog, None) {
+            site.router.deliver(receiver, None, stanza);
+        }
+    } else if let Some(partner) = dialog.partner(user) {
+        site.router.deliver(partner, None, stanza);
+        let sender = Sender {
+            user,
+            address: rest_address(site, user),
+            connection: None,
+        };
+        copy_to_own(site, &sender, stanza);
+    }
 }
 
 /// Stores a message that came by REST and, if asked, sends it to the dialog's people.
@@ -397,7 +440,7 @@ pub async fn post(
     let user = new.sender;
     let sender = Sender {
         user,
-        address: format!("{}/rest", site.realm.user(user)),
+        address: rest_address(site, user),
         connection: None,
     };
     let (store_site, site_after) = (Arc::clone(site), Arc::clone(site));
@@ -410,7 +453,7 @@ pub async fn post(
         let (to, must_arrive) = match new.recipient {
             Some(recipient) => (Receivers::One(recipient, None), true),
             None => (
-                Receivers::Many(dialog.occupants),
+                Receivers::Many(receivers(site, &dialog, None)),
                 dialog.kind == dialogs::GROUP,
             ),
         };

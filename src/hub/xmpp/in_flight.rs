@@ -168,7 +168,11 @@ impl<T: Clone> InFlight<T> {
                     continue;
                 }
                 let is_behind = !member.missed.is_empty();
-                match if is_behind { Push::Full } else { push(connection) } {
+                match if is_behind {
+                    Push::Full
+                } else {
+                    push(connection)
+                } {
                     Push::Taken => owing.push(number),
                     Push::Full => {
                         owing.push(number);
@@ -397,7 +401,9 @@ mod tests {
     fn a_list_that_grows_too_long_loses_its_oldest() {
         let mut in_flight = InFlight::starting_after(0, 2);
         in_flight.admit(USER, 1, &[]);
-        let given: Vec<i64> = (0..4).map(|_| give(&mut in_flight, &[1], Push::Full)).collect();
+        let given: Vec<i64> = (0..4)
+            .map(|_| give(&mut in_flight, &[1], Push::Full))
+            .collect();
         assert_eq!(seqs(&in_flight, 1), given[2..]);
         assert_eq!(in_flight.users[&USER].entries.len(), 2);
     }
@@ -466,12 +472,19 @@ mod tests {
                     }
                     let unsaved = (!is_saved).then_some(seq);
                     let all: Vec<u64> = self.devices.keys().copied().collect();
-                    in_flight.hand_out(USER, seq, unsaved, &all, |one| *one, |one| {
-                        if *push == Push::Taken {
-                            self.devices.get_mut(one).unwrap().0.push(seq);
-                        }
-                        *push
-                    });
+                    in_flight.hand_out(
+                        USER,
+                        seq,
+                        unsaved,
+                        &all,
+                        |one| *one,
+                        |one| {
+                            if *push == Push::Taken {
+                                self.devices.get_mut(one).unwrap().0.push(seq);
+                            }
+                            *push
+                        },
+                    );
                 }
                 Step::Come => {
                     self.store(in_flight);
@@ -486,7 +499,9 @@ mod tests {
                     }
                 }
                 Step::Acknowledge(choice) => {
-                    let Some(device) = self.pick(*choice) else { return };
+                    let Some(device) = self.pick(*choice) else {
+                        return;
+                    };
                     let (given, count) = self.devices.get_mut(&device).unwrap();
                     if let Some(seq) = given.get(*count) {
                         *count += 1;

@@ -4,11 +4,13 @@
 //! make sense of; the sender gets an error stanza, the log gets the context.
 //! Must not enter: SQL, HTTP other than the WebSocket upgrade.
 
+pub mod announce;
+mod change;
 mod connection;
 pub mod delivery;
 mod depth;
-mod iq;
 pub mod in_flight;
+mod iq;
 mod login;
 mod message;
 mod presence;

@@ -80,7 +80,9 @@ impl Sending {
 
     /// How many stanzas await acknowledgement.
     pub fn outstanding(&self) -> usize {
-        self.counted.as_ref().map_or(0, |all| all.sent.outstanding())
+        self.counted
+            .as_ref()
+            .map_or(0, |all| all.sent.outstanding())
     }
 
     /// Counts what is about to be written. Returns the places of messages of which no
@@ -156,7 +158,10 @@ impl Sending {
         let arrived = arrived.into_iter().filter_map(|sent| sent.seq).collect();
         let again = all.sent.take_unacknowledged();
         all.messages = 0;
-        Ok((arrived, again.into_iter().filter_map(|sent| sent.again).collect()))
+        Ok((
+            arrived,
+            again.into_iter().filter_map(|sent| sent.again).collect(),
+        ))
     }
 }
 

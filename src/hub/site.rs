@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use minidom::Element;
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -11,7 +13,8 @@ use super::clock::Clock;
 use super::store::Store;
 use super::xmpp::addresses::Addresses;
 use super::xmpp::blocks::Blocks;
-use super::xmpp::lanes::Lanes;
+use super::xmpp::in_flight::InFlight;
+use super::xmpp::resumption::Resumptions;
 use super::xmpp::router::Router;
 use crate::config::hub::HubConfig;
 use crate::protocol::address::Realm;
@@ -36,8 +39,10 @@ pub struct Site {
     pub blocks: Blocks,
     /// Who is connected.
     pub router: Router,
-    /// Order of delivery for each user.
-    pub lanes: Lanes,
+    /// Messages that connections have not acknowledged.
+    pub in_flight: Mutex<InFlight<Arc<Element>>>,
+    /// Sessions that can be resumed.
+    pub resumptions: Resumptions,
     /// Places for chat connections, logged in or not.
     pub chat_slots: Arc<Semaphore>,
     /// Each address's share of them.

@@ -3,16 +3,27 @@
 // Clippy excuses test functions only; the helpers they share fail the same way.
 #![allow(clippy::unwrap_used)]
 
+mod broadcast;
 mod chat;
+mod deletion;
 mod dialogs;
+mod extensions;
+mod filters;
 mod groups;
 mod hostile;
 mod lifecycle;
 mod login;
+mod message_changes;
+mod message_models;
 mod privacy;
+mod public_dialogs;
+mod reactions;
 mod requests;
+mod roles;
 mod rooms;
+mod search;
 mod sessions;
 mod streams;
 mod support;
+mod system_messages;
 mod users;

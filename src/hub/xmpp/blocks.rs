@@ -56,8 +56,7 @@ impl Blocks {
     }
 
     /// Whether a message of a user's connection may go to another user: the sender has not
-    /// blocked the receiver mutually, and at least one connection of the receiver takes it; while
-    /// none is there, the default list decides. Without leave the sender is told that the service
+    /// blocked the receiver mutually, and the receiver takes it. Without leave the sender is told that the service
     /// is not available (wire reference B.9).
     pub fn may_message(
         &self,
@@ -74,23 +73,30 @@ impl Blocks {
             Peer::User { resource, .. } => *resource,
             Peer::Occupant { .. } => None,
         };
-        if self.denies(sender.user(), own_resource, &receiver, Traffic::MessageOut) {
-            return false;
-        }
+        !self.denies(sender.user(), own_resource, &receiver, Traffic::MessageOut)
+            && self.takes(router, to, to_resource, sender)
+    }
+
+    /// Whether a user takes messages of this peer: at least one connection does, or while none is
+    /// there, the default list.
+    pub fn takes(
+        &self,
+        router: &Router,
+        to: UserId,
+        to_resource: Option<&str>,
+        sender: &Peer<'_>,
+    ) -> bool {
         if !self.denies(to, None, sender, Traffic::MessageIn) && !self.has_active(to) {
             return true;
         }
-        let there = router.available(to);
-        let mut targets = there.iter().filter(|target| {
-            to_resource.is_none_or(|wanted| {
-                wanted == target.resource || there.iter().all(|other| other.resource != wanted)
-            })
-        });
+        let targets = router.targets(to, to_resource);
         let admits = |resource| !self.denies(to, resource, sender, Traffic::MessageIn);
-        if there.is_empty() {
+        if targets.is_empty() {
             admits(None)
         } else {
-            targets.any(|target| admits(Some(target.resource.as_str())))
+            targets
+                .iter()
+                .any(|target| admits(Some(target.resource.as_str())))
         }
     }
 

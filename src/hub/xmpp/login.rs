@@ -8,7 +8,9 @@ use base64::prelude::BASE64_STANDARD;
 use minidom::Element;
 use zeroize::Zeroizing;
 
-use super::router::{Connection, Outbox};
+use super::connection::Line;
+use super::resumption;
+use super::router::Connection;
 use super::stanza::{Refusal, result};
 use super::stream::{Ending, Features, Inbound, Transport};
 use crate::hub::auth::scram::{self, ITERATIONS};
@@ -27,10 +29,10 @@ const MAX_RESOURCE: usize = 64;
 
 /// Logs a stream in and enters it into the router.
 pub async fn negotiate<T: Transport>(
-    site: &Site,
+    site: &Arc<Site>,
     transport: &mut T,
     address: Option<IpAddr>,
-) -> Result<(Arc<Connection>, Outbox), Ending> {
+) -> Result<(Arc<Connection>, Line), Ending> {
     let host = &site.realm.chat_host;
     let scram = site.config.chat.scram;
     transport.open(host, Features::Login { scram }).await?;
@@ -219,12 +221,19 @@ fn read_plain(realm: &Realm, text: &str) -> Result<(UserId, String), &'static st
 }
 
 async fn bind<T: Transport>(
-    site: &Site,
+    site: &Arc<Site>,
     transport: &mut T,
     user: UserId,
-) -> Result<(Arc<Connection>, Outbox), Ending> {
+) -> Result<(Arc<Connection>, Line), Ending> {
     loop {
         let element = next(transport).await?;
+        if element.is("resume", ns::SM) {
+            match resumption::resume(site, user, &element).await {
+                Ok(resumed) => return Ok(resumed),
+                Err(failed) => transport.send(&[failed]).await?,
+            }
+            continue;
+        }
         let request = element.get_child("bind", ns::BIND);
         let Some(request) = request.filter(|_| element.name() == "iq") else {
             if element.name() == "iq" {
@@ -243,18 +252,19 @@ async fn bind<T: Transport>(
         let jid = Element::builder("jid", ns::BIND).append(address.as_str());
         let answer = Element::builder("bind", ns::BIND).append(jid).build();
         let limits = &site.config.limits;
-        let (connection, outbox) = Connection::new(
+        let connection = Connection::new(
             user,
             resource,
             address,
             limits.queued_stanzas,
             limits.queued_bytes,
         );
+        let line = connection.attach().await.ok_or(Ending::Lost)?;
         site.router
             .register(&connection, limits.connections_per_user);
         // Through the queue, so that nothing can overtake it.
         connection.push(result(&element, Some(answer)));
-        return Ok((connection, outbox));
+        return Ok((connection, line));
     }
 }
 

@@ -21,8 +21,6 @@ pub enum After {
     Done,
     /// The connection has become available: it gets what was kept.
     HandOver,
-    /// The stream ends with this stream error (RFC 6120 §4.9.3).
-    End(&'static str),
 }
 
 /// Carries out a presence stanza.

@@ -43,12 +43,23 @@ impl Refusal {
         "conflict",
         "The message id is already in use.",
     );
+    /// The text is longer than what is stored.
+    pub const TOO_LONG: Self =
+        Self::new(406, "modify", "not-acceptable", "The message is too long.");
     /// The store failed.
     pub const INTERNAL: Self = Self::new(
         500,
         "wait",
         "internal-server-error",
         "Internal server error.",
+    );
+
+    /// There is no room to keep it; later there may be.
+    pub const NO_ROOM: Self = Self::new(
+        500,
+        "wait",
+        "resource-constraint",
+        "The message cannot be stored now.",
     );
 
     const fn new(

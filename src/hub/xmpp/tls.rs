@@ -1,5 +1,6 @@
 //! XMPP over direct TLS (RFC 6120, RFC 7590): one XML document for as long as it lasts.
 
+use std::borrow::Borrow;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -162,12 +163,12 @@ impl Transport for Tls {
         }
     }
 
-    async fn send(&mut self, batch: &[Element]) -> Result<(), Ending> {
+    async fn send<E: Borrow<Element>>(&mut self, batch: &[E]) -> Result<(), Ending> {
         let State::Open(stream) = &mut self.state else {
             return Err(Ending::Lost);
         };
         for element in batch {
-            stream.feed(element).await.map_err(lost)?;
+            stream.feed(element.borrow()).await.map_err(lost)?;
         }
         SinkExt::<&Element>::flush(stream).await.map_err(lost)
     }

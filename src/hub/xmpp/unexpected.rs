@@ -4,18 +4,21 @@ use std::sync::atomic::Ordering;
 
 use minidom::Element;
 
-use super::presence::After;
 use super::router::Connection;
+use super::stream::Ending;
 use crate::protocol::ns;
 
-/// Takes an element, or says how the stream ends because of it (RFC 6120 §4.9.3).
-pub fn handle(connection: &Connection, element: &Element) -> After {
+/// Takes an element.
+///
+/// # Errors
+/// How the stream ends because of it (RFC 6120 §4.9.3).
+pub fn handle(connection: &Connection, element: &Element) -> Result<(), Ending> {
     let condition = match (element.name(), element.ns().as_str()) {
         (state @ ("active" | "inactive"), ns::CSI) => {
             connection
                 .is_inactive
                 .store(state == "inactive", Ordering::Relaxed);
-            return After::Done;
+            return Ok(());
         }
         ("message" | "iq" | "presence", _) => "invalid-namespace",
         // A second stream inside the first.
@@ -29,5 +32,5 @@ pub fn handle(connection: &Connection, element: &Element) -> After {
         condition,
         "stream ended"
     );
-    After::End(condition)
+    Err(Ending::Error(condition))
 }

@@ -1,5 +1,6 @@
 //! XMPP over WebSocket (RFC 7395): one element per text frame.
 
+use std::borrow::Borrow;
 use std::io::ErrorKind;
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
@@ -198,9 +199,9 @@ impl Transport for WebSocket {
         }
     }
 
-    async fn send(&mut self, batch: &[Element]) -> Result<(), Ending> {
+    async fn send<E: Borrow<Element>>(&mut self, batch: &[E]) -> Result<(), Ending> {
         for element in batch {
-            self.text(String::from(element)).await?;
+            self.text(String::from(element.borrow())).await?;
         }
         Ok(())
     }

@@ -229,7 +229,6 @@ async fn frames_that_break_the_websocket_protocol_end_the_stream() {
         ("a flood of pings", flood, "policy-violation"),
     ] {
         let mut raw = Raw::available(&hub, Carrier::WebSocket, &eve).await;
-        eprintln!("{name}");
         raw.write(&bytes).await;
         assert_eq!(raw.ending().await.as_deref(), Some(condition), "{name}");
         others.talk().await;

@@ -135,13 +135,22 @@ async fn headline(
 /// Sends a call signal that came by REST, unless the receiver has blocked the sender: then it is
 /// as if nobody were there.
 pub fn signal(site: &Site, sender: UserId, to: UserId, message: &Element) {
+    if may_post(site, sender, to) {
+        let peer = Peer::User {
+            user: sender,
+            resource: None,
+        };
+        push(site, &peer, to, None, message);
+    }
+}
+
+/// Whether a user may write to another one by REST: neither has blocked the other (B.9).
+pub fn may_post(site: &Site, sender: UserId, to: UserId) -> bool {
     let peer = Peer::User {
         user: sender,
         resource: None,
     };
-    if site.blocks.may_message(&site.router, &peer, to, None) {
-        push(site, &peer, to, None, message);
-    }
+    site.blocks.may_message(&site.router, &peer, to, None)
 }
 
 /// Where a stanza of `peer` to a user goes: to those connections whose privacy lists let it

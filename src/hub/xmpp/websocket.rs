@@ -4,16 +4,20 @@ use std::borrow::Borrow;
 use std::io::ErrorKind;
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use actix_web::error::PayloadError;
 use actix_web::web::{Data, Payload};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, dev};
 use actix_ws::{AggregatedMessage, AggregatedMessageStream, ProtocolError, Session};
+use futures::StreamExt;
 use minidom::Element;
 
 use super::stream::{Ending, Features, Inbound, Transport, serve};
 use crate::hub::auth::secret;
 use crate::hub::site::Site;
+use crate::protocol::frame_guard::FrameGuard;
 use crate::protocol::ns;
 use crate::protocol::xml_guard::XmlGuard;
 
@@ -47,9 +51,12 @@ pub async fn upgrade(
     body: Payload,
     site: Data<Site>,
 ) -> actix_web::Result<HttpResponse> {
+    let limit = site.config.limits.stanza_bytes;
+    let is_too_large = Arc::new(AtomicBool::new(false));
+    let mut guarded = guard(body, limit, &is_too_large);
+    let body = Payload::from_request(&request, &mut guarded).await?;
     let (response, session, stream) =
         actix_ws::handle_with_protocols(&request, body, &[SUBPROTOCOL])?;
-    let limit = site.config.limits.stanza_bytes;
     let transport = WebSocket {
         session,
         frames: stream
@@ -58,6 +65,7 @@ pub async fn upgrade(
             .max_continuation_size(limit),
         socket: request.conn_data::<Socket>().cloned(),
         max_bytes: limit,
+        is_too_large,
         controls: 0,
         counted_since: Instant::now(),
     };
@@ -66,11 +74,31 @@ pub async fn upgrade(
     Ok(response)
 }
 
+/// Lets the guard see every byte on its way to the library, and notes for the stream's end when
+/// it has stopped them.
+fn guard(body: Payload, limit: usize, is_too_large: &Arc<AtomicBool>) -> dev::Payload {
+    let mut guard = FrameGuard::new(limit);
+    let is_too_large = Arc::clone(is_too_large);
+    let bytes = body.into_inner().map(move |bytes| {
+        let bytes = bytes?;
+        guard.feed(&bytes).map_err(|error| {
+            tracing::info!(%error, "WebSocket ended");
+            is_too_large.store(true, Ordering::Relaxed);
+            PayloadError::Overflow
+        })?;
+        Ok(bytes)
+    });
+    dev::Payload::Stream {
+        payload: Box::pin(bytes),
+    }
+}
+
 struct WebSocket {
     session: Session,
     frames: AggregatedMessageStream,
     socket: Option<Socket>,
     max_bytes: usize,
+    is_too_large: Arc<AtomicBool>,
     // Control frames since the last element.
     controls: u32,
     counted_since: Instant,
@@ -81,28 +109,6 @@ struct WebSocket {
 const MAX_CONTROLS: u32 = 120;
 const CONTROLS_WITHIN: Duration = Duration::from_secs(60);
 
-/// A line that is cut is lost; bytes that break RFC 6455 are the peer's fault.
-fn ending_of(error: &ProtocolError) -> Ending {
-    match error {
-        ProtocolError::Io(error) if error.kind() == ErrorKind::InvalidData => {
-            Ending::Error("bad-format")
-        }
-        // How the library reports a message in pieces that is too large.
-        ProtocolError::Io(error)
-            if error.kind() == ErrorKind::Other && error.get_ref().is_some_and(is_size_error) =>
-        {
-            Ending::Error("policy-violation")
-        }
-        ProtocolError::Io(_) => Ending::Lost,
-        ProtocolError::Overflow => Ending::Error("policy-violation"),
-        _ => Ending::Error("bad-format"),
-    }
-}
-
-fn is_size_error(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
-    error.to_string().contains("continuation size")
-}
-
 impl WebSocket {
     fn is_flooded(&mut self) -> bool {
         if self.counted_since.elapsed() > CONTROLS_WITHIN {
@@ -111,6 +117,20 @@ impl WebSocket {
         }
         self.controls += 1;
         self.controls > MAX_CONTROLS
+    }
+
+    /// A line that is cut is lost; bytes that break RFC 6455 are the peer's fault.
+    fn ending_of(&self, error: &ProtocolError) -> Ending {
+        match error {
+            _ if self.is_too_large.load(Ordering::Relaxed) => Ending::Error("policy-violation"),
+            // Text that is no UTF-8.
+            ProtocolError::Io(error) if error.kind() == ErrorKind::InvalidData => {
+                Ending::Error("bad-format")
+            }
+            ProtocolError::Io(_) => Ending::Lost,
+            ProtocolError::Overflow => Ending::Error("policy-violation"),
+            _ => Ending::Error("bad-format"),
+        }
     }
 
     async fn text(&mut self, text: String) -> Result<(), Ending> {
@@ -194,7 +214,7 @@ impl Transport for WebSocket {
             Some(Ok(AggregatedMessage::Close(_))) | None => Inbound::End(Ending::Lost),
             Some(Err(error)) => {
                 tracing::info!(%error, "WebSocket ended");
-                Inbound::End(ending_of(&error))
+                Inbound::End(self.ending_of(&error))
             }
         }
     }

@@ -174,7 +174,15 @@ impl Raw {
     pub async fn ending(&mut self) -> Option<String> {
         let read = async {
             // An end without TLS's good-bye is an end as well.
-            while self.line.read_buf(&mut self.seen).await.unwrap_or(0) > 0 {}
+            let mut is_answered = false;
+            while self.line.read_buf(&mut self.seen).await.unwrap_or(0) > 0 {
+                let is_told = String::from_utf8_lossy(&self.seen).contains("</stream:error>");
+                if is_told && self.carrier == Carrier::WebSocket && !is_answered {
+                    // The hub waits a while for this.
+                    is_answered = true;
+                    let _ = self.line.write_all(&frame(0x88, b"")).await;
+                }
+            }
         };
         tokio::select! {
             () = read => {}

@@ -152,8 +152,11 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Chat connections in all.
     pub connections: usize,
-    /// Chat connections from one address, logged in or not. A reverse proxy is one address.
+    /// Chat connections from one address, logged in or not.
     pub connections_per_address: usize,
+    /// Whether connections from the machine itself are not counted for that: those of a reverse
+    /// proxy all come from there.
+    pub loopback_exempt: bool,
     /// Chat connections of one user; one more ends the oldest.
     pub connections_per_user: usize,
     /// Stanzas waiting for one slow reader. Beyond that, messages wait in the database, and
@@ -194,7 +197,8 @@ impl Default for Limits {
             stanza_bytes: 256 * 1024,
             body_bytes: 256 * 1024,
             connections: 5_000,
-            connections_per_address: 2_000,
+            connections_per_address: 500,
+            loopback_exempt: true,
             connections_per_user: 20,
             queued_stanzas: 1_000,
             queued_bytes: 4 * 1024 * 1024,

@@ -242,7 +242,10 @@ async fn open(config: HubConfig, clock: Clock, stop: CancellationToken) -> Resul
         },
         lockout: Lockout::new(limits.login_failures, limits.lockout_seconds),
         chat_slots: Arc::new(Semaphore::new(limits.connections)),
-        addresses: Arc::new(Addresses::new(limits.connections_per_address)),
+        addresses: Arc::new(Addresses::new(
+            limits.connections_per_address,
+            limits.loopback_exempt,
+        )),
         passwords: Passwords::default(),
         salts: Salts::new(store.run(scram::salt_secret).await?),
         blocks: Blocks::default(),

@@ -348,4 +348,18 @@ mod tests {
         let long = vec![b'n'; MESSAGE_MAX + 1];
         assert!(ClientFirst::read(&long).is_err());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_message_makes_reading_panic_and_no_guess_passes(
+            first in "[ny],(a=[a-z=]{0,4})?,n=[a-z=2C3D]{0,6},r=[!-~]{0,8}",
+            last in "c=[a-zA-Z=]{0,8},r=[!-~]{0,8},p=[A-Za-z0-9+/]{43}=",
+        ) {
+            if let Ok(first) = ClientFirst::read(first.as_bytes()) {
+                let challenge = first.challenge("server", b"salt", 1);
+                let keys = Keys { stored: [7; 32], server: [9; 32] };
+                proptest::prop_assert!(challenge.verify(last.as_bytes(), &[keys]).is_err());
+            }
+        }
+    }
 }

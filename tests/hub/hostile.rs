@@ -11,7 +11,11 @@ use crate::support::{Chat, Hub, body_of};
 const BOTH: [Carrier; 2] = [Carrier::Tls, Carrier::WebSocket];
 
 async fn hub() -> Hub {
-    Hub::start_with(|config| config.limits.stanza_bytes = 100_000).await
+    Hub::start_with(|config| {
+        config.limits.stanza_bytes = 100_000;
+        config.limits.connections_per_user = 100;
+    })
+    .await
 }
 
 /// Two people who talk with each other while somebody else misbehaves.
@@ -40,6 +44,18 @@ impl Bystanders {
         self.from.say("chat", &self.address, &id, &text).await;
         assert_eq!(body_of(&self.to.message().await), text);
     }
+
+    /// Goes on talking until the others are done.
+    async fn talk_while(&mut self, others: impl Future<Output = ()>) {
+        tokio::pin!(others);
+        loop {
+            tokio::select! {
+                biased;
+                () = self.talk() => {}
+                () = &mut others => return,
+            }
+        }
+    }
 }
 
 fn stanza(inside: &str) -> String {
@@ -54,9 +70,12 @@ fn billion_laughs() -> String {
     format!("<!DOCTYPE lolz [<!ENTITY l0 'lol'>{entities}]>{body}")
 }
 
+/// What it is, its bytes, and how a stream ends over TLS and over a WebSocket.
+type Offence = (&'static str, Vec<u8>, &'static str, Option<&'static str>);
+
 /// What is sent after log-in and how the stream ends; on a WebSocket a frame of broken XML alone
 /// is survived, because the next frame starts anew.
-fn offences() -> Vec<(&'static str, Vec<u8>, &'static str, Option<&'static str>)> {
+fn offences() -> Vec<Offence> {
     let both =
         |name, text: String, condition| (name, text.into_bytes(), condition, Some(condition));
     let broken = |name, text: &str| (name, text.as_bytes().to_vec(), "not-well-formed", None);
@@ -156,31 +175,34 @@ async fn an_offender_is_told_why_and_nobody_else_notices() {
     let hub = hub().await;
     let eve = hub.person("eve").await;
     let mut others = Bystanders::of(&hub).await;
-    for (name, bytes, over_tls, over_websocket) in offences() {
-        for carrier in BOTH {
-            let mut raw = Raw::available(&hub, carrier, &eve).await;
-            raw.send_bytes(&bytes).await;
-            let condition = match carrier {
-                Carrier::Tls => Some(over_tls),
-                Carrier::WebSocket => over_websocket,
-            };
-            match condition {
-                Some(condition) => {
-                    let told = raw.ending().await;
-                    assert_eq!(told.as_deref(), Some(condition), "{name} over {carrier:?}");
-                }
-                None => {
-                    raw.send(
-                        "<iq xmlns='jabber:client' type='get' id='alive'>\
-                         <ping xmlns='urn:xmpp:ping'/></iq>",
-                    )
-                    .await;
-                    raw.until("alive").await;
-                }
-            }
-            others.talk().await;
+    let (hub, eve) = (&hub, &eve);
+    let offend = |(name, bytes, over_tls, over_websocket): Offence, carrier| async move {
+        let mut raw = Raw::available(hub, carrier, eve).await;
+        raw.send_bytes(&bytes).await;
+        let condition = match carrier {
+            Carrier::Tls => Some(over_tls),
+            Carrier::WebSocket => over_websocket,
+        };
+        if condition.is_some() {
+            let told = raw.ending().await;
+            assert_eq!(told.as_deref(), condition, "{name} over {carrier:?}");
+        } else {
+            raw.send(
+                "<iq xmlns='jabber:client' type='get' id='alive'>\
+                 <ping xmlns='urn:xmpp:ping'/></iq>",
+            )
+            .await;
+            raw.until("alive").await;
         }
-    }
+    };
+    let all = BOTH.into_iter().flat_map(|carrier| {
+        offences()
+            .into_iter()
+            .map(move |offence| (offence, carrier))
+    });
+    let all = all.map(|(offence, carrier)| offend(offence, carrier));
+    let all = futures::future::join_all(all);
+    others.talk_while(async { drop(all.await) }).await;
 }
 
 #[tokio::test]
@@ -207,7 +229,7 @@ async fn frames_that_break_the_websocket_protocol_end_the_stream() {
         .flatten()
         .collect();
     let flood: Vec<u8> = frame(0x89, b"ping").repeat(300);
-    for (name, bytes, condition) in [
+    let offences = [
         (
             "a binary frame",
             frame(0x82, b"<iq/>"),
@@ -227,12 +249,15 @@ async fn frames_that_break_the_websocket_protocol_end_the_stream() {
         ("an absurd length", huge, "policy-violation"),
         ("a message in endless pieces", pieces, "policy-violation"),
         ("a flood of pings", flood, "policy-violation"),
-    ] {
-        let mut raw = Raw::available(&hub, Carrier::WebSocket, &eve).await;
+    ];
+    let (hub, eve) = (&hub, &eve);
+    let offend = |(name, bytes, condition): (&'static str, Vec<u8>, &'static str)| async move {
+        let mut raw = Raw::available(hub, Carrier::WebSocket, eve).await;
         raw.write(&bytes).await;
         assert_eq!(raw.ending().await.as_deref(), Some(condition), "{name}");
-        others.talk().await;
-    }
+    };
+    let all = futures::future::join_all(offences.map(offend));
+    others.talk_while(async { drop(all.await) }).await;
 }
 
 #[tokio::test]
@@ -386,7 +411,11 @@ async fn a_line_cut_in_mid_stanza_is_cleared_away() {
 
 #[tokio::test]
 async fn one_address_gets_its_share_of_connections_and_no_more() {
-    let hub = Hub::start_with(|config| config.limits.connections_per_address = 3).await;
+    let hub = Hub::start_with(|config| {
+        config.limits.connections_per_address = 3;
+        config.limits.loopback_exempt = false;
+    })
+    .await;
     let eve = hub.person("eve").await;
     let mut first = hub.chat(&eve).await;
     let second = hub.chat(&eve).await;

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 /// Who has how many.
 pub struct Addresses {
     most: usize,
+    is_loopback_exempt: bool,
     taken: Mutex<HashMap<IpAddr, usize>>,
 }
 
@@ -20,10 +21,11 @@ pub struct Share {
 }
 
 impl Addresses {
-    /// Each address may have `most`.
-    pub fn new(most: usize) -> Self {
+    /// Each address may have `most`; the machine's own any number if `is_loopback_exempt`.
+    pub fn new(most: usize, is_loopback_exempt: bool) -> Self {
         Self {
             most,
+            is_loopback_exempt,
             taken: Mutex::default(),
         }
     }
@@ -31,7 +33,9 @@ impl Addresses {
     /// Counts a connection, or `None` if its address has its share. One without an address, as of
     /// a local socket, is not counted.
     pub fn take(self: &Arc<Self>, address: Option<IpAddr>) -> Option<Share> {
-        let address = address.map(subject);
+        let address = address
+            .map(subject)
+            .filter(|address| !(self.is_loopback_exempt && address.is_loopback()));
         if let Some(address) = address {
             let mut taken = self.taken.lock();
             let count = taken.entry(address).or_default();
@@ -50,11 +54,11 @@ impl Addresses {
 /// Who has one IPv6 address has its whole /64.
 fn subject(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
-        IpAddr::V6(address) => {
+        IpAddr::V6(address) if !address.is_loopback() => {
             let network = u128::from(address) & !u128::from(u64::MAX);
             IpAddr::V6(network.into())
         }
-        v4 => v4,
+        other => other,
     }
 }
 
@@ -77,7 +81,7 @@ mod tests {
 
     #[test]
     fn an_address_gets_its_share_and_what_is_dropped_is_free_again() {
-        let addresses = Arc::new(Addresses::new(2));
+        let addresses = Arc::new(Addresses::new(2, true));
         let [one, other] = ["10.0.0.1", "10.0.0.2"].map(|text| text.parse().ok());
         let first = addresses.take(one);
         let second = addresses.take(one);
@@ -85,6 +89,8 @@ mod tests {
         assert!(addresses.take(one).is_none());
         assert!(addresses.take(other).is_some());
         assert!(addresses.take(None).is_some());
+        let local = "127.0.0.1".parse().ok();
+        let _many: Vec<_> = (0..5).map(|_| addresses.take(local).unwrap()).collect();
         drop(second);
         assert!(addresses.take(one).is_some());
         drop(first);
@@ -93,7 +99,7 @@ mod tests {
 
     #[test]
     fn addresses_of_one_ipv6_network_are_one() {
-        let addresses = Arc::new(Addresses::new(1));
+        let addresses = Arc::new(Addresses::new(1, true));
         let parse = |text: &str| text.parse().ok();
         let _first = addresses.take(parse("2001:db8::1"));
         assert!(addresses.take(parse("2001:db8::2")).is_none());

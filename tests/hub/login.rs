@@ -192,6 +192,33 @@ async fn broken_exchanges_are_refused_and_the_stream_bears_another_try() {
 }
 
 #[tokio::test]
+async fn a_password_from_before_scram_works_after_the_next_log_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = |scram: bool| {
+        let folder = folder.path().to_owned();
+        Hub::start_with(move |config| {
+            config.data_dir = folder;
+            config.is_scratch = false;
+            config.chat.scram = scram;
+        })
+    };
+    let hub = start(false).await;
+    let (ann, bob) = (hub.person("ann").await, hub.person("bob").await);
+    hub.running.stop().await;
+    let hub = start(true).await;
+    let [ann, bob] = [ann, bob].map(|person| format!("{}-1", person.id));
+    let early = log_in(&mut open(&hub).await, &ann, "password").await;
+    assert_eq!(early, Err("not-authorized".into()));
+    hub.log_in("ann").await;
+    assert_eq!(open(&hub).await.log_in(&bob, "password").await, Ok(()));
+    for name in [ann, bob] {
+        let now = log_in(&mut open(&hub).await, &name, "password").await;
+        assert_eq!(now, Ok(()), "{name}");
+    }
+    hub.running.stop().await;
+}
+
+#[tokio::test]
 async fn scram_can_be_switched_off() {
     let hub = Hub::start_with(|config| config.chat.scram = false).await;
     let ann = hub.person("ann").await;

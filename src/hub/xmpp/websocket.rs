@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use actix_ws::{AggregatedMessage, AggregatedMessageStream, Session};
+use actix_ws::{AggregatedMessage, AggregatedMessageStream, ProtocolError, Session};
 use minidom::Element;
 
 use super::depth::DepthGuard;
@@ -92,6 +92,15 @@ impl WebSocket {
     }
 }
 
+/// Whether the bytes stopped coming, rather than breaking a rule.
+fn is_cut(error: &ProtocolError) -> bool {
+    let ProtocolError::Io(error) = error else {
+        return false;
+    };
+    let inner = error.get_ref();
+    inner.is_some_and(|inner| inner.is::<actix_web::error::PayloadError>())
+}
+
 impl Transport for WebSocket {
     async fn open(&mut self, host: &str, features: Features) -> Result<(), Ending> {
         loop {
@@ -146,7 +155,11 @@ impl Transport for WebSocket {
             Some(Ok(AggregatedMessage::Close(_))) | None => Inbound::End(Ending::Lost),
             Some(Err(error)) => {
                 tracing::info!(%error, "WebSocket ended");
-                Inbound::End(Ending::Error("policy-violation"))
+                Inbound::End(if is_cut(&error) {
+                    Ending::Lost
+                } else {
+                    Ending::Error("policy-violation")
+                })
             }
         }
     }

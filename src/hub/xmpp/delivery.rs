@@ -168,8 +168,8 @@ fn targets(
         .any(|name| stanza.has_child(name, ns::CHAT_STATES));
     targets.retain(|target| {
         let resource = Some(target.resource.as_str());
-        !(is_typing && target.is_inactive.load(Ordering::Relaxed))
-            && !site.blocks.denies(to, resource, peer, Traffic::MessageIn)
+        let is_unseen = is_typing && target.is_inactive.load(Ordering::Relaxed);
+        !is_unseen && !site.blocks.denies(to, resource, peer, Traffic::MessageIn)
     });
     targets
 }

@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test build lint features interop-deps bench bench-calls bench-memory screenshots clean
+.PHONY: help demo test build lint features interop-deps bench bench-calls bench-memory chaos screenshots clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s $$'\t'
@@ -33,6 +33,10 @@ features: ## the hub builds without GStreamer, the device without the hub
 
 interop-deps: ## npm packages of the interop tests
 	@cd tests/interop && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-audit --no-fund --silent; }
+
+chaos: ## 10,000 messages each way while lines are cut and everything is killed; CHAOS_SEED= repeats a run
+	CHAOS_MESSAGES=$${CHAOS_MESSAGES:-10000} CHAOS_PACE_MS=$${CHAOS_PACE_MS:-10} CHAOS_SEED=$${CHAOS_SEED:-$$RANDOM} \
+		cargo test --test chaos -- --nocapture every_message
 
 bench: bench-calls bench-memory ## every benchmark
 

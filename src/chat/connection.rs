@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::error::{ConnectionEnd, Fault};
 use super::handshake::{Established, Start, stream_error};
 use super::liveness::{Liveness, Verdict};
-use super::resumption::{Outgoing, Purpose, Resumption, Suspended, stanzas};
+use super::resumption::{MAX_FRUITLESS, Outgoing, Purpose, Resumption, Suspended, stanzas};
 use super::settings::ChatTuning;
 use super::transport::{Inbound, Transport, TransportError, WriteError};
 use crate::base::object_id::ObjectId;
@@ -64,6 +64,7 @@ pub(super) struct Connection {
     resumption: Option<Resumption>,
     pub(super) is_resumed: bool,
     fruitless: u32,
+    is_answered: bool,
     handled_before: u32,
     has_acknowledged: bool,
     outgoing: VecDeque<Outgoing>,
@@ -96,6 +97,7 @@ impl Connection {
             resumption: None,
             is_resumed: false,
             fruitless: 0,
+            is_answered: false,
             handled_before: 0,
             has_acknowledged: false,
             outgoing: VecDeque::new(),
@@ -171,6 +173,17 @@ impl Connection {
         self.settle_in_hand();
         let resumption = self.resumption?;
         let is_forward = self.has_acknowledged || self.received.handled() != self.handled_before;
+        let fruitless = match end {
+            _ if is_forward => 0,
+            // A server that resumes and then does not hear us has resumed the stream wrongly:
+            // Prosody 0.12 goes on reading the stanza that was cut in its middle.
+            ConnectionEnd::Lost(Fault::Silent(_) | Fault::Stream { .. } | Fault::NotXml(_))
+                if self.is_resumed && !self.is_answered =>
+            {
+                MAX_FRUITLESS
+            }
+            _ => self.fruitless + 1,
+        };
         self.received.forget_unhandled();
         Some(Suspended {
             user: self.user,
@@ -181,7 +194,7 @@ impl Connection {
             received: self.received,
             unwritten: stanzas(self.outgoing),
             is_online: self.is_online,
-            fruitless: if is_forward { 0 } else { self.fruitless + 1 },
+            fruitless,
         })
     }
 
@@ -429,6 +442,7 @@ impl Connection {
             }
             Ok(Nonza::Answer { handled }) => {
                 self.liveness.heard(Instant::now());
+                self.is_answered = true;
                 let acknowledged = self
                     .sent
                     .acknowledge(handled)

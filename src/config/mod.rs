@@ -27,4 +27,4 @@ pub use device::{
 };
 pub use load::{Check, Validate, load};
 pub use problem::{ConfigErrors, Problem, Report};
-pub use secret::{Secret, Surroundings};
+pub use secret::{Secret, Surroundings, read_file as read_secret};

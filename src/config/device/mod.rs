@@ -268,6 +268,21 @@ pub struct Mqtt {
     pub ca: Option<PathBuf>,
 }
 
+impl Mqtt {
+    /// A broker named on a command line, without a user.
+    pub fn at(host: &str, port: u16, base: &str, tls: bool) -> Self {
+        Self {
+            host: host.to_owned(),
+            port,
+            base: base.to_owned(),
+            username: None,
+            password: None,
+            tls,
+            ca: None,
+        }
+    }
+}
+
 /// What may be ordered over MQTT.
 #[derive(Clone, Debug)]
 pub struct Control {

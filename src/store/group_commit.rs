@@ -86,8 +86,8 @@ pub(super) fn carry_out(database: &mut Database, mut group: Vec<Box<dyn Request>
 }
 
 fn transact(database: &mut Database, group: &mut [Box<dyn Request>]) -> rusqlite::Result<()> {
-    let is_hard = |request: &Box<dyn Request>| request.durability() == Durability::PowerCut;
-    let durability = match group.iter().any(is_hard) {
+    let mut wanted = group.iter().map(|request| request.durability());
+    let durability = match wanted.any(|durability| durability == Durability::PowerCut) {
         true => Durability::PowerCut,
         false => Durability::Process,
     };

@@ -190,6 +190,13 @@ fn push(
 /// Sent-carbons for the sender's other connections (B.1).
 fn copy_to_own(site: &Site, sender: &Sender, message: &Element) {
     let own = site.router.available(sender.user);
+    let is_alone = |one: &Arc<Connection>| {
+        let sent = sender.connection.as_ref();
+        sent.is_some_and(|sent| Arc::ptr_eq(sent, one))
+    };
+    if own.iter().all(is_alone) {
+        return;
+    }
     let bare = site.realm.user(sender.user);
     let mut copy = None;
     for other in own {

@@ -16,4 +16,5 @@ mod peer;
 mod privacy;
 mod proxy;
 mod rest;
+mod rest_blobs;
 mod store;

@@ -33,7 +33,9 @@ async fn site() -> Site {
     let api: url::Url = hub.ready().api.parse().unwrap();
     let proxy = Proxy::to(api.port().unwrap()).await;
     let settings = RestSettings {
-        api: format!("http://127.0.0.1:{}", proxy.port()).parse().unwrap(),
+        api: format!("http://127.0.0.1:{}", proxy.port())
+            .parse()
+            .unwrap(),
         app_id: 1,
         auth_key: String::from("key").into(),
         ca: None,
@@ -96,14 +98,21 @@ async fn a_file_is_uploaded_from_disk_and_downloaded_again() {
     std::fs::write(&path, b"hello file").unwrap();
     let (progress, way) = acting(u64::MAX, || ());
     let source = UploadSource::File(path);
-    let blob = site.rest.upload(&source, &new(false), &progress).await.unwrap();
+    let blob = site
+        .rest
+        .upload(&source, &new(false), &progress)
+        .await
+        .unwrap();
     assert_eq!((blob.size, blob.name.as_str()), (Some(10), "clip.mp4"));
     assert_eq!(way.lock().last(), Some(&10));
     let info = site.rest.blob(&blob.uid).await.unwrap();
     assert_eq!(info, blob);
     assert_eq!(site.rest.blobs(1, 10).await.unwrap(), (vec![info], 1));
     let place = folder.path().join("copy");
-    let size = site.rest.download(&blob.uid, &place, 10, &unwatched()).await;
+    let size = site
+        .rest
+        .download(&blob.uid, &place, 10, &unwatched())
+        .await;
     assert_eq!(size, Ok(10));
     assert_eq!(std::fs::read(&place).unwrap(), b"hello file");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
@@ -115,7 +124,11 @@ async fn a_file_is_uploaded_from_disk_and_downloaded_again() {
 async fn an_empty_file_is_a_file() {
     let site = site().await;
     let source = UploadSource::Bytes(bytes::Bytes::new());
-    let blob = site.rest.upload(&source, &new(true), &unwatched()).await.unwrap();
+    let blob = site
+        .rest
+        .upload(&source, &new(true), &unwatched())
+        .await
+        .unwrap();
     assert_eq!(blob.size, Some(0));
 }
 
@@ -126,12 +139,19 @@ async fn a_cut_upload_goes_on_from_where_the_hub_has_it() {
     let cutting = Arc::clone(&site);
     let (progress, way) = acting(NEARLY_ALL, move || cutting.proxy.cut());
     let source = UploadSource::Bytes(body.clone());
-    let blob = site.rest.upload(&source, &new(false), &progress).await.unwrap();
+    let blob = site
+        .rest
+        .upload(&source, &new(false), &progress)
+        .await
+        .unwrap();
     let resumed = resumed_at(&way.lock()).expect("no cut");
     assert!(resumed > 0, "it began anew");
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("copy");
-    let size = site.rest.download(&blob.uid, &place, BIG as u64, &unwatched()).await;
+    let size = site
+        .rest
+        .download(&blob.uid, &place, BIG as u64, &unwatched())
+        .await;
     assert_eq!(size, Ok(BIG as u64));
     assert!(std::fs::read(&place).unwrap() == body, "other bytes came");
 }
@@ -141,7 +161,11 @@ async fn a_cut_download_goes_on_from_where_it_was() {
     let site = Arc::new(site().await);
     let body = bytes::Bytes::from(big());
     let source = UploadSource::Bytes(body.clone());
-    let blob = site.rest.upload(&source, &new(false), &unwatched()).await.unwrap();
+    let blob = site
+        .rest
+        .upload(&source, &new(false), &unwatched())
+        .await
+        .unwrap();
     let cutting = Arc::clone(&site);
     let (progress, way) = acting(1 << 20, move || cutting.proxy.cut());
     let folder = tempfile::tempdir().unwrap();
@@ -161,9 +185,17 @@ async fn a_ticket_is_taken_up_by_another_process() {
     let ticket = site.rest.create_upload(&new(true), 5).await.unwrap();
     let kept = serde_json::to_string(&ticket).unwrap();
     let ticket: UploadTicket = serde_json::from_str(&kept).unwrap();
-    let blob = site.rest.resume_upload(&ticket, &source, &unwatched()).await.unwrap();
+    let blob = site
+        .rest
+        .resume_upload(&ticket, &source, &unwatched())
+        .await
+        .unwrap();
     // Once more: the first process may have died before it noted the success.
-    let again = site.rest.resume_upload(&ticket, &source, &unwatched()).await.unwrap();
+    let again = site
+        .rest
+        .resume_upload(&ticket, &source, &unwatched())
+        .await
+        .unwrap();
     assert_eq!(again, blob);
     assert!(!format!("{ticket:?}").contains("signature"));
 }
@@ -173,7 +205,10 @@ async fn a_file_that_changed_since_its_ticket_is_not_sent() {
     let site = site().await;
     let ticket = site.rest.create_upload(&new(true), 5).await.unwrap();
     let source = UploadSource::Bytes(b"longer".as_slice().into());
-    let error = site.rest.resume_upload(&ticket, &source, &unwatched()).await;
+    let error = site
+        .rest
+        .resume_upload(&ticket, &source, &unwatched())
+        .await;
     let expected = TransferError::Changed {
         expected: 5,
         found: 6,
@@ -187,7 +222,10 @@ async fn a_ticket_of_a_deleted_file_has_expired() {
     let ticket = site.rest.create_upload(&new(true), 5).await.unwrap();
     site.rest.delete_blob(ticket.blob.id).await.unwrap();
     let source = UploadSource::Bytes(b"later".as_slice().into());
-    let error = site.rest.resume_upload(&ticket, &source, &unwatched()).await;
+    let error = site
+        .rest
+        .resume_upload(&ticket, &source, &unwatched())
+        .await;
     assert_eq!(error, Err(TransferError::Expired));
 }
 
@@ -195,7 +233,11 @@ async fn a_ticket_of_a_deleted_file_has_expired() {
 async fn a_file_beyond_the_limit_is_not_kept() {
     let site = site().await;
     let source = UploadSource::Bytes(b"0123456789".as_slice().into());
-    let blob = site.rest.upload(&source, &new(true), &unwatched()).await.unwrap();
+    let blob = site
+        .rest
+        .upload(&source, &new(true), &unwatched())
+        .await
+        .unwrap();
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("copy");
     let error = site.rest.download(&blob.uid, &place, 9, &unwatched()).await;
@@ -210,7 +252,10 @@ async fn an_unknown_file_is_told_and_leaves_nothing() {
     let place = folder.path().join("copy");
     let uid = "0".repeat(32);
     let error = site.rest.download(&uid, &place, 9, &unwatched()).await;
-    assert!(matches!(error, Err(TransferError::Rest(RestError::NotFound(_)))));
+    assert!(matches!(
+        error,
+        Err(TransferError::Rest(RestError::NotFound(_)))
+    ));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
@@ -221,13 +266,21 @@ async fn a_vendors_store_gets_the_form_in_order_and_no_token() {
     let stored = Answer::With(201, "", "<PostResponse/>".into());
     let http = Http::start([json(201, created), stored, json(200, " ")]).await;
     let source = UploadSource::Bytes(b"data".as_slice().into());
-    let blob = http.client().upload(&source, &new(false), &unwatched()).await.unwrap();
+    let blob = http
+        .client()
+        .upload(&source, &new(false), &unwatched())
+        .await
+        .unwrap();
     assert_eq!((blob.id, blob.size), (5, Some(4)));
     let requests = http.requests();
     let form = &requests[2];
     assert_eq!(form.line, "POST /store");
     assert_eq!(form.header("cb-token"), None);
-    let at = |text: &str| form.body.find(text).unwrap_or_else(|| panic!("{text}: {}", form.body));
+    let at = |text: &str| {
+        form.body
+            .find(text)
+            .unwrap_or_else(|| panic!("{text}: {}", form.body))
+    };
     let order = [
         at("name=\"key\"\r\n\r\na+b+c\r\n"),
         at("name=\"policy\"\r\n\r\np=\r\n"),
@@ -246,7 +299,10 @@ async fn a_form_lost_on_the_way_is_sent_again() {
     let stored = json(204, "");
     let http = Http::start([json(201, created), Answer::Hangup, stored, json(200, " ")]).await;
     let source = UploadSource::Bytes(b"data".as_slice().into());
-    http.client().upload(&source, &new(false), &unwatched()).await.unwrap();
+    http.client()
+        .upload(&source, &new(false), &unwatched())
+        .await
+        .unwrap();
     assert_eq!(http.count("POST /store"), 2);
 }
 
@@ -263,6 +319,9 @@ async fn a_form_whose_hour_is_over_gets_a_new_ticket() {
     ];
     let http = Http::start(script).await;
     let source = UploadSource::Bytes(b"data".as_slice().into());
-    http.client().upload(&source, &new(false), &unwatched()).await.unwrap();
+    http.client()
+        .upload(&source, &new(false), &unwatched())
+        .await
+        .unwrap();
     assert_eq!(http.count("POST /blobs"), 2);
 }

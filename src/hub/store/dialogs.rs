@@ -138,7 +138,7 @@ impl Dialog {
     /// What a user is in it.
     pub fn role(&self, user: UserId) -> Role {
         let is_open = matches!(self.kind, BROADCAST | PUBLIC);
-        let is_listed = self.occupants.contains(&user);
+        let is_listed = self.occupants.binary_search(&user).is_ok();
         if self.owner == user && (is_listed || is_open) {
             Role::Owner
         } else if self.blocked.contains(&user) {
@@ -261,11 +261,19 @@ pub fn find_private(
     one: UserId,
     other: UserId,
 ) -> rusqlite::Result<Option<Dialog>> {
-    let id: Option<String> = connection
+    private_id(connection, one, other)?.map_or(Ok(None), |id| load(connection, &id))
+}
+
+/// The id of the private dialog of two people, if they have one.
+pub fn private_id(
+    connection: &Connection,
+    one: UserId,
+    other: UserId,
+) -> rusqlite::Result<Option<String>> {
+    connection
         .prepare_cached("SELECT id FROM dialogs WHERE pair = ?1")?
         .query_row([pair(one, other)], |row| row.get(0))
-        .optional()?;
-    id.map_or(Ok(None), |id| load(connection, &id))
+        .optional()
 }
 
 fn pair(one: UserId, other: UserId) -> String {

@@ -43,7 +43,6 @@ pub fn apply(
         Content::Edit { id, body } => edit(connection, user, target, id, body, now),
         Content::Remove { id } => remove(connection, user, target, id, now),
         Content::Marker { id, is_read } => mark(connection, user, id, *is_read, now),
-        Content::Forged => Ok(Err(Refusal::FORBIDDEN)),
         Content::Typing | Content::Text { .. } => Ok(Ok(After::Relay)),
     }
 }
@@ -116,7 +115,8 @@ fn dialog_of(
     }
 }
 
-/// A marker goes to the author, from whatever dialog the message is in.
+/// A marker goes to the author, from whatever dialog the message is in; but where views are counted
+/// instead, the author is not told of each of perhaps thousands.
 fn mark(
     connection: &Connection,
     user: UserId,
@@ -133,5 +133,10 @@ fn mark(
     }
     let ids = [id.to_owned()];
     receipts::mark(connection, user, &place.dialog, Some(&ids), is_read, now)?;
-    Ok(Ok(After::Relay))
+    let kind = dialogs::kind(connection, &place.dialog)?;
+    Ok(Ok(if kind.is_some_and(dialogs::has_receipts) {
+        After::Relay
+    } else {
+        After::Drop
+    }))
 }

@@ -6,6 +6,7 @@
 //! stored is the order in which they are delivered.
 //! Must not enter: stanzas, HTTP, anything asynchronous.
 
+pub mod blobs;
 pub mod changes;
 pub mod dialog_json;
 pub mod dialog_views;

@@ -52,6 +52,9 @@ pub struct HubConfig {
     /// users need not type them. For sites where whoever reaches the hub may use it.
     #[serde(default)]
     pub phone_config: bool,
+    /// What the chat allows.
+    #[serde(default)]
+    pub chat: ChatRules,
     /// Bounds.
     #[serde(default)]
     pub limits: Limits,
@@ -80,6 +83,44 @@ impl Default for Listen {
             https: (Ipv4Addr::UNSPECIFIED, 8443).into(),
             xmpp_tls: (Ipv4Addr::UNSPECIFIED, 5223).into(),
         }
+    }
+}
+
+/// What the cloud's admin panel sets for the chat.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ChatRules {
+    /// Names of the custom fields a dialog may have in `extensions`, at most three (CH-13).
+    /// Others are ignored; taking a name away hides it in all dialogs.
+    pub dialog_extensions: Vec<String>,
+    /// Let every user create broadcast dialogs, whose messages reach everybody. Otherwise only
+    /// who sends the administration key with the request may (CH-12).
+    pub broadcast_by_users: bool,
+}
+
+/// Custom fields of a dialog (CH-13).
+pub const MAX_EXTENSIONS: usize = 3;
+
+impl ChatRules {
+    fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        let names = &self.dialog_extensions;
+        if names.len() > MAX_EXTENSIONS {
+            faults.push(format!(
+                "chat.dialog_extensions: {} are more than {MAX_EXTENSIONS}",
+                names.len()
+            ));
+        }
+        for name in names {
+            // The name becomes part of a query, so only what needs no escaping.
+            let is_plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+            if name.is_empty() || name.len() > 64 || !is_plain {
+                faults.push(format!(
+                    "chat.dialog_extensions: {name:?} is not 1 to 64 letters, digits or underscores"
+                ));
+            }
+        }
+        faults
     }
 }
 
@@ -203,6 +244,7 @@ impl HubConfig {
             guests: true,
             sign_up: true,
             phone_config: true,
+            chat: ChatRules::default(),
             limits: Limits::default(),
             is_scratch: true,
         })
@@ -243,6 +285,7 @@ impl HubConfig {
                 self.listen.http
             ));
         }
+        faults.extend(self.chat.faults());
         let limits = &self.limits;
         for (name, value, least) in [
             ("stanza_bytes", limits.stanza_bytes, 10_000),
@@ -319,6 +362,7 @@ mod tests {
             format!("{:?}", config.listen),
             format!("{:?}", defaults.listen)
         );
+        assert_eq!(format!("{:?}", config.chat), format!("{:?}", defaults.chat));
         assert_eq!(config.names, defaults.names);
         assert_eq!(config.auto_create_users, defaults.auto_create_users);
     }
@@ -332,6 +376,19 @@ mod tests {
         let faults = config.faults().join("\n");
         for field in ["chat_host", "listen.http", "limits.connections"] {
             assert!(faults.contains(field), "{field} is missing in {faults}");
+        }
+    }
+
+    #[test]
+    fn dialog_extensions_are_three_plain_names_at_most() {
+        let with = |names: &str| -> Vec<String> {
+            let text = format!("{MINIMAL}[chat]\ndialog_extensions = {names}");
+            toml::from_str::<HubConfig>(&text).unwrap().faults()
+        };
+        assert_eq!(with("['site', 'floor_2']"), Vec::<String>::new());
+        for bad in ["['a', 'b', 'c', 'd']", "['a b']", "['']", "[\"x') OR 1\"]"] {
+            let faults = with(bad).join("\n");
+            assert!(faults.contains("chat.dialog_extensions"), "{bad}: {faults}");
         }
     }
 

@@ -14,6 +14,7 @@ pub mod auth;
 mod certificate;
 pub mod clock;
 mod rest;
+mod roles;
 mod server;
 mod site;
 mod store;

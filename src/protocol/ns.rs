@@ -32,6 +32,8 @@ pub const CHAT_STATES: &str = "http://jabber.org/protocol/chatstates";
 pub const CORRECT: &str = "urn:xmpp:message-correct:0";
 /// The vendor's message removal (wire reference B.5).
 pub const DELETE: &str = "urn:xmpp:message-delete:0";
+/// Self-destroying messages (wire reference B.2).
+pub const DESTROY_AFTER: &str = "urn:xmpp:message-destroy-after:0";
 /// XEP-0199: ping.
 pub const PING: &str = "urn:xmpp:ping";
 /// XEP-0012: last activity.

@@ -1,5 +1,5 @@
 //! cubelet against software nobody here wrote: the official ConnectyCube SDK, slixmpp, Chromium
-//! and Mosquitto, driven by the Node and Python scripts beside this file.
+//! and Mosquitto, driven by the Node and Python scripts beside this file, and Prosody.
 //!
 //! A script prints one line, `{"checks":[{"name","ok","detail"}],"logs"}`; a test here runs one
 //! script and fails with every failed check and what hub, device and page had to say.
@@ -7,6 +7,8 @@
 //! Debian's. docs/design/interop.md says what is proved against what.
 
 #![cfg(all(feature = "hub", feature = "phone", feature = "media"))]
+
+mod prosody;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

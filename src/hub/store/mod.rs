@@ -4,11 +4,21 @@
 //! together share one commit, so that safety costs one `fsync` for all of them.
 //! Must not enter: stanzas, HTTP, anything asynchronous.
 
+pub mod changes;
+pub mod dialog_json;
+pub mod dialog_views;
 pub mod dialogs;
+#[cfg(test)]
+mod history_tests;
 pub mod messages;
 mod migrations;
+pub mod occupants;
 pub mod offline;
 pub mod query;
+pub mod reactions;
+mod reader;
+pub mod receipts;
+pub mod search;
 pub mod sessions;
 pub mod users;
 
@@ -17,6 +27,7 @@ use std::path::Path;
 use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
+pub use reader::Reader;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
@@ -50,6 +61,8 @@ pub enum StoreError {
 
 /// The handle to the store's thread.
 pub struct Store {
+    /// For long reads, which must not make writers wait.
+    pub reader: Reader,
     jobs: Mutex<Option<mpsc::Sender<Job>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -74,6 +87,7 @@ impl Store {
             .spawn(move || work(connection, queue))
             .map_err(StoreError::Thread)?;
         Ok(Self {
+            reader: Reader::new(path),
             jobs: Mutex::new(Some(jobs)),
             thread: Mutex::new(Some(thread)),
         })

@@ -2,9 +2,14 @@
 
 use minidom::Element;
 
-use super::message::{Content, content, ensure_id, is_valid_id, stamp, to_store};
+use super::announce::rest_address;
+use super::change::{self, After, Target};
+use super::message::{
+    Content, content, ensure_id, is_forged, is_too_long, is_valid_id, stamp, to_store,
+};
 use super::router::Connection;
 use super::stanza::{Refusal, carbon};
+use crate::hub::roles::Action;
 use crate::hub::site::Site;
 use crate::hub::store::dialogs::{self, Dialog};
 use crate::hub::store::messages::{self, Insertion, NewMessage};
@@ -30,10 +35,16 @@ pub async fn send(site: &Site, sender: &Sender<'_>, mut message: Element) -> Res
     let to = message.attr("to").and_then(|to| site.realm.parse(to).ok());
     let to = to.ok_or(Refusal::NOT_FOUND)?;
     let kind = message.attr("type").unwrap_or("normal").to_owned();
+    if kind != "error" && is_forged(&message) {
+        return Err(Refusal::FORBIDDEN);
+    }
     match (kind.as_str(), to) {
         // Answering an error with an error could go on forever (RFC 6120 §8.3.1).
         ("error", _) => Ok(()),
-        ("chat", Address::User { user, resource }) => {
+        // Clients act on a change whatever type it comes with, so every type is checked as one.
+        (kind @ ("chat" | "normal"), Address::User { user, resource })
+            if kind == "chat" || !matches!(content(&message), Content::Text { .. }) =>
+        {
             set_attribute(&mut message, "from", Some(sender.address));
             chat(site, sender, user, resource, message).await
         }
@@ -90,7 +101,11 @@ async fn chat(
                 return Ok(());
             }
         }
-        change => apply_change(site, sender.user, change).await?,
+        change => {
+            if apply_change(site, sender.user, To::User(to), change).await? == After::Drop {
+                return Ok(());
+            }
+        }
     }
     let lane = site.lanes.enter(to).await;
     let taken = site.router.deliver(to, resource.as_deref(), &message);
@@ -113,6 +128,9 @@ async fn store_chat(
 ) -> Result<bool, Refusal> {
     if is_saved && !is_valid_id(&id) {
         return Err(Refusal::BAD_REQUEST);
+    }
+    if is_too_long(message) {
+        return Err(Refusal::TOO_LONG);
     }
     let now = site.now();
     let mut stamped = message.clone();
@@ -148,45 +166,28 @@ fn is_first(insertion: Insertion) -> Result<bool, Refusal> {
 }
 
 /// Markers, edits and removals act on the stored message, if there is one.
-async fn apply_change(site: &Site, user: UserId, change: Content) -> Result<(), Refusal> {
+async fn apply_change(
+    site: &Site,
+    user: UserId,
+    to: To,
+    change: Content,
+) -> Result<After, Refusal> {
     let now = site.now();
     site.store
         .run(move |connection| {
-            let (Content::Edit { id, .. } | Content::Remove { id } | Content::Marker { id, .. }) =
-                &change
-            else {
-                return Ok(Ok(()));
+            let target = match &to {
+                To::User(other) => Target::User(*other),
+                To::Room(dialog) => Target::Room(dialog),
             };
-            // A message that was never saved can still be marked between its two clients.
-            let Some((dialog, author)) = messages::place(connection, id)? else {
-                return Ok(Ok(()));
-            };
-            let is_member =
-                dialogs::load(connection, &dialog)?.is_some_and(|dialog| dialog.has(user));
-            let may = match &change {
-                Content::Marker { .. } => is_member,
-                _ => is_member && author == user,
-            };
-            if !may {
-                return Ok(Err(Refusal::FORBIDDEN));
-            }
-            match &change {
-                Content::Edit { id, body } => {
-                    messages::edit(connection, user, id, body, now)?;
-                }
-                Content::Remove { id } => {
-                    messages::remove(connection, user, id, now)?;
-                }
-                Content::Marker { id, is_read } => {
-                    let ids = [id.clone()];
-                    messages::mark(connection, user, &dialog, Some(&ids), *is_read)?;
-                }
-                Content::Typing | Content::Text { .. } => {}
-            }
-            Ok(Ok(()))
+            change::apply(connection, user, target, &change, now)
         })
         .await
         .map_err(internal)?
+}
+
+enum To {
+    User(UserId),
+    Room(Box<Dialog>),
 }
 
 /// Keeps a message for a user who is away, and hands it over at once if the user has just come.
@@ -235,10 +236,13 @@ async fn group(
     let occupant = site.realm.occupant(&dialog_id, user);
     set_attribute(&mut message, "from", Some(&occupant));
     match content.clone() {
+        Content::Typing | Content::Text { .. } if !dialog.may(user, Action::Write) => {
+            return Err(Refusal::FORBIDDEN);
+        }
         Content::Typing => {}
         Content::Text { is_saved } => {
-            if dialog.kind == dialogs::BROADCAST && !dialog.is_run_by(user) {
-                return Err(Refusal::FORBIDDEN);
+            if is_too_long(&message) {
+                return Err(Refusal::TOO_LONG);
             }
             let id = ensure_id(&mut message);
             let now = site.now();
@@ -258,21 +262,48 @@ async fn group(
                 }
             }
         }
-        change => apply_change(site, user, change).await?,
+        change => {
+            let room = To::Room(Box::new(dialog.clone()));
+            if apply_change(site, user, room, change).await? == After::Drop {
+                return Ok(());
+            }
+        }
     }
     let except = (content == Content::Typing).then_some(user);
     deliver_to_group(site, &dialog, &message, except);
     Ok(())
 }
 
-/// Joining is not needed to receive, and the sender's own connections get their copy (B.2).
+/// Joining is not needed to receive, and the sender's own connections get their copy (B.2). A
+/// broadcast goes to every user who is connected.
 fn deliver_to_group(site: &Site, dialog: &Dialog, message: &Element, except: Option<UserId>) {
-    for user in dialog
-        .occupants
-        .iter()
-        .filter(|user| Some(**user) != except)
-    {
-        site.router.deliver(*user, None, message);
+    let everybody;
+    let receivers = if dialog.kind == dialogs::BROADCAST {
+        everybody = site.router.online();
+        &everybody
+    } else {
+        &dialog.occupants
+    };
+    for user in receivers {
+        if Some(*user) != except && !dialog.blocked.contains(user) {
+            site.router.deliver(*user, None, message);
+        }
+    }
+}
+
+/// Hands a stanza that the hub made for `user` to the people of a dialog, the user's own
+/// connections included. It is kept for nobody: the history says the same.
+pub fn emit(site: &Site, dialog: &Dialog, user: UserId, stanza: &Element) {
+    if dialog.kind != dialogs::PRIVATE {
+        deliver_to_group(site, dialog, stanza, None);
+    } else if let Some(partner) = dialog.partner(user) {
+        site.router.deliver(partner, None, stanza);
+        let sender = Sender {
+            user,
+            address: &rest_address(site, user),
+            connection: None,
+        };
+        copy_to_own(site, &sender, stanza);
     }
 }
 
@@ -303,7 +334,7 @@ pub async fn post(
                 keep_for_later(site, user, &stanza).await?;
             }
             drop(lane);
-            let address = format!("{}/rest", site.realm.user(sender));
+            let address = rest_address(site, sender);
             let sender = Sender {
                 user: sender,
                 address: &address,

@@ -4,6 +4,8 @@
 //! make sense of; the sender gets an error stanza, the log gets the context.
 //! Must not enter: SQL, HTTP other than the WebSocket upgrade.
 
+pub mod announce;
+mod change;
 pub mod delivery;
 mod depth;
 mod iq;

@@ -41,6 +41,9 @@ impl Refusal {
         "conflict",
         "The message id is already in use.",
     );
+    /// The text is longer than what is stored.
+    pub const TOO_LONG: Self =
+        Self::new(406, "modify", "not-acceptable", "The message is too long.");
     /// The store failed.
     pub const INTERNAL: Self = Self::new(
         500,

@@ -15,6 +15,8 @@ mod message_changes;
 mod message_models;
 mod public_dialogs;
 mod reactions;
+mod recordings;
+mod replay;
 mod roles;
 mod search;
 mod sessions;

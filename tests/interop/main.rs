@@ -36,7 +36,13 @@ struct Check {
 
 /// Runs a script of Node's and panics unless it made at least `least` checks and all passed.
 async fn passes(script: &str, least: usize) {
-    run(Path::new("node"), "node_modules/connectycube", script, least).await;
+    run(
+        Path::new("node"),
+        "node_modules/connectycube",
+        script,
+        least,
+    )
+    .await;
 }
 
 /// One area of the official SDK's conformance suite; see `conformance.mjs`.

@@ -6,7 +6,7 @@ import { recorded } from "./surface.mjs";
 const LIMIT_MS = 8_000;
 
 /** What came through one listener: `take` waits for the first that matches and removes it. */
-class Inbox {
+export class Inbox {
   #items = [];
   #waiting = [];
 

@@ -99,6 +99,22 @@ class Client(slixmpp.ClientXMPP):
     async def hears(self, identifier):
         return await self.messages.take(lambda message: message["id"] == identifier, f"message {identifier}")
 
+    async def flushed(self):
+        """What was sent has left slixmpp's own queue for the line."""
+        await self.waiting_queue.join()
+
+    async def cut(self):
+        """The line breaks without a word from either side."""
+        self.transport.abort()
+        await self.events.take(lambda event: event == "disconnected", "disconnection")
+
+    async def resume(self):
+        """Connects again; gives `session_resumed`, or `session_start` if there was nothing to resume."""
+        self.connect(self.site.host, self.site.port)
+        return await self.events.take(
+            lambda event: event in ("session_resumed", "session_start"), "session"
+        )
+
     async def log_out(self):
         await self.disconnect()
 

@@ -55,6 +55,7 @@ export async function run(site) {
   await typing(site, alice, bob);
   await changes(site, dialog, alice, bob, carol);
   await signals(site, alice, bob);
+  await restSignals(site, alice, bob);
   await activity(site, alice, carol);
   await offline(site, alice, carol);
   await listeners(site, alice, bob);
@@ -65,7 +66,7 @@ async function stored(member, dialog, id) {
   return items[0];
 }
 
-async function connecting({ check, ready, device }, alice, bob, carol) {
+async function connecting({ check, ready }, alice, bob, carol) {
   await check("a wrong password is not-authorized", async () => {
     assert.equal(await refused(carol.connect("not-the-password")), "not-authorized");
     await carol.disconnect();
@@ -338,6 +339,31 @@ async function signals({ check }, alice, bob) {
       params.getChild("opponentsIDs").getChildren("opponentID").map((child) => child.getText()),
       [String(bob.id)],
     );
+  });
+}
+
+async function restSignals({ check }, alice, bob) {
+  await check("a call is rejected by REST", async () => {
+    const body = {
+      sessionID: "b3f0a1de-0000-4000-8000-000000000001",
+      recipientId: bob.id,
+      platform: "web",
+      userInfo: { reason: "busy" },
+    };
+    const answer = await alice.sdk.service.ajax({
+      type: "POST",
+      url: alice.sdk.utils.getUrl("calls", "reject"),
+      data: body,
+    });
+    assert.deepEqual(answer, {});
+    const isReject = (stanza) => stanza.getChild("extraParams")?.getChildText("signalType") === "reject";
+    const stanza = await bob.stanzas.take(isReject, "reject signal");
+    const params = stanza.getChild("extraParams");
+    assert.equal(stanza.attrs.type, "headline");
+    assert.equal(params.getChildText("moduleIdentifier"), "WebRTCVideoChat");
+    assert.equal(params.getChildText("sessionID"), body.sessionID);
+    assert.equal(params.getChild("userInfo").getChildText("reason"), "busy");
+    assert.ok(stanza.attrs.from.startsWith(`${alice.id}-`));
   });
 }
 

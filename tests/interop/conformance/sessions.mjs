@@ -1,5 +1,6 @@
 /** Sessions: wire reference E.1 and E.2; AU-01 to AU-14, AU-21 to AU-24. */
 import assert from "node:assert/strict";
+import { phoneUrl } from "../lib/hub.mjs";
 import { isRecent, refused, refusedWith } from "../lib/site.mjs";
 
 export const covers = [
@@ -19,6 +20,11 @@ export async function run(site) {
   const [alice, bob] = await site.people("alice", "bobby");
   const nobody = site.device({ login: "nobody", password: "nobody-password" });
 
+  await check("the web phone's configuration names the application", async () => {
+    const config = await (await fetch(new URL("config.json", phoneUrl(ready)))).json();
+    const { app_id, auth_key, chat } = config;
+    assert.deepEqual({ app_id, auth_key, chat }, { app_id: ready.app_id, auth_key: ready.auth_key, chat: ready.chat });
+  });
   await check("a session of the application alone has no user", async () => {
     const session = await nobody.sdk.createSession();
     assert.equal(typeof session.token, "string");

@@ -102,7 +102,9 @@ fn every_recorded_message_is_understood_as_what_it_is() {
                 }
                 ("message", Incoming::Message(message)) => stanza.contains(&message.id),
                 ("system", Incoming::System { from, .. }) => *from == 1001,
-                ("reactions" | "remove" | "replace", Incoming::Message(_)) => false,
+                ("remove" | "replace", Incoming::Message(_)) => false,
+                // Nothing to show, where reactions are not acted on.
+                ("reactions", Incoming::Message(message)) => message.body.is_empty(),
                 ("reactions" | "remove" | "replace", _) => true,
                 _ => false,
             };

@@ -141,11 +141,12 @@ async function finding(check, alice, bob, carol) {
     const earlier = await users.getV2({ ...wanted, created_at: { lt: "2090-01-01T00:00:00Z" } });
     sameSet(ids(earlier), [alice.id, bob.id]);
   });
-  await check("users/v2 finds by the start of a name, at least four characters, at most five users", async () => {
+  await check("users/v2 finds by the start of a name, at most five users", async () => {
     const answer = await users.getV2({ full_name: { start_with: "Caro" } });
     assert.deepEqual(ids(answer), [carol.id]);
     assert.equal(answer.limit, 5);
-    await refusedWith(422, users.getV2({ full_name: { start_with: "Car" } }));
+    // The cloud wants four characters at least; a hub takes fewer (docs/design/hub.md).
+    assert.deepEqual(ids(await users.getV2({ full_name: { start_with: "Car" } })), [carol.id]);
   });
   await check("users/v2 finds by tags", async () => {
     const { items } = await users.getV2({ user_tags: { in: ["porter"] } });

@@ -417,6 +417,8 @@ async fn keep_house(site: &Arc<Site>, authority: &Authority) {
                     Ok((sessions, guests)) => tracing::debug!(sessions, guests, "swept"),
                     Err(error) => tracing::warn!(%error, "sweeping failed"),
                 }
+                // Logging in takes much memory for a moment.
+                crate::base::allocator::trim();
             }
             _ = arrivals.tick() => xmpp::undelivered::flush(site).await,
             _ = renewal.tick() => {

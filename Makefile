@@ -31,8 +31,12 @@ features: ## the hub builds without GStreamer, the device without the hub
 	cargo check --no-default-features --features hub
 	cargo check --no-default-features --features media
 
-interop-deps: ## npm packages of the interop tests
+interop-deps: ## npm and Python packages of the interop tests
 	@cd tests/interop && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-audit --no-fund --silent; }
+	@cd tests/interop && { [ .venv/installed -nt slixmpp/requirements.txt ] || { \
+		python3 -m venv --clear .venv \
+		&& .venv/bin/pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps -r slixmpp/requirements.txt \
+		&& touch .venv/installed; }; }
 
 chaos: ## 10,000 messages each way while lines are cut and everything is killed; CHAOS_SEED= repeats a run
 	CHAOS_MESSAGES=$${CHAOS_MESSAGES:-10000} CHAOS_PACE_MS=$${CHAOS_PACE_MS:-10} CHAOS_SEED=$${CHAOS_SEED:-$$RANDOM} \
@@ -66,4 +70,4 @@ screenshots: interop-deps ## take the README's pictures again
 
 clean: ## remove everything built
 	cargo clean
-	rm -rf web/node_modules web/dist tests/interop/node_modules
+	rm -rf web/node_modules web/dist tests/interop/node_modules tests/interop/.venv

@@ -21,6 +21,8 @@ mod message_models;
 mod privacy;
 mod public_dialogs;
 mod reactions;
+mod recordings;
+mod replay;
 mod requests;
 mod resumption;
 mod roles;

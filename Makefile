@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test build lint features interop-deps bench bench-calls bench-memory screenshots clean
+.PHONY: help demo test build lint features interop-deps bench bench-calls bench-memory bench-chat screenshots clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s $$'\t'
@@ -34,7 +34,7 @@ features: ## the hub builds without GStreamer, the device without the hub
 interop-deps: ## npm packages of the interop tests
 	@cd tests/interop && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-audit --no-fund --silent; }
 
-bench: bench-calls bench-memory ## every benchmark
+bench: bench-calls bench-memory bench-chat ## every benchmark
 
 bench-calls: interop-deps ## bell to first picture in the browser, 20 calls
 	cargo build --release
@@ -43,6 +43,11 @@ bench-calls: interop-deps ## bell to first picture in the browser, 20 calls
 bench-memory: ## resident memory of an idle daemon, before and after media
 	cargo build --release
 	@bench/memory
+
+bench-chat: interop-deps ## hub beside Prosody and ejabberd, device beside other clients
+	@scripts/setup bench
+	cargo build --release
+	@bench/chat/run
 
 screenshots: interop-deps ## take the README's pictures again
 	cargo build

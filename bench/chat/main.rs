@@ -1,7 +1,7 @@
 //! `make bench-chat`: our hub beside Prosody and ejabberd under the same load generator, and our
 //! device beside other clients on the same hub. Method and figures: docs/benchmarks.md.
 //!
-//! Usage: chat_load [servers|idle|device]... [--rounds N] [--only cubelet|prosody|ejabberd]
+//! Usage: chat_load [servers|idle|device]... [--rounds N] [--only NAME]
 
 mod device;
 mod idle;
@@ -34,6 +34,13 @@ struct Options {
     parts: Vec<String>,
     rounds: usize,
     only: Option<String>,
+}
+
+impl Options {
+    fn wants(&self, name: &str) -> bool {
+        let only = self.only.as_ref();
+        only.is_none_or(|only| name.to_lowercase().starts_with(only))
+    }
 }
 
 fn options() -> anyhow::Result<Options> {
@@ -85,9 +92,7 @@ fn main() -> anyhow::Result<()> {
 /// Prosody first: half of what it can is a rate for all.
 fn kinds(options: &Options) -> Vec<Kind> {
     let mut kinds = vec![Kind::Prosody, Kind::Ejabberd, Kind::Cubelet];
-    if let Some(only) = &options.only {
-        kinds.retain(|kind| kind.name().to_lowercase().starts_with(only));
-    }
+    kinds.retain(|kind| options.wants(kind.name()));
     kinds
 }
 
@@ -163,7 +168,7 @@ async fn device(options: &Options, report: &mut Report) -> anyhow::Result<()> {
     let server = Kind::Cubelet.start(0).await?;
     for round in 1..=options.rounds {
         for client in [Client::Sdk, Client::Slixmpp, Client::Cubelet] {
-            if client == Client::Slixmpp && std::env::var_os("BENCH_PYTHON").is_none() {
+            if !options.wants(client.name()) {
                 continue;
             }
             let speed = device::measure(client, &server).await?;

@@ -57,6 +57,8 @@ pub struct Plan {
 pub struct Outcome {
     /// Messages delivered a second.
     pub per_second: f64,
+    /// Messages delivered in all, warming up included.
+    pub delivered: u64,
     /// From being due to being received.
     pub latencies: Latencies,
 }
@@ -106,8 +108,13 @@ impl Pairs {
         })
     }
 
+    fn received(&self) -> u64 {
+        self.pairs.iter().map(|(pair, _)| pair.received.get()).sum()
+    }
+
     /// Carries out a plan.
     pub async fn run(&mut self, plan: Plan) -> anyhow::Result<Outcome> {
+        let before = self.received();
         let begin = Instant::now();
         let since = begin + WARM_UP;
         let until = since + plan.time;
@@ -128,6 +135,7 @@ impl Pairs {
         }
         outcome?;
         Ok(Outcome {
+            delivered: self.received() - before,
             per_second: self.meter.received.get() as f64 / plan.time.as_secs_f64(),
             latencies: self.meter.latencies.take(),
         })

@@ -108,7 +108,14 @@ async fn servers(options: &Options, report: &mut Report) -> anyhow::Result<()> {
                 time: FULL_TIME,
                 is_saved: false,
             };
+            let before = server.processor_time()?;
             let mut full = pairs.run(plan).await.context("as fast as it can")?;
+            let taken = server.processor_time()? - before;
+            report.add(
+                kind.name(),
+                Sample::Cost,
+                taken * 1e6 / full.delivered as f64,
+            );
             report.add(kind.name(), Sample::Full, full.per_second);
             report.add_latency(kind.name(), Sample::FullMiddle, Sample::FullTail, &mut full);
             plan.time = RATE_TIME;

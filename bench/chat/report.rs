@@ -16,6 +16,8 @@ pub enum Sample {
     FullMiddle,
     /// Its p99 in ms.
     FullTail,
+    /// Processor time of the server for each of these messages, in µs.
+    Cost,
     /// p50 at a rate all manage.
     RateMiddle,
     /// p99 of it.
@@ -138,6 +140,13 @@ impl Report {
                 "hub, messages, p99",
                 "ms",
                 Sample::FullTail,
+                &servers,
+                known,
+            ),
+            (
+                "hub, processor time of a message",
+                "µs",
+                Sample::Cost,
                 &servers,
                 known,
             ),

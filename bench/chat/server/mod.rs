@@ -24,6 +24,9 @@ const PASSWORD: &str = "bench-password";
 /// For a server to listen.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
+/// Of /proc, a second; the same on every Linux of today.
+const TICKS: f64 = 100.0;
+
 /// Which server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -76,6 +79,21 @@ impl Server {
         let line = text.lines().find_map(|line| line.strip_prefix("Rss:"));
         let kilobytes = line.and_then(|rest| rest.split_whitespace().next());
         Ok(kilobytes.context(file)?.parse::<u64>()? * 1024)
+    }
+
+    /// Seconds of processor time the server has taken so far: unlike what it delivers, it hardly
+    /// depends on what else the machine does.
+    pub fn processor_time(&self) -> anyhow::Result<f64> {
+        let file = format!("/proc/{}/stat", self.child.id());
+        let text = std::fs::read_to_string(&file).with_context(|| file.clone())?;
+        // The program's name comes in parentheses before the fields, and may hold spaces.
+        let (_, fields) = text.rsplit_once(')').context(file.clone())?;
+        let fields: Vec<&str> = fields.split_whitespace().collect();
+        let ticks = |place: usize| -> anyhow::Result<f64> {
+            Ok(fields.get(place).context(file.clone())?.parse()?)
+        };
+        // proc(5): utime and stime are the 14th and 15th field; the first here is the third.
+        Ok((ticks(11)? + ticks(12)?) / TICKS)
     }
 
     /// The process, for a profiler.

@@ -49,7 +49,7 @@ impl Client {
         match self {
             Self::Cubelet => "cubelet",
             Self::Sdk => "connectycube SDK 6.1.2 in Node",
-            Self::Slixmpp => "slixmpp 1.8.5",
+            Self::Slixmpp => "slixmpp 1.17.0",
         }
     }
 }

@@ -36,7 +36,8 @@ async def connect(person):
     client.add_event_handler("failed_all_auth", failed)
     client.add_event_handler("connection_failed", failed)
     host, port = READY["xmpp_tls"].rsplit(":", 1)
-    client.connect((host, int(port)), use_ssl=True, force_starttls=False, disable_starttls=True)
+    client.enable_direct_tls, client.enable_starttls, client.enable_plaintext = True, False, False
+    client.connect(host, int(port))
     await asyncio.wait_for(online, 20)
     return client
 

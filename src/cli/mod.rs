@@ -4,6 +4,8 @@
 //! Must not enter: logic worth testing without a process.
 
 pub mod config;
+#[cfg(feature = "media")]
+mod ctl;
 #[cfg(all(feature = "media", feature = "hub"))]
 mod demo;
 #[cfg(feature = "hub")]
@@ -40,6 +42,9 @@ enum Command {
     /// Ring a doorbell end to end on this machine and show what happens.
     #[cfg(all(feature = "media", feature = "hub"))]
     Demo(demo::DemoArgs),
+    /// Command and watch a device over MQTT.
+    #[cfg(feature = "media")]
+    Ctl(Box<ctl::CtlArgs>),
     /// Work with configuration files.
     Config(config::ConfigArgs),
 }
@@ -56,6 +61,9 @@ pub fn main() -> ExitCode {
     let default_filter = match &arguments.command {
         #[cfg(all(feature = "media", feature = "hub"))]
         Command::Demo(_) => "error",
+        // Its user reads answers, not logs.
+        #[cfg(feature = "media")]
+        Command::Ctl(_) => "error",
         _ => "info",
     };
     telemetry::init(format, default_filter);
@@ -67,6 +75,8 @@ pub fn main() -> ExitCode {
         Command::Hub(arguments) => hub::run(&arguments),
         #[cfg(all(feature = "media", feature = "hub"))]
         Command::Demo(arguments) => demo::run(&arguments),
+        #[cfg(feature = "media")]
+        Command::Ctl(arguments) => return ctl::run(*arguments),
         Command::Config(arguments) => return config::run(arguments),
     };
     match result {

@@ -52,6 +52,9 @@ pub struct HubConfig {
     /// users need not type them. For sites where whoever reaches the hub may use it.
     #[serde(default)]
     pub phone_config: bool,
+    /// What the chat allows.
+    #[serde(default)]
+    pub chat: ChatRules,
     /// Bounds.
     #[serde(default)]
     pub limits: Limits,
@@ -83,6 +86,62 @@ impl Default for Listen {
     }
 }
 
+/// What the cloud's admin panel sets for the chat, and how the hub speaks XMPP.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ChatRules {
+    /// Names of the custom fields a dialog may have in `extensions`, at most three (CH-13).
+    /// Others are ignored; taking a name away hides it in all dialogs.
+    pub dialog_extensions: Vec<String>,
+    /// Let every user create broadcast dialogs, whose messages reach everybody. Otherwise only
+    /// who sends the administration key with the request may (CH-12).
+    pub broadcast_by_users: bool,
+    /// Offer SCRAM-SHA-256 besides PLAIN, and keep the keys it needs. With it a client never
+    /// hands its secret over and sees that the server knows it too; but who steals the database
+    /// can try passwords against these keys faster than against the argon2id hashes.
+    pub scram: bool,
+    /// Put what SDK versions 4.0 to 6.1.2 read instead of a status code beside it in room
+    /// presences. Without it their joining and leaving rooms never ends.
+    pub sdk_compat: bool,
+}
+
+impl Default for ChatRules {
+    fn default() -> Self {
+        Self {
+            dialog_extensions: Vec::new(),
+            broadcast_by_users: false,
+            scram: true,
+            sdk_compat: true,
+        }
+    }
+}
+
+/// Custom fields of a dialog (CH-13).
+pub const MAX_EXTENSIONS: usize = 3;
+
+impl ChatRules {
+    fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        let names = &self.dialog_extensions;
+        if names.len() > MAX_EXTENSIONS {
+            faults.push(format!(
+                "chat.dialog_extensions: {} are more than {MAX_EXTENSIONS}",
+                names.len()
+            ));
+        }
+        for name in names {
+            // The name becomes part of a query, so only what needs no escaping.
+            let is_plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+            if name.is_empty() || name.len() > 64 || !is_plain {
+                faults.push(format!(
+                    "chat.dialog_extensions: {name:?} is not 1 to 64 letters, digits or underscores"
+                ));
+            }
+        }
+        faults
+    }
+}
+
 /// Bounds on what one client, or all together, may take.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -93,12 +152,21 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Chat connections in all.
     pub connections: usize,
+    /// Chat connections from one address, logged in or not.
+    pub connections_per_address: usize,
+    /// Whether connections from the machine itself are not counted for that: those of a reverse
+    /// proxy all come from there.
+    pub loopback_exempt: bool,
     /// Chat connections of one user; one more ends the oldest.
     pub connections_per_user: usize,
-    /// Stanzas waiting for one slow reader before it is disconnected.
+    /// Stanzas waiting for one slow reader. Beyond that, messages wait in the database, and
+    /// anything else ends the connection.
     pub queued_stanzas: usize,
-    /// Bytes waiting for one slow reader before it is disconnected.
+    /// Bytes waiting for one slow reader, likewise.
     pub queued_bytes: usize,
+    /// Seconds for which a session survives its broken connection, if the client asked for
+    /// that; 0 for never.
+    pub resume_seconds: u32,
     /// Seconds of silence after which a connection is pinged.
     pub idle_seconds: u64,
     /// Seconds a silent connection has to answer the ping.
@@ -113,8 +181,12 @@ pub struct Limits {
     pub session_seconds: i64,
     /// Seconds a guest's session lives (AU-14).
     pub guest_seconds: i64,
-    /// Messages kept for a user who is away; the history has them all.
+    /// Messages kept for a user until one of its devices has acknowledged them; beyond that the
+    /// oldest go. The history has them all.
     pub offline_messages: u32,
+    /// Bytes the database may take; 0 leaves that to the disk. When it is full, messages are
+    /// refused until there is room again.
+    pub database_bytes: u64,
     /// People in one group dialog.
     pub occupants: usize,
 }
@@ -125,9 +197,12 @@ impl Default for Limits {
             stanza_bytes: 256 * 1024,
             body_bytes: 256 * 1024,
             connections: 5_000,
+            connections_per_address: 500,
+            loopback_exempt: true,
             connections_per_user: 20,
             queued_stanzas: 1_000,
             queued_bytes: 4 * 1024 * 1024,
+            resume_seconds: 300,
             idle_seconds: 60,
             ping_seconds: 30,
             login_seconds: 30,
@@ -136,6 +211,7 @@ impl Default for Limits {
             session_seconds: 2 * 3600,
             guest_seconds: 24 * 3600,
             offline_messages: 1_000,
+            database_bytes: 0,
             occupants: 1_000,
         }
     }
@@ -203,6 +279,7 @@ impl HubConfig {
             guests: true,
             sign_up: true,
             phone_config: true,
+            chat: ChatRules::default(),
             limits: Limits::default(),
             is_scratch: true,
         })
@@ -243,11 +320,13 @@ impl HubConfig {
                 self.listen.http
             ));
         }
+        faults.extend(self.chat.faults());
         let limits = &self.limits;
         for (name, value, least) in [
             ("stanza_bytes", limits.stanza_bytes, 10_000),
             ("body_bytes", limits.body_bytes, 1_000),
             ("connections", limits.connections, 1),
+            ("connections_per_address", limits.connections_per_address, 1),
             ("connections_per_user", limits.connections_per_user, 1),
             ("queued_stanzas", limits.queued_stanzas, 1),
             ("queued_bytes", limits.queued_bytes, limits.stanza_bytes),
@@ -255,15 +334,32 @@ impl HubConfig {
             ("ping_seconds", limits.ping_seconds as usize, 1),
             ("login_seconds", limits.login_seconds as usize, 1),
             ("occupants", limits.occupants, 2),
+            ("offline_messages", limits.offline_messages as usize, 1),
         ] {
             if value < least {
                 faults.push(format!("limits.{name}: {value} is below {least}"));
             }
         }
+        if limits.resume_seconds > MAX_RESUME {
+            faults.push(format!(
+                "limits.resume_seconds: {} is above {MAX_RESUME}",
+                limits.resume_seconds
+            ));
+        }
+        if (1..MIN_DATABASE).contains(&limits.database_bytes) {
+            faults.push(format!(
+                "limits.database_bytes: {} is below {MIN_DATABASE}; 0 is no bound",
+                limits.database_bytes
+            ));
+        }
         faults
     }
 }
 
+/// Seconds a session may wait to be resumed: it counts as online meanwhile.
+const MAX_RESUME: u32 = 3_600;
+/// Bytes of a database that can hold its own tables and a few messages.
+const MIN_DATABASE: u64 = 1_000_000;
 /// Characters of an administration key that cannot be guessed.
 const ADMIN_KEY_MIN: usize = 16;
 
@@ -319,6 +415,7 @@ mod tests {
             format!("{:?}", config.listen),
             format!("{:?}", defaults.listen)
         );
+        assert_eq!(format!("{:?}", config.chat), format!("{:?}", defaults.chat));
         assert_eq!(config.names, defaults.names);
         assert_eq!(config.auto_create_users, defaults.auto_create_users);
     }
@@ -332,6 +429,19 @@ mod tests {
         let faults = config.faults().join("\n");
         for field in ["chat_host", "listen.http", "limits.connections"] {
             assert!(faults.contains(field), "{field} is missing in {faults}");
+        }
+    }
+
+    #[test]
+    fn dialog_extensions_are_three_plain_names_at_most() {
+        let with = |names: &str| -> Vec<String> {
+            let text = format!("{MINIMAL}[chat]\ndialog_extensions = {names}");
+            toml::from_str::<HubConfig>(&text).unwrap().faults()
+        };
+        assert_eq!(with("['site', 'floor_2']"), Vec::<String>::new());
+        for bad in ["['a', 'b', 'c', 'd']", "['a b']", "['']", "[\"x') OR 1\"]"] {
+            let faults = with(bad).join("\n");
+            assert!(faults.contains("chat.dialog_extensions"), "{bad}: {faults}");
         }
     }
 

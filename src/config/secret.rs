@@ -54,7 +54,10 @@ impl Surroundings {
 }
 
 /// Reads a secret file: mode 0600 or 0400, owned by this user or root, one line of text.
-pub(super) fn read_file(path: &Path) -> Result<Secret, String> {
+///
+/// # Errors
+/// Names the file and the rule it breaks.
+pub fn read_file(path: &Path) -> Result<Secret, String> {
     let shown = path.display();
     let metadata =
         std::fs::metadata(path).map_err(|error| format!("{shown} cannot be read: {error}"))?;

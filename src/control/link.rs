@@ -150,6 +150,27 @@ fn options(
     resume: bool,
 ) -> Result<MqttOptions, TlsError> {
     let client_id = format!("{}-{device}", mqtt.base.replace('/', "-"));
+    let mut options = broker_options(mqtt, client_id)?;
+    options
+        .set_clean_start(!resume)
+        .set_session_expiry_interval(Some(SESSION_EXPIRY_S))
+        .set_max_packet_size(Some(PACKET_MAX))
+        .set_last_will(LastWill::new(
+            topics.availability(),
+            "offline",
+            QoS::AtLeastOnce,
+            true,
+            None,
+        ));
+    Ok(options)
+}
+
+/// How a broker is reached: address, credentials, TLS. The same for the device and for whoever
+/// commands it.
+///
+/// # Errors
+/// When the CA file cannot be read.
+pub(super) fn broker_options(mqtt: &Mqtt, client_id: String) -> Result<MqttOptions, TlsError> {
     // The client joins host and port with a colon, which an IPv6 address needs brackets for.
     let host = match mqtt.host.parse::<Ipv6Addr>() {
         Ok(address) => format!("[{address}]"),
@@ -163,17 +184,7 @@ fn options(
         .set_network_options(network)
         .set_keep_alive(KEEP_ALIVE)
         .set_connection_timeout(CONNECT_TIMEOUT_S)
-        .set_clean_start(!resume)
-        .set_session_expiry_interval(Some(SESSION_EXPIRY_S))
-        .set_max_packet_size(Some(PACKET_MAX))
-        .set_outgoing_inflight_upper_limit(CLIENT_IN_FLIGHT)
-        .set_last_will(LastWill::new(
-            topics.availability(),
-            "offline",
-            QoS::AtLeastOnce,
-            true,
-            None,
-        ));
+        .set_outgoing_inflight_upper_limit(CLIENT_IN_FLIGHT);
     if let Some(username) = &mqtt.username {
         let password = mqtt.password.as_ref().map_or("", |secret| secret.expose());
         options.set_credentials(username, password);
@@ -247,7 +258,8 @@ fn arrival(publish: Publish) -> Arrival {
     }
 }
 
-fn reason(error: &ConnectionError) -> String {
+/// Why a connection failed, in words for people.
+pub(super) fn reason(error: &ConnectionError) -> String {
     match error {
         ConnectionError::ConnectionRefused(
             ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized,

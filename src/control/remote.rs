@@ -1,19 +1,28 @@
-//! The other end of the control plane: gives commands and hears what devices say. The demo, and
-//! whatever drives devices from the same machine, stands on it.
+//! The other end of the control plane: gives commands and hears what devices say. `cubelet ctl`,
+//! the demo, and whatever drives devices from elsewhere, stand on it.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{Packet, PublishProperties};
-use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
+use rumqttc::v5::mqttbytes::v5::{Filter, Packet, PublishProperties, SubscribeReasonCode};
+use rumqttc::v5::{AsyncClient, Event, EventLoop};
 use serde_json::Value;
 use tokio::sync::broadcast;
+use tokio_util::task::AbortOnDropHandle;
 
+use super::link::{broker_options, reason};
 use crate::base::object_id::ObjectId;
+use crate::config::Mqtt;
 
 /// Messages a slow reader may lag behind.
 const BACKLOG: usize = 4096;
+/// Bytes of a packet: snapshots and long lists come whole.
+const PACKET_MAX: u32 = 8 << 20;
+/// Time for the broker to answer us; a LAN takes milliseconds.
+const BROKER_LIMIT: Duration = Duration::from_secs(5);
+/// Between two tries after the broker went away.
+const RECONNECT: Duration = Duration::from_millis(500);
 
 /// Something a device said.
 #[derive(Clone, Debug)]
@@ -36,9 +45,17 @@ impl Heard {
 /// Why a command brought no result.
 #[derive(Debug, thiserror::Error)]
 pub enum RemoteError {
-    /// The broker cannot be reached.
-    #[error("no connection to the broker at {0}")]
-    NoBroker(String),
+    /// The broker cannot be reached or does not let us in.
+    #[error("no connection to the broker at {address}: {reason}")]
+    NoBroker {
+        /// Host and port.
+        address: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The connection was lost while waiting.
+    #[error("the broker went away")]
+    Lost,
     /// Nobody answered in time.
     #[error("{device} did not answer {verb} in time")]
     NoAnswer {
@@ -61,61 +78,91 @@ pub enum RemoteError {
     },
 }
 
-/// A connection that follows every device below one base topic.
+/// A connection to the broker that devices are commanded through.
 pub struct Remote {
     client: AsyncClient,
     base: String,
     replies: String,
     heard: broadcast::Sender<Heard>,
-    driver: tokio::task::JoinHandle<()>,
-}
-
-impl Drop for Remote {
-    fn drop(&mut self) {
-        self.driver.abort();
-    }
+    _driver: AbortOnDropHandle<()>,
 }
 
 impl Remote {
-    /// Connects and subscribes.
+    /// Connects and subscribes to `filters`, which are below the base, such as `door/#`. The
+    /// receiver hears everything from the subscription on, so also what is retained.
     ///
     /// # Errors
-    /// [`RemoteError::NoBroker`] when there is no connection within `limit`.
+    /// [`RemoteError::NoBroker`].
     pub async fn connect(
-        host: &str,
-        port: u16,
-        base: &str,
-        limit: Duration,
-    ) -> Result<Self, RemoteError> {
-        let id = format!("{base}-remote-{}", ObjectId::generate());
-        let mut options = MqttOptions::new(id.clone(), host, port);
-        options.set_keep_alive(Duration::from_secs(10));
-        options.set_max_packet_size(Some(8 << 20));
-        options.set_outgoing_inflight_upper_limit(100);
-        let mut network = rumqttc::NetworkOptions::new();
-        network.set_tcp_nodelay(true);
-        options.set_network_options(network);
+        mqtt: &Mqtt,
+        filters: &[String],
+    ) -> Result<(Self, broadcast::Receiver<Heard>), RemoteError> {
+        let id = format!(
+            "{}-remote-{}",
+            mqtt.base.replace('/', "-"),
+            ObjectId::generate()
+        );
+        let no_broker = |reason: String| RemoteError::NoBroker {
+            address: format!("{}:{}", mqtt.host, mqtt.port),
+            reason,
+        };
+        let mut options =
+            broker_options(mqtt, id.clone()).map_err(|error| no_broker(error.to_string()))?;
+        options.set_max_packet_size(Some(PACKET_MAX));
         let (client, mut events) = AsyncClient::new(options, 64);
-        let replies = format!("{base}/reply/{id}");
-        let unreachable = || RemoteError::NoBroker(format!("{host}:{port}"));
-        tokio::time::timeout(limit, subscribed(&client, &mut events, base))
+        let replies = format!("{}/reply/{id}", mqtt.base);
+        let mut topics: Vec<String> = filters
+            .iter()
+            .map(|filter| format!("{}/{filter}", mqtt.base))
+            .collect();
+        topics.push(format!("{replies}/#"));
+        tokio::time::timeout(BROKER_LIMIT, subscribed(&client, &mut events, &topics))
             .await
-            .map_err(|_| unreachable())?
-            .ok_or_else(unreachable)?;
-        let heard = broadcast::Sender::new(BACKLOG);
-        let driver = tokio::spawn(follow(events, format!("{base}/"), heard.clone()));
-        Ok(Self {
+            .map_err(|_| no_broker(format!("no answer within {} s", BROKER_LIMIT.as_secs())))?
+            .map_err(no_broker)?;
+        let (heard, from_start) = broadcast::channel(BACKLOG);
+        let prefix = format!("{}/", mqtt.base);
+        let driver = tokio::spawn(follow(
+            client.clone(),
+            events,
+            topics,
+            prefix,
+            heard.clone(),
+        ));
+        let remote = Self {
             client,
-            base: base.to_owned(),
+            base: mqtt.base.clone(),
             replies,
             heard,
-            driver,
-        })
+            _driver: AbortOnDropHandle::new(driver),
+        };
+        Ok((remote, from_start))
     }
 
     /// Everything heard from now on.
     pub fn listen(&self) -> broadcast::Receiver<Heard> {
         self.heard.subscribe()
+    }
+
+    /// Waits until all that the broker had for us when this was called has been heard, such as
+    /// the retained messages after subscribing: it sends to one client in order.
+    ///
+    /// # Errors
+    /// [`RemoteError::Lost`].
+    pub async fn settle(&self) -> Result<(), RemoteError> {
+        let topic = format!("{}/{}", self.replies, ObjectId::generate());
+        let mut heard = self.listen();
+        let echo = async {
+            self.client
+                .publish(topic.clone(), QoS::AtLeastOnce, false, Bytes::new())
+                .await
+                .map_err(|_| RemoteError::Lost)?;
+            next_on(&mut heard, &topic[self.base.len() + 1..]).await
+        };
+        tokio::time::timeout(BROKER_LIMIT, echo)
+            .await
+            .map_err(|_| RemoteError::Lost)?
+            .map(drop)
     }
 
     /// Gives a command and waits for its reply.
@@ -129,43 +176,37 @@ impl Remote {
         payload: &Value,
         limit: Duration,
     ) -> Result<Value, RemoteError> {
-        let no_answer = || RemoteError::NoAnswer {
-            device: device.to_owned(),
-            verb: verb.to_owned(),
-        };
         let request = ObjectId::generate().to_string();
         let reply_topic = format!("{}/{request}", self.replies);
         let mut heard = self.listen();
         let properties = PublishProperties {
             response_topic: Some(reply_topic.clone()),
-            correlation_data: Some(Bytes::from(request.clone())),
+            correlation_data: Some(Bytes::from(request)),
             ..PublishProperties::default()
         };
         let topic = format!("{}/{device}/cmd/{verb}", self.base);
-        self.client
-            .publish_with_properties(
-                topic,
-                QoS::AtLeastOnce,
-                false,
-                payload.to_string(),
-                properties,
-            )
-            .await
-            .map_err(|_| no_answer())?;
-        let wanted = reply_topic[self.base.len() + 1..].to_owned();
-        let reply = tokio::time::timeout(limit, async {
-            loop {
-                match heard.recv().await {
-                    Ok(message) if message.topic == wanted => return Some(message.json()),
-                    Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
-                    Err(broadcast::error::RecvError::Closed) => return None,
-                }
+        let answered = async {
+            self.client
+                .publish_with_properties(
+                    topic,
+                    QoS::AtLeastOnce,
+                    false,
+                    payload.to_string(),
+                    properties,
+                )
+                .await
+                .map_err(|_| RemoteError::Lost)?;
+            next_on(&mut heard, &reply_topic[self.base.len() + 1..]).await
+        };
+        let reply = match tokio::time::timeout(limit, answered).await {
+            Ok(reply) => reply?.json(),
+            Err(_) => {
+                return Err(RemoteError::NoAnswer {
+                    device: device.to_owned(),
+                    verb: verb.to_owned(),
+                });
             }
-        })
-        .await
-        .ok()
-        .flatten()
-        .ok_or_else(no_answer)?;
+        };
         if reply["ok"] == true {
             return Ok(reply);
         }
@@ -184,21 +225,59 @@ impl Remote {
     }
 }
 
-async fn subscribed(client: &AsyncClient, events: &mut EventLoop, base: &str) -> Option<()> {
-    client
-        .subscribe(format!("{base}/#"), QoS::AtLeastOnce)
-        .await
-        .ok()?;
+async fn next_on(
+    heard: &mut broadcast::Receiver<Heard>,
+    topic: &str,
+) -> Result<Heard, RemoteError> {
     loop {
-        match events.poll().await {
-            Ok(Event::Incoming(Packet::SubAck(_))) => return Some(()),
-            Ok(_) => {}
-            Err(_) => return None,
+        match heard.recv().await {
+            Ok(message) if message.topic == topic => return Ok(message),
+            Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
+            Err(broadcast::error::RecvError::Closed) => return Err(RemoteError::Lost),
         }
     }
 }
 
-async fn follow(mut events: EventLoop, prefix: String, heard: broadcast::Sender<Heard>) {
+fn filters(topics: &[String]) -> Vec<Filter> {
+    let filter = |topic: &String| Filter::new(topic.clone(), QoS::AtLeastOnce);
+    topics.iter().map(filter).collect()
+}
+
+async fn subscribed(
+    client: &AsyncClient,
+    events: &mut EventLoop,
+    topics: &[String],
+) -> Result<(), String> {
+    client
+        .subscribe_many(filters(topics))
+        .await
+        .map_err(|error| error.to_string())?;
+    loop {
+        match events.poll().await {
+            Ok(Event::Incoming(Packet::SubAck(ack))) => {
+                let refused = ack
+                    .return_codes
+                    .iter()
+                    .position(|code| !matches!(code, SubscribeReasonCode::Success(_)));
+                return match refused.and_then(|place| topics.get(place)) {
+                    Some(topic) => Err(format!("it does not let this user hear {topic}")),
+                    None => Ok(()),
+                };
+            }
+            Ok(_) => {}
+            Err(error) => return Err(reason(&error)),
+        }
+    }
+}
+
+async fn follow(
+    client: AsyncClient,
+    mut events: EventLoop,
+    topics: Vec<String>,
+    prefix: String,
+    heard: broadcast::Sender<Heard>,
+) {
+    let mut is_lost = false;
     loop {
         match events.poll().await {
             Ok(Event::Incoming(Packet::Publish(publish))) => {
@@ -214,10 +293,20 @@ async fn follow(mut events: EventLoop, prefix: String, heard: broadcast::Sender<
                     let _ = heard.send(message);
                 }
             }
+            // A broker that came back knows nothing of our subscriptions.
+            Ok(Event::Incoming(Packet::ConnAck(_))) if is_lost => {
+                is_lost = false;
+                if client.try_subscribe_many(filters(&topics)).is_err() {
+                    tracing::warn!("the remote could not subscribe again");
+                }
+            }
             Ok(_) => {}
             Err(error) => {
-                tracing::warn!(%error, "the remote lost the broker");
-                tokio::time::sleep(Duration::from_millis(500)).await;
+                if !is_lost {
+                    tracing::warn!(reason = reason(&error), "the broker is lost; trying again");
+                }
+                is_lost = true;
+                tokio::time::sleep(RECONNECT).await;
             }
         }
     }

@@ -14,6 +14,7 @@ pub mod auth;
 mod certificate;
 pub mod clock;
 mod rest;
+mod roles;
 mod server;
 mod site;
 mod store;
@@ -21,4 +22,5 @@ mod web;
 mod xmpp;
 
 pub use clock::Clock;
+pub use rest::read_form;
 pub use server::{HubError, Ready, RunningHub, start, start_at};

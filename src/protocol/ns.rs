@@ -32,6 +32,8 @@ pub const CHAT_STATES: &str = "http://jabber.org/protocol/chatstates";
 pub const CORRECT: &str = "urn:xmpp:message-correct:0";
 /// The vendor's message removal (wire reference B.5).
 pub const DELETE: &str = "urn:xmpp:message-delete:0";
+/// Self-destroying messages (wire reference B.2).
+pub const DESTROY_AFTER: &str = "urn:xmpp:message-destroy-after:0";
 /// XEP-0199: ping.
 pub const PING: &str = "urn:xmpp:ping";
 /// XEP-0012: last activity.
@@ -50,3 +52,7 @@ pub const DISCO_INFO: &str = "http://jabber.org/protocol/disco#info";
 pub const STATUS_STREAMING: &str = "https://connectycube.com/protocol/status_streaming";
 /// Tigase's active/inactive state of a mobile client (wire reference B.9).
 pub const MOBILE: &str = "http://tigase.org/protocol/mobile#v2";
+/// XEP-0352: whether a client's user looks at it.
+pub const CSI: &str = "urn:xmpp:csi:0";
+/// RFC 6121: the contact list.
+pub const ROSTER: &str = "jabber:iq:roster";

@@ -10,6 +10,8 @@ mod config_docs;
 mod config_load;
 mod config_secrets;
 #[cfg(feature = "media")]
+mod ctl;
+#[cfg(feature = "media")]
 mod device;
 mod fixture;
 #[cfg(feature = "media")]

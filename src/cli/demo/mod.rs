@@ -6,18 +6,16 @@ mod cast;
 mod story;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::Context;
 
 use crate::base::shutdown;
+use crate::config::Mqtt;
 use crate::control::remote::Remote;
 use broker::Broker;
 use cast::{Account, Part, Station};
 use story::{DOOR, Figures, INDOOR, Story};
 
-/// How long the broker may take to accept the demo's own connection.
-const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// The base topic of every device of the demo.
 const BASE: &str = "cubelet";
 
@@ -94,7 +92,8 @@ async fn play(arguments: &DemoArgs, folder: &Path) -> anyhow::Result<()> {
     for station in &stations {
         station.online().await?;
     }
-    let remote = Remote::connect("127.0.0.1", broker.port, BASE, CONNECT_LIMIT).await?;
+    let at = Mqtt::at("127.0.0.1", broker.port, BASE, false);
+    let (remote, _) = Remote::connect(&at, &["#".to_owned()]).await?;
     say("everybody is online; the story:");
     let told = tokio::select! {
         told = Story::new(&remote, !arguments.json).run() => Some(told),

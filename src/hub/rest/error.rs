@@ -1,5 +1,7 @@
 //! Errors of requests: a status and one of the contract's JSON shapes (E.1).
 
+use std::borrow::Cow;
+
 use actix_web::HttpResponse;
 use actix_web::http::{Method, StatusCode, header};
 use serde_json::json;
@@ -13,7 +15,7 @@ use crate::hub::store::users::Taken;
 #[derive(Debug)]
 pub struct ApiError {
     status: StatusCode,
-    field: &'static str,
+    field: Cow<'static, str>,
     text: String,
     retry_after: Option<i64>,
     // For the log only: what must not be told to a stranger.
@@ -24,7 +26,7 @@ impl ApiError {
     fn new(status: StatusCode, text: impl Into<String>) -> Self {
         Self {
             status,
-            field: "base",
+            field: "base".into(),
             text: text.into(),
             retry_after: None,
             cause: None,
@@ -59,7 +61,17 @@ impl ApiError {
     /// A field has a value that cannot be.
     pub fn invalid(field: &'static str, text: impl Into<String>) -> Self {
         Self {
-            field,
+            field: field.into(),
+            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, text)
+        }
+    }
+
+    /// A field whose name the client chose has a value that cannot be.
+    pub fn invalid_field(field: &str, text: impl Into<String>) -> Self {
+        // What a client sends back to itself is bounded all the same.
+        let field: String = field.chars().take(64).collect();
+        Self {
+            field: field.into(),
             ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, text)
         }
     }
@@ -96,7 +108,7 @@ impl ApiError {
         if let Some(seconds) = self.retry_after {
             response.insert_header((header::RETRY_AFTER, seconds.to_string()));
         }
-        response.json(json!({"errors": {(self.field): [self.text]}}))
+        response.json(json!({"errors": {(self.field.as_ref()): [self.text]}}))
     }
 }
 
@@ -114,7 +126,13 @@ impl From<PasswordError> for ApiError {
 
 impl From<FilterError> for ApiError {
     fn from(error: FilterError) -> Self {
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
+        Self::invalid_field(error.field(), error.to_string())
+    }
+}
+
+impl From<rusqlite::Error> for ApiError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::internal(error)
     }
 }
 
@@ -139,6 +157,7 @@ impl From<LoginError> for ApiError {
             },
             LoginError::Store(error) => error.into(),
             LoginError::Password(error) => error.into(),
+            LoginError::Scram(error) => Self::invalid("base", &error.to_string()),
         }
     }
 }

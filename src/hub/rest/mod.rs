@@ -5,13 +5,24 @@
 //! Must not enter: SQL, stanzas other than those a request asks to be sent.
 
 mod calls;
+mod dialog_input;
+mod dialog_removal;
+mod dialog_update;
 mod dialogs;
 mod error;
+mod message_changes;
+mod message_creation;
 mod messages;
 mod params;
+mod reactions;
 mod request;
+mod search;
 mod sessions;
+mod subscriptions;
+mod system_messages;
 mod users;
+
+pub use params::read_form;
 
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::web::{Data, Payload};
@@ -68,23 +79,52 @@ async fn route(method: &Method, path: &str, request: &Request) -> Answer {
         ("PUT", ["users", id]) => users::update(request, id).await,
         ("DELETE", ["users", id]) => users::delete(request, id).await,
 
-        ("GET", ["chat", "Dialog" | "dialog"]) => dialogs::list(request).await,
-        ("POST", ["chat", "Dialog" | "dialog"]) => dialogs::create(request).await,
-        ("PUT", ["chat", "Dialog" | "dialog", id]) => dialogs::update(request, id).await,
-        ("PUT", ["chat", "Dialog" | "dialog", id, "admins"]) => dialogs::update(request, id).await,
-        ("DELETE", ["chat", "Dialog" | "dialog", ids]) => dialogs::delete(request, ids).await,
-
-        ("GET", ["chat", "Message", "unread"]) => messages::unread(request).await,
-        ("GET", ["chat", "Message"]) => messages::list(request).await,
-        ("POST", ["chat", "Message"]) => messages::create(request).await,
-        ("PUT", ["chat", "Message"]) => messages::update(request, None).await,
-        ("PUT", ["chat", "Message", ids]) => messages::update(request, Some(ids)).await,
+        ("GET", ["chat", "search"]) => search::search(request).await,
+        (method, ["chat", "Dialog" | "dialog", rest @ ..]) => {
+            dialog_route(method, rest, request).await
+        }
+        (method, ["chat", "Message" | "message", rest @ ..]) => {
+            message_route(method, rest, request).await
+        }
 
         ("POST", ["calls", "reject"]) => calls::reject(request).await,
-        _ => Err(ApiError::not_found(format!(
-            "Route not found: {method} /{path}"
-        ))),
+        _ => Err(no_route(method.as_str(), path)),
     }
+}
+
+async fn dialog_route(method: &str, rest: &[&str], request: &Request) -> Answer {
+    match (method, rest) {
+        ("GET", []) => dialogs::list(request).await,
+        ("POST", []) => dialogs::create(request).await,
+        ("PUT", [id] | [id, "admins"]) => dialog_update::update(request, id).await,
+        ("DELETE", ["clearHistory", id]) => dialog_removal::clear_history(request, id).await,
+        ("DELETE", [ids]) => dialog_removal::delete(request, ids).await,
+        ("POST", [id, "subscribe"]) => subscriptions::subscribe(request, id).await,
+        ("DELETE", [id, "subscribe"]) => subscriptions::unsubscribe(request, id).await,
+        ("GET", [id, "occupants"]) => subscriptions::occupants(request, id).await,
+        ("GET", [id, "notifications"]) => subscriptions::notifications(request, id).await,
+        ("PUT", [id, "notifications"]) => subscriptions::set_notifications(request, id).await,
+        _ => Err(no_route(method, "chat/Dialog/…")),
+    }
+}
+
+async fn message_route(method: &str, rest: &[&str], request: &Request) -> Answer {
+    match (method, rest) {
+        ("GET", []) => messages::list(request).await,
+        ("GET", ["unread"]) => messages::unread(request).await,
+        ("POST", []) => message_creation::create(request).await,
+        ("POST", ["system"]) => system_messages::create(request).await,
+        ("PUT", []) => message_changes::update(request, None).await,
+        ("PUT", [ids]) => message_changes::update(request, Some(ids)).await,
+        ("DELETE", [ids]) => message_changes::delete(request, ids).await,
+        ("GET", [id, "reactions"]) => reactions::list(request, id).await,
+        ("PUT", [id, "reactions"]) => reactions::update(request, id).await,
+        _ => Err(no_route(method, "chat/Message/…")),
+    }
+}
+
+fn no_route(method: &str, path: &str) -> ApiError {
+    ApiError::not_found(format!("Route not found: {method} /{path}"))
 }
 
 /// Tokens travel in headers, never in cookies, so any origin may ask (E.1).

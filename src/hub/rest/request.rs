@@ -6,6 +6,7 @@ use std::sync::Arc;
 use actix_web::HttpRequest;
 use actix_web::web::Payload;
 use futures::StreamExt;
+use rusqlite::Connection;
 use serde_json::{Map, Value as Json};
 
 use super::error::ApiError;
@@ -100,6 +101,27 @@ impl Request {
             .run(move |db| sessions::touch(db, hash, now))
             .await?;
         found.ok_or_else(ApiError::no_session)
+    }
+
+    /// Runs a job on the store's thread that may also find out that the request is refused; then
+    /// what it had changed is undone.
+    ///
+    /// # Errors
+    /// The job's, or the store's.
+    pub async fn in_store<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Connection) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let outcome = self.site.store.run(move |connection| {
+            connection.execute_batch("SAVEPOINT request")?;
+            let outcome = job(connection);
+            connection.execute_batch(match outcome {
+                Ok(_) => "RELEASE request",
+                Err(_) => "ROLLBACK TO request; RELEASE request",
+            })?;
+            Ok(outcome)
+        });
+        outcome.await?
     }
 
     /// The user of the live session.

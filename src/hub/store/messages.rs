@@ -1,23 +1,33 @@
-//! Messages, who received and read them, and what follows from that for their dialogs.
+//! Messages: storing, finding and showing them.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use serde_json::{Map, Value as Json, json};
 
+use super::dialogs::{Dialog, LastMessage, has_receipts};
 use super::query::{Field, Filter, Kind, Page};
+use super::{dialog_views, reactions, receipts};
 use crate::hub::clock::iso8601;
 use crate::protocol::address::UserId;
 
-/// What list requests may filter and sort by.
+/// What list requests may filter and sort by (CH-31).
 pub const FIELDS: &[Field] = &[
     ("_id", "m.id", Kind::Text),
     ("message", "m.message", Kind::Text),
     ("date_sent", "m.date_sent", Kind::Time),
     ("sender_id", "m.sender_id", Kind::Number),
     ("recipient_id", "m.recipient_id", Kind::Number),
+    (
+        "attachments.type",
+        "(value ->> 'type')",
+        Kind::TextIn("json_each(m.attachments) WHERE 1"),
+    ),
     ("created_at", "m.created_at", Kind::Time),
     ("updated_at", "m.updated_at", Kind::Time),
 ];
+
+/// Bytes of a message's text: what also fits into one stanza of the clients.
+pub const MAX_BODY: usize = 64 * 1024;
 
 /// A message to be stored.
 #[derive(Clone, Debug)]
@@ -51,7 +61,8 @@ pub enum Insertion {
     Conflict,
 }
 
-/// Stores a message and makes it its dialog's last one, unless its id is known.
+/// Stores a message, makes it its dialog's last one if it is the latest, and unread for the
+/// others, unless its id is known.
 pub fn insert(
     connection: &Connection,
     message: &NewMessage,
@@ -85,13 +96,14 @@ pub fn insert(
             json!(message.custom).to_string(),
             now
         ])?;
-    connection
-        .prepare_cached("INSERT INTO receipts (message_id, user_id, is_read) VALUES (?1, ?2, 1)")?
-        .execute(params![message.id, message.sender as i64])?;
-    connection
+    let seq = connection.last_insert_rowid();
+    receipts::add_unread(connection, &message.dialog_id, seq, message.sender)?;
+    // What was written a week ago without a network takes its place in the history, not the last.
+    let is_last = connection
         .prepare_cached(
             "UPDATE dialogs SET last_message = ?2, last_message_id = ?3, last_message_user_id = ?4,
-                                last_message_date_sent = ?5, updated_at = ?6 WHERE id = ?1",
+                                last_message_date_sent = ?5, updated_at = ?6
+             WHERE id = ?1 AND coalesce(last_message_date_sent, ?5) <= ?5",
         )?
         .execute(params![
             message.dialog_id,
@@ -101,27 +113,52 @@ pub fn insert(
             message.date_sent,
             now
         ])?;
-    connection
-        .prepare_cached("UPDATE occupants SET hidden = 0 WHERE dialog_id = ?1 AND hidden = 1")?
-        .execute([&message.dialog_id])?;
+    if is_last == 0 {
+        connection
+            .prepare_cached("UPDATE dialogs SET updated_at = ?2 WHERE id = ?1")?
+            .execute(params![message.dialog_id, now])?;
+    }
+    dialog_views::show_to_all(connection, &message.dialog_id)?;
     Ok(Insertion::New)
 }
 
-/// A page of a dialog's messages as `viewer` sees them. Without a sort: oldest first (CH-30).
+/// The messages of a dialog that a user sees: not those cleared or deleted for this user.
+pub fn visible_in(
+    connection: &Connection,
+    dialog: &str,
+    viewer: UserId,
+) -> rusqlite::Result<Filter> {
+    let cleared = dialog_views::cleared(connection, dialog, viewer)?;
+    Ok(Filter::default().and(
+        "m.dialog_id = ? AND m.seq > ? AND NOT EXISTS
+             (SELECT 1 FROM deletions d WHERE d.message_seq = m.seq AND d.user_id = ?)",
+        [
+            dialog.to_owned().into(),
+            cleared.into(),
+            Value::from(viewer as i64),
+        ],
+    ))
+}
+
+/// A page of the messages that match, as `viewer` sees them.
 pub fn list(
     connection: &Connection,
     viewer: UserId,
     filter: &Filter,
     page: &Page,
 ) -> rusqlite::Result<Vec<Json>> {
-    connection
-        .prepare(&format!(
-            "{SELECT} WHERE {} {}",
-            filter.sql(),
-            page.sql("m.rowid")
-        ))?
-        .query_map(params_from_iter(filter.values()), |row| read(row, viewer))?
+    let rows: Vec<Stored> = connection
+        .prepare(&list_sql(filter, page))?
+        .query_map(params_from_iter(filter.values()), Stored::read)?
+        .collect::<rusqlite::Result<_>>()?;
+    rows.into_iter()
+        .map(|row| row.json_for(connection, viewer))
         .collect()
+}
+
+/// The query of [`list`].
+pub(super) fn list_sql(filter: &Filter, page: &Page) -> String {
+    format!("{SELECT} WHERE {} {}", filter.sql(), page.sql("m.seq"))
 }
 
 /// How many messages match.
@@ -139,177 +176,177 @@ pub fn count(connection: &Connection, filter: &Filter) -> rusqlite::Result<u64> 
 
 /// One message as `viewer` sees it.
 pub fn load(connection: &Connection, id: &str, viewer: UserId) -> rusqlite::Result<Option<Json>> {
-    connection
+    let row = connection
         .prepare_cached(&format!("{SELECT} WHERE m.id = ?1"))?
-        .query_row([id], |row| read(row, viewer))
-        .optional()
+        .query_row([id], Stored::read)
+        .optional()?;
+    row.map(|row| row.json_for(connection, viewer)).transpose()
 }
 
-/// The dialog and the author of a message.
-pub fn place(connection: &Connection, id: &str) -> rusqlite::Result<Option<(String, UserId)>> {
+/// Where a message is and whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Its number.
+    pub seq: i64,
+    /// Its dialog.
+    pub dialog: String,
+    /// Its author.
+    pub author: UserId,
+}
+
+/// Finds a stored message.
+pub fn place(connection: &Connection, id: &str) -> rusqlite::Result<Option<Place>> {
     connection
-        .prepare_cached("SELECT dialog_id, sender_id FROM messages WHERE id = ?1")?
+        .prepare_cached("SELECT seq, dialog_id, sender_id FROM messages WHERE id = ?1")?
         .query_row([id], |row| {
-            Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()))
+            Ok(Place {
+                seq: row.get(0)?,
+                dialog: row.get(1)?,
+                author: row.get::<_, i64>(2)?.unsigned_abs(),
+            })
         })
         .optional()
 }
 
-const SELECT: &str = "SELECT m.*,
-    (SELECT json_group_array(user_id) FROM receipts WHERE message_id = m.id) AS delivered_ids,
-    (SELECT json_group_array(user_id) FROM receipts WHERE message_id = m.id AND is_read = 1)
-        AS read_ids
-    FROM messages m";
-
-fn read(row: &Row<'_>, viewer: UserId) -> rusqlite::Result<Json> {
-    let nested = |name: &str| -> rusqlite::Result<Json> {
-        let text: String = row.get(name)?;
-        Ok(serde_json::from_str(&text).unwrap_or(Json::Null))
-    };
-    let sender = row.get::<_, i64>("sender_id")?.unsigned_abs();
-    let read_ids: Vec<UserId> = serde_json::from_value(nested("read_ids")?).unwrap_or_default();
-    let is_read = if sender == viewer {
-        read_ids.iter().any(|user| *user != sender)
-    } else {
-        read_ids.contains(&viewer)
-    };
-    // Custom parameters first: a field of the hub wins over one of the same name.
-    let mut message = match nested("custom")? {
-        Json::Object(custom) => custom,
-        _ => Map::new(),
-    };
-    let fields = [
-        ("_id", json!(row.get::<_, String>("id")?)),
-        ("chat_dialog_id", json!(row.get::<_, String>("dialog_id")?)),
-        ("message", json!(row.get::<_, Option<String>>("message")?)),
-        ("sender_id", json!(sender)),
-        (
-            "recipient_id",
-            json!(row.get::<_, Option<i64>>("recipient_id")?),
-        ),
-        ("date_sent", json!(row.get::<_, i64>("date_sent")?)),
-        ("created_at", json!(iso8601(row.get("created_at")?))),
-        ("updated_at", json!(iso8601(row.get("updated_at")?))),
-        ("read_ids", json!(read_ids)),
-        ("delivered_ids", nested("delivered_ids")?),
-        ("read", json!(u8::from(is_read))),
-        ("views_count", json!(0)),
-        ("attachments", nested("attachments")?),
-        ("reactions", Json::Null),
-    ];
-    for (name, value) in fields {
-        message.insert(name.to_owned(), value);
+/// Whether a user still sees a message: it is neither cleared nor deleted for this user.
+pub fn is_visible(
+    connection: &Connection,
+    place: &Place,
+    viewer: UserId,
+) -> rusqlite::Result<bool> {
+    if place.seq <= dialog_views::cleared(connection, &place.dialog, viewer)? {
+        return Ok(false);
     }
-    Ok(Json::Object(message))
+    let deleted = connection
+        .prepare_cached("SELECT 1 FROM deletions WHERE message_seq = ?1 AND user_id = ?2")?
+        .query_row(params![place.seq, viewer as i64], |_| Ok(()))
+        .optional()?;
+    Ok(deleted.is_none())
 }
 
-/// Notes that `user` received (or read, which includes receiving) messages of a dialog the user
-/// is in: those of `ids`, or all. Own messages are left alone.
-pub fn mark(
+/// The latest message of a dialog that a user still sees.
+pub fn last_visible(
     connection: &Connection,
-    user: UserId,
-    dialog: &str,
-    ids: Option<&[String]>,
-    is_read: bool,
-) -> rusqlite::Result<usize> {
-    let mut values = vec![
-        Value::from(user as i64),
-        Value::from(i64::from(is_read)),
-        Value::from(dialog.to_owned()),
-        Value::from(user as i64),
-    ];
-    let among = match ids {
-        None => String::new(),
-        Some(ids) => {
-            values.extend(ids.iter().cloned().map(Value::from));
-            format!(" AND id IN ({})", vec!["?"; ids.len()].join(", "))
-        }
+    dialog: &Dialog,
+    viewer: UserId,
+) -> rusqlite::Result<Option<LastMessage>> {
+    let Some(last) = &dialog.last_message else {
+        return Ok(None);
     };
+    // Nearly always it is the dialog's own.
+    if let Some(place) = place(connection, &last.id)?
+        && is_visible(connection, &place, viewer)?
+    {
+        return Ok(Some(last.clone()));
+    }
+    let filter = visible_in(connection, &dialog.id, viewer)?;
     connection
         .prepare(&format!(
-            "INSERT INTO receipts (message_id, user_id, is_read)
-             SELECT id, ?, ? FROM messages WHERE dialog_id = ? AND sender_id <> ?{among}
-             ON CONFLICT DO UPDATE SET is_read = max(is_read, excluded.is_read)
-             WHERE is_read < excluded.is_read"
+            "SELECT id, message, sender_id, date_sent FROM messages m WHERE {}
+             ORDER BY m.date_sent DESC, m.seq DESC LIMIT 1",
+            filter.sql()
         ))?
-        .execute(params_from_iter(values))
+        .query_row(params_from_iter(filter.values()), |row| {
+            Ok(LastMessage {
+                id: row.get(0)?,
+                body: row.get(1)?,
+                sender: row.get::<_, i64>(2)?.unsigned_abs(),
+                date_sent: row.get(3)?,
+            })
+        })
+        .optional()
 }
 
-/// Messages of others that `viewer` has not read, since the viewer is in the dialog.
-pub fn unread(connection: &Connection, viewer: UserId, dialog: &str) -> rusqlite::Result<u64> {
-    connection
-        .prepare_cached(
-            "SELECT count(*) FROM messages m JOIN occupants o
-               ON o.dialog_id = m.dialog_id AND o.user_id = ?1 AND m.created_at >= o.joined_at
-             WHERE m.dialog_id = ?2 AND m.sender_id <> ?1 AND NOT EXISTS
-               (SELECT 1 FROM receipts WHERE message_id = m.id AND user_id = ?1 AND is_read = 1)",
-        )?
-        .query_row(params![viewer as i64, dialog], |row| row.get::<_, i64>(0))
-        .map(i64::unsigned_abs)
-}
+const SELECT: &str = "SELECT m.*, (SELECT type FROM dialogs WHERE id = m.dialog_id) AS dialog_type
+    FROM messages m";
 
-/// `read`, `delivered` or `sent`: the furthest any other occupant has come (E.3).
-pub fn status(
-    connection: &Connection,
-    message: &str,
+struct Stored {
+    seq: i64,
     sender: UserId,
-) -> rusqlite::Result<&'static str> {
-    let furthest: Option<i64> = connection
-        .prepare_cached(
-            "SELECT max(is_read) FROM receipts WHERE message_id = ?1 AND user_id <> ?2",
-        )?
-        .query_row(params![message, sender as i64], |row| row.get(0))?;
-    Ok(match furthest {
-        Some(1) => "read",
-        Some(_) => "delivered",
-        None => "sent",
-    })
+    dialog_kind: u8,
+    fields: Map<String, Json>,
 }
 
-/// Changes a message's text, and its dialog's last message if it is that. Only its author may.
-pub fn edit(
-    connection: &Connection,
-    author: UserId,
-    id: &str,
-    body: &str,
-    now: i64,
-) -> rusqlite::Result<bool> {
-    let changed = connection.execute(
-        "UPDATE messages SET message = ?3, updated_at = ?4 WHERE id = ?1 AND sender_id = ?2",
-        params![id, author as i64, body, now],
-    )? > 0;
-    if changed {
-        connection.execute(
-            "UPDATE dialogs SET last_message = ?2, updated_at = ?3 WHERE last_message_id = ?1",
-            params![id, body, now],
+impl Stored {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let nested = |name: &str| -> rusqlite::Result<Json> {
+            let text: String = row.get(name)?;
+            Ok(serde_json::from_str(&text).unwrap_or(Json::Null))
+        };
+        let sender = row.get::<_, i64>("sender_id")?.unsigned_abs();
+        // Custom parameters first: a field of the hub wins over one of the same name.
+        let mut fields = match nested("custom")? {
+            Json::Object(custom) => custom,
+            _ => Map::new(),
+        };
+        for (name, value) in [
+            ("_id", json!(row.get::<_, String>("id")?)),
+            ("chat_dialog_id", json!(row.get::<_, String>("dialog_id")?)),
+            ("message", json!(row.get::<_, Option<String>>("message")?)),
+            ("sender_id", json!(sender)),
+            (
+                "recipient_id",
+                json!(row.get::<_, Option<i64>>("recipient_id")?),
+            ),
+            ("date_sent", json!(row.get::<_, i64>("date_sent")?)),
+            ("created_at", json!(iso8601(row.get("created_at")?))),
+            ("updated_at", json!(iso8601(row.get("updated_at")?))),
+            ("attachments", nested("attachments")?),
+        ] {
+            fields.insert(name.to_owned(), value);
+        }
+        Ok(Self {
+            seq: row.get("seq")?,
+            sender,
+            dialog_kind: row.get("dialog_type")?,
+            fields,
+        })
+    }
+
+    /// The message object of wire reference E.3 (CH-02).
+    fn json_for(mut self, connection: &Connection, viewer: UserId) -> rusqlite::Result<Json> {
+        let has_receipts = has_receipts(self.dialog_kind);
+        receipts::describe(
+            connection,
+            self.seq,
+            self.sender,
+            viewer,
+            has_receipts,
+            &mut self.fields,
         )?;
+        let reactions = reactions::summary(connection, self.seq, viewer)?;
+        self.fields.insert("reactions".to_owned(), reactions);
+        Ok(Json::Object(self.fields))
     }
-    Ok(changed)
 }
 
-/// Deletes a message for everybody; the dialog's last message becomes the one before. Only its
-/// author may.
-pub fn remove(
-    connection: &Connection,
-    author: UserId,
-    id: &str,
-    now: i64,
-) -> rusqlite::Result<bool> {
-    let Some((dialog, sender)) = place(connection, id)? else {
-        return Ok(false);
-    };
-    if sender != author {
-        return Ok(false);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::store::Store;
+    use crate::hub::store::query::plan;
+
+    #[tokio::test]
+    async fn a_page_of_a_dialog_is_read_through_its_index_without_sorting() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("hub.sqlite")).unwrap();
+        let steps = store
+            .run(|connection| {
+                let filter = visible_in(connection, "d", 1)?.and("m.date_sent > ?", [5.into()]);
+                let page = Page {
+                    limit: 100,
+                    skip: 0,
+                    sort: Some(("m.date_sent", false)),
+                };
+                plan(connection, &list_sql(&filter, &page), filter.values())
+            })
+            .await
+            .unwrap();
+        let steps = steps.join("; ");
+        assert!(
+            steps.contains("messages_dialog (dialog_id=? AND date_sent>?"),
+            "{steps}"
+        );
+        assert!(!steps.contains("TEMP B-TREE"), "{steps}");
     }
-    connection.execute("DELETE FROM messages WHERE id = ?1", [id])?;
-    connection.execute(
-        "UPDATE dialogs SET (last_message, last_message_id, last_message_user_id,
-                             last_message_date_sent) =
-             (SELECT message, id, sender_id, date_sent FROM messages
-              WHERE dialog_id = ?1 ORDER BY date_sent DESC, rowid DESC LIMIT 1),
-             updated_at = ?3
-         WHERE id = ?1 AND last_message_id = ?2",
-        params![dialog, id, now],
-    )?;
-    Ok(true)
 }

@@ -4,7 +4,7 @@ use minidom::Element;
 use serde_json::{Map, Value as Json, json};
 
 use crate::base::object_id::ObjectId;
-use crate::hub::store::messages::NewMessage;
+use crate::hub::store::messages::{MAX_BODY, NewMessage};
 use crate::protocol::address::UserId;
 use crate::protocol::extra_params::{ExtraParams, NAME, text_element};
 use crate::protocol::ns;
@@ -41,7 +41,7 @@ pub enum Content {
     },
     /// A message to be read.
     Text {
-        /// Whether it goes into the history.
+        /// Whether it goes into the history. A self-destroying message never does (RT-38).
         is_saved: bool,
     },
 }
@@ -76,7 +76,26 @@ pub fn content(message: &Element) -> Content {
     let is_saved = ExtraParams::of(message)
         .and_then(|params| params.get("save_to_history"))
         .is_some_and(|value| value == "1" || value == "true");
-    Content::Text { is_saved }
+    Content::Text {
+        is_saved: is_saved && !message.has_child("destroy", ns::DESTROY_AFTER),
+    }
+}
+
+/// Whether a message says what only the hub may say: that somebody reacted (B.5), or that this is
+/// a copy of what somebody else sent (B.1). Clients tell both by the element's name alone, so any
+/// namespace would pass.
+pub fn is_forged(message: &Element) -> bool {
+    message.children().any(|child| {
+        matches!(child.name(), "reactions" | "sent")
+            || (child.name() == "received" && child.ns() == ns::CARBONS)
+    })
+}
+
+/// Whether a text is longer than what is stored.
+pub fn is_too_long(message: &Element) -> bool {
+    message
+        .get_child("body", ns::CLIENT)
+        .is_some_and(|body| body.text().len() > MAX_BODY)
 }
 
 /// Whether an id can name a stored message: the REST API lists ids with commas in a path.
@@ -161,11 +180,16 @@ pub fn to_store(
     }
 }
 
+/// Attributes as texts, as the SDK has them; only the size is a number there (B.1).
 fn attributes(element: &Element) -> Json {
     let attributes = element.attrs().iter();
+    let read = |name: &str, value: &str| match (name, value.parse::<u64>()) {
+        ("size", Ok(size)) => json!(size),
+        _ => json!(value),
+    };
     Json::Object(
         attributes
-            .map(|((_, name), value)| (name.to_string(), json!(value)))
+            .map(|((_, name), value)| (name.to_string(), read(name, value)))
             .collect(),
     )
 }
@@ -225,6 +249,33 @@ mod tests {
         );
         let saved = "<extraParams><save_to_history>1</save_to_history></extraParams>";
         assert_eq!(content(&message(saved)), Content::Text { is_saved: true });
+        let destroyed =
+            format!("{saved}<destroy xmlns='urn:xmpp:message-destroy-after:0' after='5'/>");
+        assert_eq!(
+            content(&message(&destroyed)),
+            Content::Text { is_saved: false }
+        );
+    }
+
+    #[test]
+    fn reactions_and_copies_are_the_hubs_to_send() {
+        for forged in [
+            "<body>b</body><reactions user_id='1'/>",
+            "<reactions xmlns='urn:any' user_id='1'/>",
+            "<sent xmlns='urn:xmpp:carbons:2'/>",
+            "<sent/>",
+            "<received xmlns='urn:xmpp:carbons:2'/>",
+        ] {
+            assert!(is_forged(&message(forged)), "{forged}");
+        }
+        for honest in [
+            "<body>b</body>",
+            "<received xmlns='urn:xmpp:chat-markers:0' id='m'/>",
+            "<private xmlns='urn:xmpp:carbons:2'/>",
+            "<extraParams><sent>1</sent></extraParams>",
+        ] {
+            assert!(!is_forged(&message(honest)), "{honest}");
+        }
     }
 
     #[test]
@@ -246,7 +297,7 @@ mod tests {
         let stored = to_store(
             &message(
                 "<body>hi</body><extraParams xmlns='jabber:client'>\
-                 <save_to_history>1</save_to_history><attachment type='photo' uid='u1'/>\
+                 <save_to_history>1</save_to_history><attachment type='photo' uid='u1' size='12' width='3'/>\
                  <nested><x>1</x><y><z>q</z></y></nested></extraParams>",
             ),
             "m1".into(),
@@ -255,7 +306,10 @@ mod tests {
             None,
             5,
         );
-        assert_eq!(stored.attachments, [json!({"type": "photo", "uid": "u1"})]);
+        assert_eq!(
+            stored.attachments,
+            [json!({"type": "photo", "uid": "u1", "size": 12, "width": "3"})]
+        );
         assert_eq!(
             Json::Object(stored.custom),
             json!({"nested": {"x": "1", "y": {"z": "q"}}})

@@ -1,5 +1,6 @@
 //! XMPP over direct TLS (RFC 6120, RFC 7590): one XML document for as long as it lasts.
 
+use std::borrow::Borrow;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,11 +19,11 @@ use tokio_xmpp::xmlstream::{
 };
 use xmpp_parsers::stream_features::StreamFeatures;
 
-use super::depth::{DepthGuard, Excess};
 use super::stream::{Ending, Features, Inbound, Transport, serve};
 use crate::hub::auth::secret;
 use crate::hub::site::Site;
 use crate::protocol::ns;
+use crate::protocol::xml_guard::{Breach, XmlGuard};
 
 /// How long a peer may take to hear our good-bye.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
@@ -53,9 +54,18 @@ pub async fn listen(site: Arc<Site>, listener: TcpListener, acceptor: TlsAccepto
             if let Err(error) = socket.set_nodelay(true) {
                 tracing::debug!(%error, "cannot turn off Nagle's algorithm");
             }
+            // A handshake counts as a connection: who never ends it must not open another.
+            let slot = Arc::clone(&site.chat_slots).try_acquire_owned();
+            let share = site.addresses.take(Some(peer.ip()));
+            if slot.is_err() || share.is_none() {
+                tracing::warn!(%peer, "no place for another chat connection");
+                return;
+            }
             let limit = Duration::from_secs(site.config.limits.login_seconds);
             match tokio::time::timeout(limit, acceptor.accept(socket)).await {
                 Ok(Ok(stream)) => {
+                    // The stream takes its own.
+                    drop((slot, share));
                     let transport = Tls::new(stream, site.config.limits.stanza_bytes);
                     serve(site, transport, Some(peer.ip())).await;
                 }
@@ -77,16 +87,16 @@ enum State {
 
 struct Tls {
     state: State,
-    guard: Arc<Mutex<DepthGuard>>,
+    guard: Arc<Mutex<XmlGuard>>,
 }
 
 impl Tls {
     fn new(stream: TlsStream<TcpStream>, max_bytes: usize) -> Self {
-        let guard = Arc::new(Mutex::new(DepthGuard::stream(max_bytes)));
+        let guard = Arc::new(Mutex::new(XmlGuard::stream(max_bytes)));
         let io = Guarded {
             inner: BufReader::new(stream),
             guard: Arc::clone(&guard),
-            excess: None,
+            breach: None,
         };
         Self {
             state: State::Fresh(Box::new(io)),
@@ -108,22 +118,15 @@ impl Transport for Tls {
             id: Some(secret::random_text(16).into()),
         };
         let pending = accepted.send_header(header).await.map_err(lost)?;
-        let mut offer = StreamFeatures::default();
-        match features {
-            Features::Login => {
-                offer.sasl_mechanisms.insert("PLAIN".to_owned());
-            }
-            Features::Bind => {
-                let session = Element::builder("session", ns::SESSION)
-                    .append(Element::bare("optional", ns::SESSION))
-                    .build();
-                offer.others = vec![
-                    Element::bare("bind", ns::BIND),
-                    session,
-                    Element::bare("sm", ns::SM),
-                ];
-            }
-        }
+        let offer = StreamFeatures {
+            sasl_mechanisms: features
+                .mechanisms()
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
+            others: features.others(),
+            ..StreamFeatures::default()
+        };
         let stream = pending.send_features(&offer).await.map_err(lost)?;
         self.state = State::Open(Box::new(stream));
         Ok(())
@@ -150,9 +153,9 @@ impl Transport for Tls {
             Some(Err(ReadError::StreamFooterReceived)) => Inbound::End(Ending::Closed),
             Some(Err(ReadError::HardError(error))) => {
                 tracing::info!(%error, "TLS stream ended");
-                Inbound::End(match error.kind() {
-                    io::ErrorKind::QuotaExceeded => Ending::Error("policy-violation"),
-                    io::ErrorKind::InvalidData => Ending::Error("not-well-formed"),
+                Inbound::End(match (self.guard.lock().breach(), error.kind()) {
+                    (Some(breach), _) => Ending::Error(breach.condition()),
+                    (None, io::ErrorKind::InvalidData) => Ending::Error("not-well-formed"),
                     _ => Ending::Lost,
                 })
             }
@@ -160,12 +163,12 @@ impl Transport for Tls {
         }
     }
 
-    async fn send(&mut self, batch: &[Element]) -> Result<(), Ending> {
+    async fn send<E: Borrow<Element>>(&mut self, batch: &[E]) -> Result<(), Ending> {
         let State::Open(stream) = &mut self.state else {
             return Err(Ending::Lost);
         };
         for element in batch {
-            stream.feed(element).await.map_err(lost)?;
+            stream.feed(element.borrow()).await.map_err(lost)?;
         }
         SinkExt::<&Element>::flush(stream).await.map_err(lost)
     }
@@ -202,15 +205,15 @@ fn lost(error: io::Error) -> Ending {
 /// Lets the guard see every byte on its way to the parser.
 struct Guarded<R> {
     inner: R,
-    guard: Arc<Mutex<DepthGuard>>,
-    excess: Option<Excess>,
+    guard: Arc<Mutex<XmlGuard>>,
+    breach: Option<Breach>,
 }
 
 impl<S: AsyncRead + Unpin> AsyncBufRead for Guarded<BufReader<S>> {
     fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
         let this = self.get_mut();
-        if let Some(excess) = this.excess {
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::QuotaExceeded, excess)));
+        if let Some(breach) = this.breach {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::QuotaExceeded, breach)));
         }
         Pin::new(&mut this.inner).poll_fill_buf(cx)
     }
@@ -219,8 +222,8 @@ impl<S: AsyncRead + Unpin> AsyncBufRead for Guarded<BufReader<S>> {
         let this = self.get_mut();
         let taken = this.inner.buffer();
         let taken = &taken[..amount.min(taken.len())];
-        if let Err(excess) = this.guard.lock().feed(taken) {
-            this.excess = Some(excess);
+        if let Err(breach) = this.guard.lock().feed(taken) {
+            this.breach = Some(breach);
         }
         Pin::new(&mut this.inner).consume(amount);
     }
@@ -238,7 +241,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<BufReader<S>> {
         let fed = this.guard.lock().feed(&buffer.filled()[before..]);
         match fed {
             Ok(()) => read,
-            Err(excess) => Poll::Ready(Err(io::Error::new(io::ErrorKind::QuotaExceeded, excess))),
+            Err(breach) => Poll::Ready(Err(io::Error::new(io::ErrorKind::QuotaExceeded, breach))),
         }
     }
 }

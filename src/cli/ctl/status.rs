@@ -1,0 +1,86 @@
+//! `ctl status`: the device's retained state, once or at every change.
+
+use std::io::IsTerminal;
+
+use serde_json::{Value, json};
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+
+use super::place::{Place, PlaceError};
+use super::table;
+use crate::control::remote::{Heard, RemoteError};
+
+#[derive(Default)]
+struct Seen {
+    availability: Option<String>,
+    state: Value,
+}
+
+impl Seen {
+    /// Whether the message changed what is shown.
+    fn take(&mut self, place: &Place, heard: &Heard) -> bool {
+        match place.below(heard) {
+            Some("availability") => {
+                let text = String::from_utf8_lossy(&heard.payload).into_owned();
+                self.availability = Some(text);
+            }
+            Some("state") => self.state = heard.json(),
+            _ => return false,
+        }
+        true
+    }
+
+    fn show(&self, device: &str, json: bool) {
+        let availability = self.availability.as_deref().unwrap_or("unknown");
+        if json {
+            let status = json!({
+                "device": device, "availability": availability, "state": self.state,
+            });
+            println!("{status}");
+        } else {
+            table::status(device, availability, &self.state);
+        }
+    }
+}
+
+/// Shows the status; with `watch` until the broker goes or Ctrl-C.
+///
+/// # Errors
+/// When the broker has never heard of the device.
+pub async fn show(
+    place: &Place,
+    mut heard: broadcast::Receiver<Heard>,
+    watch: bool,
+    json: bool,
+) -> anyhow::Result<()> {
+    let mut seen = Seen::default();
+    loop {
+        match heard.try_recv() {
+            Ok(message) => drop(seen.take(place, &message)),
+            Err(TryRecvError::Lagged(_)) => {}
+            Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+        }
+    }
+    if seen.availability.is_none() {
+        let unknown = format!("the broker has never heard of a device {:?}", place.device);
+        return Err(PlaceError::Device(unknown).into());
+    }
+    let clears = !json && watch && std::io::stdout().is_terminal();
+    loop {
+        if clears {
+            // Home and clear to the end, so that nothing flickers.
+            print!("\x1b[H\x1b[2J");
+        }
+        seen.show(&place.device, json);
+        if !watch {
+            return Ok(());
+        }
+        loop {
+            match heard.recv().await {
+                Ok(message) if seen.take(place, &message) => break,
+                Ok(_) | Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return Err(RemoteError::Lost.into()),
+            }
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! `cubelet ctl` as a process of its own, against a real broker and a device with a scripted
+//! engine.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use cubelet::engine::command::{Command, CommandError, ErrorCode, Reply};
+use cubelet::engine::event::{Event, EventKind};
+use cubelet::engine::state::{ChatState, ChatStatus};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Child;
+
+use crate::broker::Broker;
+use crate::device::{Act, Device, settings};
+
+/// A process that hangs fails the test instead of the run.
+const LIMIT: Duration = Duration::from_secs(30);
+
+struct Outcome {
+    status: i32,
+    out: String,
+    err: String,
+}
+
+fn command(broker: &str, arguments: &[&str]) -> tokio::process::Command {
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_cubelet"));
+    command
+        .args(["ctl", "--broker", broker])
+        .args(arguments)
+        .env_remove("CUBELET_DEVICE")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+async fn ctl_at(broker: &str, arguments: &[&str]) -> Outcome {
+    let child = command(broker, arguments).spawn().unwrap();
+    let output = tokio::time::timeout(LIMIT, child.wait_with_output())
+        .await
+        .expect("ctl ends in time")
+        .unwrap();
+    Outcome {
+        status: output.status.code().unwrap_or(-1),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+async fn ctl(broker: &Broker, arguments: &[&str]) -> Outcome {
+    ctl_at(&format!("127.0.0.1:{}", broker.port), arguments).await
+}
+
+fn json_of(outcome: &Outcome) -> Value {
+    serde_json::from_str(&outcome.out)
+        .unwrap_or_else(|error| panic!("{error}: {:?} {:?}", outcome.out, outcome.err))
+}
+
+#[tokio::test]
+async fn the_only_device_need_not_be_named_and_is_given_the_command() {
+    let broker = Broker::start().await;
+    let mut device = Device::start(settings(&broker));
+    device.online().await;
+    let sent = ctl(
+        &broker,
+        &["send", "--to", "kitchen", "somebody", "is", "there"],
+    )
+    .await;
+    assert_eq!((sent.status, sent.err.as_str()), (0, ""));
+    assert_eq!(sent.out, "ok done=true\n");
+    let called = ctl(&broker, &["--json", "call", "1002", "--audio"]).await;
+    assert_eq!(json_of(&called)["done"], true);
+    let executed = device.executed.lock().clone();
+    assert!(
+        matches!(&executed[0], Command::Send { text, .. } if text == "somebody is there"),
+        "{executed:?}"
+    );
+    assert!(matches!(&executed[1], Command::Call { .. }), "{executed:?}");
+}
+
+#[tokio::test]
+async fn a_refusal_is_exit_status_1_with_its_code_and_words() {
+    let broker = Broker::start().await;
+    let mut device = Device::with_engine(settings(&broker), |_| {
+        Act::Answer(Err(CommandError::new(
+            ErrorCode::WrongState,
+            "no call to answer",
+        )))
+    });
+    device.online().await;
+    let refused = ctl(&broker, &["answer"]).await;
+    assert_eq!(refused.status, 1);
+    assert!(
+        refused.err.contains("no call to answer") && refused.err.contains("wrong_state"),
+        "{}",
+        refused.err
+    );
+}
+
+#[tokio::test]
+async fn no_answer_is_exit_status_3_no_broker_and_no_device_4_wrong_arguments_2() {
+    let broker = Broker::start().await;
+    let empty = ctl(&broker, &["status"]).await;
+    assert_eq!(empty.status, 4);
+    assert!(empty.err.contains("knows no device"), "{}", empty.err);
+
+    let mut device = Device::with_engine(settings(&broker), |_| Act::Keep);
+    device.online().await;
+    let silent = ctl(&broker, &["--timeout", "1", "unlock"]).await;
+    assert_eq!(silent.status, 3, "{}", silent.err);
+    let unknown = ctl(&broker, &["--device", "attic", "status"]).await;
+    assert_eq!(unknown.status, 4);
+    assert!(unknown.err.contains("attic"), "{}", unknown.err);
+    let fields = ctl(&broker, &["cmd", "unlock", "[1]"]).await;
+    assert!(fields.err.contains("JSON object"), "{}", fields.err);
+
+    // Bound and never accepted from: nobody else gets this port meanwhile.
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = closed.local_addr().unwrap().to_string();
+    drop(closed);
+    let nobody = ctl_at(&address, &["status"]).await;
+    assert_eq!(nobody.status, 4, "{}", nobody.err);
+    let malformed = ctl_at("host:many", &["status"]).await;
+    assert_eq!(malformed.status, 2, "{}", malformed.err);
+}
+
+#[tokio::test]
+async fn several_devices_are_listed_and_one_must_be_named() {
+    let broker = Broker::start().await;
+    let mut door = Device::start(settings(&broker));
+    door.online().await;
+    let mut of_kitchen = settings(&broker);
+    of_kitchen.device = "kitchen".into();
+    let mut kitchen = Device::start(of_kitchen);
+    kitchen.online().await;
+    let which = ctl(&broker, &["status"]).await;
+    assert_eq!(which.status, 2);
+    assert!(which.err.contains("door, kitchen"), "{}", which.err);
+    let devices = ctl(&broker, &["devices", "--json"]).await;
+    assert_eq!(
+        json_of(&devices),
+        json!([{"device": "door", "online": true}, {"device": "kitchen", "online": true}])
+    );
+    let named = ctl(&broker, &["-d", "kitchen", "status", "--json"]).await;
+    assert_eq!(json_of(&named)["device"], "kitchen");
+}
+
+#[tokio::test]
+async fn status_shows_the_retained_state_in_a_line_a_part() {
+    let broker = Broker::start().await;
+    let mut device = Device::start(settings(&broker));
+    device.online().await;
+    device.state.send_modify(|state| {
+        state.chat = ChatState {
+            status: ChatStatus::Online,
+            user: Some(1001),
+            outbox: 2,
+            ..ChatState::default()
+        };
+    });
+    // Retained, so it shows as soon as the broker has it.
+    let mut watcher = watching(&broker, &["status", "--watch", "--json"]);
+    loop {
+        let status: Value = serde_json::from_str(&watcher.line().await).unwrap();
+        if status["state"]["chat"]["outbox"] == 2 {
+            break;
+        }
+    }
+    let status = ctl(&broker, &["status"]).await;
+    assert!(
+        status.out.starts_with("door       online\n"),
+        "{}",
+        status.out
+    );
+    assert!(
+        status
+            .out
+            .contains("chat       online  user=1001  outbox=2\n"),
+        "{}",
+        status.out
+    );
+}
+
+struct Watcher {
+    lines: tokio::io::Lines<BufReader<tokio::process::ChildStdout>>,
+    _child: Child,
+}
+
+fn watching(broker: &Broker, arguments: &[&str]) -> Watcher {
+    let mut child = command(&format!("127.0.0.1:{}", broker.port), arguments)
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    Watcher {
+        lines,
+        _child: child,
+    }
+}
+
+impl Watcher {
+    async fn line(&mut self) -> String {
+        tokio::time::timeout(LIMIT, self.lines.next_line())
+            .await
+            .expect("a line in time")
+            .unwrap()
+            .expect("not ended")
+    }
+}
+
+#[tokio::test]
+async fn events_are_followed_a_line_each_and_filtered_by_type() {
+    let broker = Broker::start().await;
+    let mut device = Device::start(settings(&broker));
+    device.online().await;
+    let mut watcher = watching(&broker, &["events", "chat", "--json", "--count", "2"]);
+    let message = |text: &str| {
+        Event::now(EventKind::ChatMessage {
+            message: "66f0aa000102030405000001".into(),
+            from: 1002,
+            dialog: None,
+            text: text.into(),
+        })
+    };
+    let pressed = || {
+        Event::now(EventKind::ButtonPressed {
+            button: "bell".into(),
+        })
+    };
+    // Events are not kept, so they are repeated until the watcher has subscribed.
+    let mut repeat = tokio::time::interval(Duration::from_millis(50));
+    let first = loop {
+        tokio::select! {
+            line = watcher.line() => break line,
+            _ = repeat.tick() => {
+                device.events.send(pressed()).unwrap();
+                device.events.send(message("hello")).unwrap();
+            }
+        }
+    };
+    let first: Value = serde_json::from_str(&first).unwrap();
+    assert_eq!(first["type"], "chat/message");
+    assert_eq!(first["text"], "hello");
+    device.events.send(message("again")).unwrap();
+    let second: Value = serde_json::from_str(&watcher.line().await).unwrap();
+    assert_eq!(second["type"], "chat/message");
+}
+
+#[tokio::test]
+async fn a_snapshot_is_written_to_the_named_file() {
+    let broker = Broker::start().await;
+    let mut device = Device::with_engine(settings(&broker), |_| {
+        Act::Answer(Ok(Reply::Jpeg(bytes::Bytes::from_static(
+            b"\xff\xd8 a picture \xff\xd9",
+        ))))
+    });
+    device.online().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("door.jpg");
+    let taken = ctl(
+        &broker,
+        &["--json", "snapshot", "-o", file.to_str().unwrap()],
+    )
+    .await;
+    assert_eq!(json_of(&taken)["bytes"], 15);
+    assert_eq!(
+        std::fs::read(&file).unwrap(),
+        b"\xff\xd8 a picture \xff\xd9"
+    );
+}

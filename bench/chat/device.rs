@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 use cubelet::base::object_id::ObjectId;
 use cubelet::base::tls;
-use cubelet::chat::{ChatClient, ChatEndpoint, ChatEvent, ChatSettings, ConnectionStatus};
+use cubelet::chat::{
+    ChatClient, ChatEndpoint, ChatEvent, ChatSettings, ChatTuning, ConnectionStatus,
+};
 use cubelet::chat::{Credentials, chat};
 use cubelet::protocol::address::{Realm, UserId};
 use cubelet::protocol::chat_message::{Incoming, OutgoingMessage, Target};
@@ -147,6 +149,7 @@ async fn script(program: PathBuf, script: &Path, job: &Job<'_>) -> anyhow::Resul
 
 struct Device {
     client: ChatClient,
+    store: Store,
     events: mpsc::Receiver<ChatEvent>,
     stop: CancellationToken,
     _folder: tempfile::TempDir,
@@ -165,11 +168,12 @@ impl Device {
                 chat_host: ready.chat.clone(),
             },
             tls: tls::client_config(Some(&ready.ca))?,
+            tuning: ChatTuning::default(),
         };
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
         let store = Store::open(&folder.path().join("device.sqlite"))?;
         let credentials = Credentials::with_password(person.id, person.password.clone());
-        let (client, runner) = chat(settings, Arc::new(credentials), store);
+        let (client, runner) = chat(settings, Arc::new(credentials), store.clone());
         let (sender, events) = mpsc::channel(1024);
         let stop = CancellationToken::new();
         tokio::spawn(runner.run(sender, stop.clone()));
@@ -178,6 +182,7 @@ impl Device {
         client.watch_status().wait_for(is_online).await?;
         Ok(Self {
             client,
+            store,
             events,
             stop,
             _folder: folder,
@@ -238,6 +243,8 @@ async fn ours(job: &Job<'_>) -> anyhow::Result<Speed> {
             ensure!(message.id == *id, "out of order");
             latencies.add(sent.borrow()[latencies.len()].elapsed());
             window.add_permits(1);
+            // As the engine does once it has passed a message on.
+            receiver.store.taken(id).await?;
         }
         Ok((latencies, begin.elapsed()))
     };

@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test build lint features interop-deps fuzz chaos bench bench-calls bench-memory screenshots clean
+.PHONY: help demo test build lint features interop-deps fuzz chaos bench bench-calls bench-memory bench-chat screenshots clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s $$'\t'
@@ -54,7 +54,7 @@ fuzz: ## each fuzz target for FUZZ_SECONDS (default 60); needs `cargo install ca
 			fuzz/corpus/$$target fuzz/seeds/$$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=4096 || exit 1; \
 	done
 
-bench: bench-calls bench-memory ## every benchmark
+bench: bench-calls bench-memory bench-chat ## every benchmark
 
 bench-calls: interop-deps ## bell to first picture in the browser, 20 calls
 	cargo build --release
@@ -63,6 +63,11 @@ bench-calls: interop-deps ## bell to first picture in the browser, 20 calls
 bench-memory: ## resident memory of an idle daemon, before and after media
 	cargo build --release
 	@bench/memory
+
+bench-chat: interop-deps ## hub beside Prosody and ejabberd, device beside other clients
+	@scripts/setup bench
+	cargo build --release
+	@bench/chat/run
 
 screenshots: interop-deps ## take the README's pictures again
 	cargo build

@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test build lint features interop-deps bench bench-calls bench-memory screenshots clean
+.PHONY: help demo test build lint features interop-deps fuzz chaos bench bench-calls bench-memory screenshots clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s $$'\t'
@@ -33,6 +33,22 @@ features: ## the hub builds without GStreamer, the device without the hub
 
 interop-deps: ## npm packages of the interop tests
 	@cd tests/interop && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-audit --no-fund --silent; }
+
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?= stream frame stanza privacy scram address rest_form mqtt_command
+
+# Our code has no unsafe, so what is looked for are panics and broken properties: no sanitizer, and
+# with RUSTC_BOOTSTRAP no nightly compiler.
+fuzz: ## each fuzz target for FUZZ_SECONDS (default 60); needs `cargo install cargo-fuzz`
+	@for target in $(FUZZ_TARGETS); do \
+		mkdir -p fuzz/corpus/$$target; \
+		RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none --features hub,media $$target \
+			fuzz/corpus/$$target fuzz/seeds/$$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=4096 || exit 1; \
+	done
+
+chaos: ## 10,000 messages each way while lines are cut and everything is killed; CHAOS_SEED= repeats a run
+	CHAOS_MESSAGES=$${CHAOS_MESSAGES:-10000} CHAOS_PACE_MS=$${CHAOS_PACE_MS:-10} CHAOS_SEED=$${CHAOS_SEED:-$$RANDOM} \
+		cargo test --test chaos -- --nocapture every_message
 
 bench: bench-calls bench-memory ## every benchmark
 

@@ -86,8 +86,8 @@ impl Default for Listen {
     }
 }
 
-/// What the cloud's admin panel sets for the chat.
-#[derive(Clone, Debug, Default, Deserialize)]
+/// What the cloud's admin panel sets for the chat, and how the hub speaks XMPP.
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ChatRules {
     /// Names of the custom fields a dialog may have in `extensions`, at most three (CH-13).
@@ -96,6 +96,24 @@ pub struct ChatRules {
     /// Let every user create broadcast dialogs, whose messages reach everybody. Otherwise only
     /// who sends the administration key with the request may (CH-12).
     pub broadcast_by_users: bool,
+    /// Offer SCRAM-SHA-256 besides PLAIN, and keep the keys it needs. With it a client never
+    /// hands its secret over and sees that the server knows it too; but who steals the database
+    /// can try passwords against these keys faster than against the argon2id hashes.
+    pub scram: bool,
+    /// Put what SDK versions 4.0 to 6.1.2 read instead of a status code beside it in room
+    /// presences. Without it their joining and leaving rooms never ends.
+    pub sdk_compat: bool,
+}
+
+impl Default for ChatRules {
+    fn default() -> Self {
+        Self {
+            dialog_extensions: Vec::new(),
+            broadcast_by_users: false,
+            scram: true,
+            sdk_compat: true,
+        }
+    }
 }
 
 /// Custom fields of a dialog (CH-13).
@@ -134,6 +152,11 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Chat connections in all.
     pub connections: usize,
+    /// Chat connections from one address, logged in or not.
+    pub connections_per_address: usize,
+    /// Whether connections from the machine itself are not counted for that: those of a reverse
+    /// proxy all come from there.
+    pub loopback_exempt: bool,
     /// Chat connections of one user; one more ends the oldest.
     pub connections_per_user: usize,
     /// Stanzas waiting for one slow reader. Beyond that, messages wait in the database, and
@@ -174,6 +197,8 @@ impl Default for Limits {
             stanza_bytes: 256 * 1024,
             body_bytes: 256 * 1024,
             connections: 5_000,
+            connections_per_address: 500,
+            loopback_exempt: true,
             connections_per_user: 20,
             queued_stanzas: 1_000,
             queued_bytes: 4 * 1024 * 1024,
@@ -301,6 +326,7 @@ impl HubConfig {
             ("stanza_bytes", limits.stanza_bytes, 10_000),
             ("body_bytes", limits.body_bytes, 1_000),
             ("connections", limits.connections, 1),
+            ("connections_per_address", limits.connections_per_address, 1),
             ("connections_per_user", limits.connections_per_user, 1),
             ("queued_stanzas", limits.queued_stanzas, 1),
             ("queued_bytes", limits.queued_bytes, limits.stanza_bytes),

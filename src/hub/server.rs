@@ -18,11 +18,14 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use super::auth::scram::Salts;
 use super::auth::{Lockout, Passwords};
 use super::certificate::{self, Authority, CertificateError};
 use super::clock::Clock;
 use super::site::Site;
-use super::store::{Store, StoreError, sessions, undelivered, users};
+use super::store::{Store, StoreError, privacy, scram, sessions, undelivered, users};
+use super::xmpp::addresses::Addresses;
+use super::xmpp::blocks::Blocks;
 use super::xmpp::in_flight::InFlight;
 use super::xmpp::resumption::Resumptions;
 use super::xmpp::router::Router;
@@ -30,6 +33,7 @@ use super::xmpp::websocket::Socket;
 use super::{rest, web as pages, xmpp};
 use crate::config::hub::{HubConfig, HubConfigError};
 use crate::protocol::address::Realm;
+use crate::protocol::privacy::Rules;
 
 /// HTTP threads: REST work waits for the store, so few suffice.
 const WORKERS: usize = 2;
@@ -238,7 +242,13 @@ async fn open(config: HubConfig, clock: Clock, stop: CancellationToken) -> Resul
         },
         lockout: Lockout::new(limits.login_failures, limits.lockout_seconds),
         chat_slots: Arc::new(Semaphore::new(limits.connections)),
+        addresses: Arc::new(Addresses::new(
+            limits.connections_per_address,
+            limits.loopback_exempt,
+        )),
         passwords: Passwords::default(),
+        salts: Salts::new(store.run(scram::salt_secret).await?),
+        blocks: Blocks::default(),
         router: Router::default(),
         in_flight: Mutex::new(InFlight::starting_after(last_seq, max_missed)),
         resumptions: Resumptions::default(),
@@ -248,6 +258,10 @@ async fn open(config: HubConfig, clock: Clock, stop: CancellationToken) -> Resul
         stop,
         config,
     });
+    for (user, items) in site.store.run(privacy::defaults).await? {
+        let rules = Rules::new(&items, &site.realm);
+        site.blocks.set_default(user, Some(rules));
+    }
     let tls = authority.server_config()?;
     let fail = |field, address| {
         move |source| HubError::Listen {

@@ -7,9 +7,12 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use super::auth::scram::Salts;
 use super::auth::{Lockout, Passwords};
 use super::clock::Clock;
 use super::store::Store;
+use super::xmpp::addresses::Addresses;
+use super::xmpp::blocks::Blocks;
 use super::xmpp::in_flight::InFlight;
 use super::xmpp::resumption::Resumptions;
 use super::xmpp::router::Router;
@@ -30,6 +33,10 @@ pub struct Site {
     pub passwords: Passwords,
     /// Failed log-ins.
     pub lockout: Lockout,
+    /// Salts of chat log-ins.
+    pub salts: Salts,
+    /// Whom users have blocked.
+    pub blocks: Blocks,
     /// Who is connected.
     pub router: Router,
     /// Messages that connections have not acknowledged.
@@ -38,6 +45,8 @@ pub struct Site {
     pub resumptions: Resumptions,
     /// Places for chat connections, logged in or not.
     pub chat_slots: Arc<Semaphore>,
+    /// Each address's share of them.
+    pub addresses: Arc<Addresses>,
     /// Cancelled when the hub stops.
     pub stop: CancellationToken,
     /// The local CA's certificate, for phones that install it.

@@ -1,6 +1,9 @@
 //! Our chat client against Prosody, a server nobody here wrote: login by SCRAM over direct TLS,
 //! messages, carbons, rooms, and streams resumed after cuts.
 
+// All of it is test code; clippy exempts only the functions marked as tests.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 #[path = "../chat/client.rs"]
 // The whole of it serves the chat tests; here a part does.
 #[allow(dead_code)]

@@ -5,6 +5,7 @@
 
 mod lockout;
 mod password;
+pub mod scram;
 pub mod secret;
 
 use std::net::IpAddr;
@@ -15,6 +16,7 @@ pub use password::{PasswordError, Passwords};
 use super::site::Site;
 use super::store::{StoreError, sessions, users};
 use crate::protocol::address::UserId;
+use crate::protocol::scram::ScramError;
 
 /// Why a log-in failed.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +36,9 @@ pub enum LoginError {
     /// Hashing failed.
     #[error(transparent)]
     Password(#[from] PasswordError),
+    /// A SCRAM message makes no sense.
+    #[error(transparent)]
+    Scram(ScramError),
 }
 
 /// How REST clients name a user.
@@ -83,7 +88,7 @@ pub async fn by_password(
     };
     // Guests have no password; nobody logs in as one.
     let is_right = match hash {
-        Some(hash) => site.passwords.verify(password, hash).await?,
+        Some(hash) => site.passwords.verify(password.clone(), hash).await?,
         None => false,
     };
     if !is_right {
@@ -91,6 +96,7 @@ pub async fn by_password(
         return Err(LoginError::Wrong);
     }
     site.lockout.succeeded(&account);
+    scram::learn_password(site, user, &password).await;
     Ok(user)
 }
 
@@ -105,7 +111,7 @@ pub async fn for_chat(
     secret: String,
     address: Option<IpAddr>,
 ) -> Result<(), LoginError> {
-    let account = format!("chat {user}");
+    let account = scram::account(Some(user), "");
     let now = site.clock.now();
     if let Some(wait) = site.lockout.wait(&account, address, now) {
         return Err(LoginError::Locked(wait));
@@ -128,13 +134,15 @@ pub async fn for_chat(
         .await?
         .and_then(|(_, hash)| hash);
     let is_right = match hash {
-        Some(hash) => site.passwords.verify(secret, hash).await?,
-        None => false,
+        Some(hash) => site.passwords.verify(secret.clone(), hash).await?,
+        // A number nobody has takes as long as a wrong password.
+        None => site.passwords.verify_nobody(secret.clone()).await?,
     };
     if !is_right {
         site.lockout.failed(&account, address, now);
         return Err(LoginError::Wrong);
     }
     site.lockout.succeeded(&account);
+    scram::learn_password(site, user, &secret).await;
     Ok(())
 }

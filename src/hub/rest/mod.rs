@@ -22,6 +22,8 @@ mod subscriptions;
 mod system_messages;
 mod users;
 
+pub use params::read_form;
+
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};

@@ -7,6 +7,7 @@ use super::error::ApiError;
 use super::params::{Params, plain};
 use super::request::Request;
 use super::{Answer, done, json as respond};
+use crate::hub::auth::scram;
 use crate::hub::store::query::{Field, Filter, Kind, Page};
 use crate::hub::store::users::{self, Changes, PROFILE, User};
 use crate::protocol::address::UserId;
@@ -60,16 +61,15 @@ pub async fn sign_up(request: &Request) -> Answer {
     }
     let password = password.ok_or_else(|| ApiError::invalid("password", "can't be blank"))?;
     validate(&changes, Some(&password))?;
-    let hash = site.passwords.hash(password).await?;
+    let hash = site.passwords.hash(password.clone()).await?;
     let now = site.now();
     let created = site
         .store
         .run(move |db| users::create(db, &changes, Some(&hash), false, now))
         .await?;
-    Ok(respond(
-        StatusCode::CREATED,
-        &json!({"user": created?.json()}),
-    ))
+    let user = created?;
+    scram::learn_password(site, user.id, &password).await;
+    Ok(respond(StatusCode::CREATED, &json!({"user": user.json()})))
 }
 
 /// `GET /users/v2`
@@ -170,7 +170,7 @@ pub async fn update(request: &Request, id: &str) -> Answer {
     let changes = changes_of(user)?;
     let password = user.text("password");
     validate(&changes, password.as_deref())?;
-    let hash = match password {
+    let hash = match password.clone() {
         None => None,
         Some(password) => {
             let text = id.to_string();
@@ -193,6 +193,9 @@ pub async fn update(request: &Request, id: &str) -> Answer {
         .run(move |db| users::update(db, id, &changes, hash.as_deref(), now))
         .await?;
     let user = updated?.ok_or_else(|| ApiError::not_found("User not found"))?;
+    if let Some(password) = password {
+        scram::learn_password(site, id, &password).await;
+    }
     Ok(respond(StatusCode::OK, &json!({"user": user.json()})))
 }
 

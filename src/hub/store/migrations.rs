@@ -6,6 +6,8 @@ const STEPS: &[&str] = &[
     include_str!("schema_1.sql"),
     include_str!("schema_chat.sql"),
     include_str!("schema_undelivered.sql"),
+    include_str!("schema_privacy.sql"),
+    include_str!("schema_scram.sql"),
 ];
 
 /// Applies the steps this database has not seen.

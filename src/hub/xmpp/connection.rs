@@ -42,6 +42,11 @@ pub struct Connection {
     pub number: u64,
     /// Whether it asked for carbons.
     pub carbons: AtomicBool,
+    /// Whether its user does not look at it (XEP-0352); then nobody's typing is told.
+    pub is_inactive: AtomicBool,
+    /// Whether it asked for push notifications although it is connected (B.9). Messages come to
+    /// it all the same.
+    pub wants_push: AtomicBool,
     available: AtomicBool,
     is_detached: AtomicBool,
     queue: Mutex<Queue>,
@@ -95,6 +100,8 @@ impl Connection {
             address,
             number: COUNT.fetch_add(1, Ordering::Relaxed),
             carbons: AtomicBool::new(false),
+            is_inactive: AtomicBool::new(false),
+            wants_push: AtomicBool::new(false),
             available: AtomicBool::new(false),
             is_detached: AtomicBool::new(false),
             queue: Mutex::default(),

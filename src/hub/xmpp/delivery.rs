@@ -26,6 +26,7 @@ use crate::hub::store::messages::{self, Insertion, NewMessage};
 use crate::hub::store::{StoreError, undelivered, users};
 use crate::protocol::address::{Address, UserId};
 use crate::protocol::ns;
+use crate::protocol::privacy::{Peer, Traffic};
 use crate::protocol::xml::set_attribute;
 
 /// Who sends: a connection, or a REST request.
@@ -37,6 +38,16 @@ pub struct Sender {
     pub address: String,
     /// The connection, which gets no carbon of what it sent.
     pub connection: Option<Arc<Connection>>,
+}
+
+impl Sender {
+    /// How privacy lists see the sender.
+    fn peer(&self) -> Peer<'_> {
+        Peer::User {
+            user: self.user,
+            resource: self.connection.as_ref().map(|own| own.resource.as_str()),
+        }
+    }
 }
 
 /// Carries out a message stanza. Returns when it is handed in; `outcome` learns what came of it
@@ -74,9 +85,7 @@ pub async fn send(
         ) => group(site, sender, dialog, message, outcome).await,
         ("headline" | "normal", Address::User { user, resource }) => {
             set_attribute(&mut message, "from", Some(&sender.address));
-            site.router.deliver(user, resource.as_deref(), &message);
-            copy_to_own(site, &sender, &message);
-            outcome(Ok(()));
+            outcome(headline(site, &sender, user, resource.as_deref(), &message).await);
         }
         ("headline" | "normal" | "chat" | "groupchat", _) => outcome(Err(Refusal::UNAVAILABLE)),
         _ => outcome(Err(Refusal::BAD_REQUEST)),
@@ -99,6 +108,83 @@ pub async fn send_and_wait(
     };
     send(site, sender, message, outcome).await;
     told.await.unwrap_or(Err(Refusal::INTERNAL))
+}
+
+/// Call signals and system messages: now or never.
+async fn headline(
+    site: &Site,
+    sender: &Sender,
+    to: UserId,
+    resource: Option<&str>,
+    message: &Element,
+) -> Result<(), Refusal> {
+    let peer = sender.peer();
+    if !site.blocks.may_message(&site.router, &peer, to, resource) {
+        return Err(Refusal::UNAVAILABLE);
+    }
+    if push(site, &peer, to, resource, message) == 0 {
+        let known = site.store.run(move |db| users::exists(db, to)).await;
+        if !known.map_err(|error| refusal_of(&error))? {
+            return Err(Refusal::NOT_FOUND);
+        }
+    }
+    copy_to_own(site, sender, message);
+    Ok(())
+}
+
+/// Sends a call signal that came by REST, unless the receiver has blocked the sender: then it is
+/// as if nobody were there.
+pub fn signal(site: &Site, sender: UserId, to: UserId, message: &Element) {
+    if may_post(site, sender, to) {
+        let peer = Peer::User {
+            user: sender,
+            resource: None,
+        };
+        push(site, &peer, to, None, message);
+    }
+}
+
+/// Whether a user may write to another one by REST: neither has blocked the other (B.9).
+pub fn may_post(site: &Site, sender: UserId, to: UserId) -> bool {
+    let peer = Peer::User {
+        user: sender,
+        resource: None,
+    };
+    site.blocks.may_message(&site.router, &peer, to, None)
+}
+
+/// Where a stanza of `peer` to a user goes: to those connections whose privacy lists let it
+/// through (B.9), and typing not to who does not look (XEP-0352).
+fn targets(
+    site: &Site,
+    peer: &Peer<'_>,
+    to: UserId,
+    resource: Option<&str>,
+    stanza: &Element,
+) -> Vec<Arc<Connection>> {
+    let mut targets = site.router.targets(to, resource);
+    let is_typing = ["composing", "paused"]
+        .iter()
+        .any(|name| stanza.has_child(name, ns::CHAT_STATES));
+    targets.retain(|target| {
+        let resource = Some(target.resource.as_str());
+        let is_unseen = is_typing && target.is_inactive.load(Ordering::Relaxed);
+        !is_unseen && !site.blocks.denies(to, resource, peer, Traffic::MessageIn)
+    });
+    targets
+}
+
+/// Hands over what is not kept for anybody. Returns how many took it.
+fn push(
+    site: &Site,
+    peer: &Peer<'_>,
+    to: UserId,
+    resource: Option<&str>,
+    stanza: &Element,
+) -> usize {
+    let targets = targets(site, peer, to, resource, stanza);
+    let taken = targets.iter().filter(|target| target.push(stanza.clone()));
+    taken.count()
 }
 
 /// Sent-carbons for the sender's other connections (B.1).
@@ -142,7 +228,7 @@ enum Receivers {
     // One user, at one resource if it is there.
     One(UserId, Option<String>),
     // The occupants of a dialog.
-    Many(Vec<UserId>),
+    Many { dialog: String, users: Vec<UserId> },
 }
 
 /// Hands in a job that checks and stores a message, and delivers what it returns.
@@ -182,12 +268,19 @@ fn deliver(site: &Arc<Site>, sender: &Sender, outgoing: Outgoing) {
     let unsaved = seq
         .filter(|_| !is_written)
         .map(|_| Arc::new(stanza.clone()));
+    let peer = match &to {
+        Receivers::One(..) => sender.peer(),
+        Receivers::Many { dialog, .. } => Peer::Occupant {
+            dialog,
+            user: sender.user,
+        },
+    };
     let one = |user: UserId, resource: Option<&str>| {
         let Some(seq) = seq else {
-            site.router.deliver(user, resource, &stanza);
+            push(site, &peer, user, resource, &stanza);
             return;
         };
-        let targets = site.router.targets(user, resource);
+        let targets = targets(site, &peer, user, resource, &stanza);
         let mut in_flight = site.in_flight.lock();
         let later = in_flight.hand_out(
             user,
@@ -201,13 +294,13 @@ fn deliver(site: &Arc<Site>, sender: &Sender, outgoing: Outgoing) {
             target.fall_behind();
         }
     };
-    match to {
+    match &to {
         Receivers::One(user, resource) => {
-            one(user, resource.as_deref());
+            one(*user, resource.as_deref());
             copy_to_own(site, sender, &stanza);
         }
-        Receivers::Many(users) => {
-            for user in users {
+        Receivers::Many { users, .. } => {
+            for user in users.iter().copied() {
                 if user == sender.user {
                     // The own connections get their copy (B.2).
                     site.router.deliver(user, None, &stanza);
@@ -229,10 +322,23 @@ async fn chat(
     outcome: impl FnOnce(Result<(), Refusal>) + Send + 'static,
 ) {
     let user = sender.user;
-    match content(&message) {
+    let content = content(&message);
+    let peer = sender.peer();
+    let resource_name = resource.as_deref();
+    let is_blocked = !site
+        .blocks
+        .may_message(&site.router, &peer, to, resource_name);
+    match content {
+        // Clients send these by themselves, so nobody waits for an answer: what is blocked is
+        // dropped in silence.
         Content::Typing => {
-            site.router.deliver(to, resource.as_deref(), &message);
+            if !is_blocked {
+                push(site, &peer, to, resource_name, &message);
+            }
             outcome(Ok(()));
+        }
+        content if is_blocked && !matches!(content, Content::Marker { .. }) => {
+            outcome(Err(Refusal::UNAVAILABLE));
         }
         Content::Text { is_saved } => {
             let id = ensure_id(&mut message);
@@ -270,6 +376,7 @@ async fn chat(
                 match change::apply(db, user, target, &change, site.now())? {
                     Err(refusal) => Ok(Err(refusal)),
                     Ok(After::Drop) => Ok(Ok(None)),
+                    Ok(After::Relay) if is_blocked => Ok(Ok(None)),
                     Ok(After::Relay) => {
                         let must_arrive = follows_its_message(&change);
                         let to = Receivers::One(to, resource);
@@ -311,7 +418,9 @@ fn write_down(
     }
     let receivers: Vec<UserId> = match &outgoing.to {
         Receivers::One(user, _) => vec![*user],
-        Receivers::Many(users) => users.iter().copied().filter(|one| *one != sender).collect(),
+        Receivers::Many { users, .. } => {
+            users.iter().copied().filter(|one| *one != sender).collect()
+        }
     };
     let seq = {
         let mut in_flight = site.in_flight.lock();
@@ -366,7 +475,7 @@ async fn group(
                 return Ok(Err(Refusal::FORBIDDEN));
             }
             Content::Typing => {
-                let to = Receivers::Many(receivers(site, &dialog, Some(user)));
+                let to = receivers(site, &dialog, user, Some(user));
                 return write_down(site, db, message, to, user, false, false).map(Ok);
             }
             Content::Text { is_saved } => *is_saved,
@@ -376,7 +485,7 @@ async fn group(
                     Ok(After::Drop) => Ok(Ok(None)),
                     Ok(After::Relay) => {
                         let must_arrive = is_listed && follows_its_message(change);
-                        let to = Receivers::Many(receivers(site, &dialog, None));
+                        let to = receivers(site, &dialog, user, None);
                         write_down(site, db, message, to, user, must_arrive, true).map(Ok)
                     }
                 };
@@ -398,39 +507,57 @@ async fn group(
             }
         }
         let must_arrive = is_listed && (is_saved || message.has_child("body", ns::CLIENT));
-        let to = Receivers::Many(receivers(site, &dialog, None));
+        let to = receivers(site, &dialog, user, None);
         write_down(site, db, message, to, user, must_arrive, is_saved).map(Ok)
     };
     submit(site, sender, job, outcome).await;
 }
 
 /// Joining is not needed to receive, and the sender's own connections get their copy (B.2). A
-/// broadcast goes to every user who is connected.
-fn receivers(site: &Site, dialog: &Dialog, except: Option<UserId>) -> Vec<UserId> {
-    let mut receivers = if dialog.kind == dialogs::BROADCAST {
+/// broadcast goes to every user who is connected. Who has blocked the sender in rooms gets
+/// nothing, and the sender does not learn of it (B.9).
+fn receivers(site: &Site, dialog: &Dialog, sender: UserId, except: Option<UserId>) -> Receivers {
+    let mut users = if dialog.kind == dialogs::BROADCAST {
         site.router.online()
     } else {
         dialog.occupants.clone()
     };
-    receivers.retain(|user| Some(*user) != except && !dialog.blocked.contains(user));
-    receivers
+    let peer = Peer::Occupant {
+        dialog: &dialog.id,
+        user: sender,
+    };
+    users.retain(|user| {
+        Some(*user) != except
+            && !dialog.blocked.contains(user)
+            && site.blocks.takes(&site.router, *user, None, &peer)
+    });
+    Receivers::Many {
+        dialog: dialog.id.clone(),
+        users,
+    }
 }
 
 /// Hands a stanza that the hub made for `user` to the people of a dialog, the user's own
 /// connections included. It is kept for nobody: the history says the same.
 pub fn emit(site: &Site, dialog: &Dialog, user: UserId, stanza: &Element) {
-    if dialog.kind != dialogs::PRIVATE {
-        for receiver in receivers(site, dialog, None) {
-            site.router.deliver(receiver, None, stanza);
+    let sender = Sender {
+        user,
+        address: rest_address(site, user),
+        connection: None,
+    };
+    if dialog.kind == dialogs::PRIVATE {
+        if let Some(partner) = dialog.partner(user) {
+            push(site, &sender.peer(), partner, None, stanza);
+            copy_to_own(site, &sender, stanza);
         }
-    } else if let Some(partner) = dialog.partner(user) {
-        site.router.deliver(partner, None, stanza);
-        let sender = Sender {
+    } else if let Receivers::Many { dialog, users } = receivers(site, dialog, user, None) {
+        let peer = Peer::Occupant {
+            dialog: &dialog,
             user,
-            address: rest_address(site, user),
-            connection: None,
         };
-        copy_to_own(site, &sender, stanza);
+        for receiver in users {
+            push(site, &peer, receiver, None, stanza);
+        }
     }
 }
 
@@ -460,7 +587,7 @@ pub async fn post(
         let (to, must_arrive) = match new.recipient {
             Some(recipient) => (Receivers::One(recipient, None), true),
             None => (
-                Receivers::Many(receivers(site, &dialog, None)),
+                receivers(site, &dialog, user, None),
                 dialog.kind == dialogs::GROUP,
             ),
         };

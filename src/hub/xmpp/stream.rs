@@ -14,19 +14,49 @@ use super::presence::{self, After};
 use super::router::Connection;
 use super::sending::Queued;
 use super::stanza::Refusal;
-use super::{iq, login, resumption, undelivered};
+use super::{iq, login, resumption, undelivered, unexpected};
 use crate::hub::site::Site;
 use crate::protocol::ns;
+use crate::protocol::scram::MECHANISM;
 use crate::protocol::stream_management::{self, Nonza};
 use crate::protocol::xml::{SetAttribute, set_attribute};
 
 /// Which features a stream header is answered with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Features {
-    /// Before log-in: the mechanisms.
-    Login,
+    /// Before log-in: the mechanisms, with SCRAM-SHA-256 or without.
+    Login {
+        /// Whether SCRAM-SHA-256 is offered besides PLAIN.
+        scram: bool,
+    },
     /// After log-in: binding, stream management.
     Bind,
+}
+
+impl Features {
+    /// The mechanisms, the best first; none after log-in.
+    pub fn mechanisms(self) -> Vec<&'static str> {
+        match self {
+            Self::Login { scram: true } => vec![MECHANISM, "PLAIN"],
+            Self::Login { scram: false } => vec!["PLAIN"],
+            Self::Bind => Vec::new(),
+        }
+    }
+
+    /// The other features.
+    pub fn others(self) -> Vec<Element> {
+        match self {
+            Self::Login { .. } => Vec::new(),
+            Self::Bind => vec![
+                Element::bare("bind", ns::BIND),
+                Element::builder("session", ns::SESSION)
+                    .append(Element::bare("optional", ns::SESSION))
+                    .build(),
+                Element::bare("sm", ns::SM),
+                Element::bare("csi", ns::CSI),
+            ],
+        }
+    }
 }
 
 /// What came in.
@@ -77,6 +107,10 @@ pub async fn serve<T: Transport>(site: Arc<Site>, mut transport: T, address: Opt
         tracing::warn!("all chat connections are taken");
         return transport.close(Ending::Error("resource-constraint")).await;
     };
+    let Some(share) = site.addresses.take(address) else {
+        tracing::warn!(?address, "the address has its share of chat connections");
+        return transport.close(Ending::Error("resource-constraint")).await;
+    };
     let deadline = Duration::from_secs(site.config.limits.login_seconds);
     // Logging in takes much more memory than being logged in.
     let negotiation = Box::pin(login::negotiate(&site, &mut transport, address));
@@ -115,7 +149,7 @@ pub async fn serve<T: Transport>(site: Arc<Site>, mut transport: T, address: Opt
         let detached = connection.detached();
         drop(line);
         transport.close(ending).await;
-        drop(slot);
+        drop((slot, share));
         if !detached.is_cancelled() {
             resumption::keep(&site, &kept).await;
         }
@@ -285,12 +319,12 @@ impl Stream<'_> {
         if element.ns() == ns::SM {
             self.on_management(&element).await;
         } else {
-            self.on_stanza(element).await;
+            self.on_stanza(element).await?;
         }
         Ok(())
     }
 
-    async fn on_stanza(&mut self, element: Element) {
+    async fn on_stanza(&mut self, element: Element) -> Result<(), Ending> {
         match (element.name(), element.ns().as_str()) {
             ("message", ns::CLIENT) => self.on_message(element).await,
             ("iq", ns::CLIENT) => {
@@ -312,11 +346,9 @@ impl Stream<'_> {
                 }
                 self.connection.settle(ticket);
             }
-            (name, namespace) => {
-                let user = self.connection.user;
-                tracing::warn!(user, name, namespace, "unknown element");
-            }
+            _ => unexpected::handle(self.connection, &element)?,
         }
+        Ok(())
     }
 
     /// Hands a message in and goes on: it is handled when it is on disk.

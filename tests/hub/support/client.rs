@@ -102,6 +102,17 @@ impl Chat {
         ))
         .await;
         let answer = self.next().await;
+        self.after_login(&answer).await
+    }
+
+    /// Sends a SASL element and returns the answer, whatever it is.
+    pub async fn sasl(&mut self, xml: &str) -> Element {
+        self.send(xml).await;
+        self.next().await
+    }
+
+    /// Opens the stream anew after a success. `Err` is the failure's condition.
+    pub async fn after_login(&mut self, answer: &Element) -> Result<(), String> {
         if answer.name() != "success" {
             return Err(answer.children().next().unwrap().name().to_owned());
         }

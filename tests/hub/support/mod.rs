@@ -1,6 +1,7 @@
 //! A hub of one's own per test, and a small chat client.
 
 pub mod client;
+pub mod raw;
 
 use cubelet::config::hub::{HubConfig, Secret};
 use cubelet::hub::{Clock, Ready, RunningHub, start_at};

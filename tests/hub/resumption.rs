@@ -210,6 +210,8 @@ async fn a_detached_session_that_is_sent_too_much_ends_and_its_messages_wait() {
         .await;
     }
     until_gone(&hub, &mut from, &bob).await;
+    // The rest of them must not meet the next session.
+    from.sync().await;
     let mut back = hub.logged_in(&bob).await;
     assert_eq!(condition(&back.resume(&session, 3).await), "item-not-found");
     back.bind(None).await;

@@ -217,12 +217,12 @@ impl Connection {
         self.changed.notified().await;
     }
 
-    /// Takes no more, and forgets what is queued.
-    pub fn close(&self) {
+    /// Takes no more, and forgets what is queued. `false` if it had been closed before.
+    pub fn close(&self) -> bool {
         let mut queue = self.queue.lock();
-        queue.is_closed = true;
         queue.waiting = VecDeque::new();
         queue.bytes = 0;
+        !std::mem::replace(&mut queue.is_closed, true)
     }
 
     /// Messages wait for it in the store.

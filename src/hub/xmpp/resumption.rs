@@ -1,6 +1,7 @@
 //! Sessions that outlive their lines (XEP-0198 §5).
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -24,6 +25,16 @@ const SETTLE_LIMIT: Duration = Duration::from_secs(5);
 #[derive(Default)]
 pub struct Resumptions {
     by_name: Mutex<HashMap<String, Weak<Connection>>>,
+    detached: AtomicUsize,
+}
+
+/// A detached session's place among those that are allowed.
+struct Place<'a>(&'a AtomicUsize);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Resumptions {
@@ -97,11 +108,16 @@ pub async fn keep(site: &Arc<Site>, connection: &Arc<Connection>) {
     let resumed = connection.detached();
     let life = Duration::from_secs(site.config.limits.resume_seconds.into());
     let mut wait = life;
+    let before = site.resumptions.detached.fetch_add(1, Ordering::Relaxed);
+    let _place = Place(&site.resumptions.detached);
+    if before >= site.config.limits.connections {
+        connection.end("resource-constraint");
+    }
     loop {
         tokio::select! {
             () = resumed.cancelled() => return,
             condition = connection.ended() => {
-                // A new line may be about to see it, too; ending a session twice does no harm.
+                // A new line may be about to see it, too; a session is ended once.
                 tracing::info!(user = connection.user, condition, "a detached session is ended");
                 return stream::end_session(site, connection).await;
             }

@@ -166,10 +166,12 @@ pub async fn serve<T: Transport>(site: Arc<Site>, mut transport: T, address: Opt
     transport.close(ending).await;
 }
 
-/// Takes an ended connection out of everything. What it did not acknowledge waits for the next.
+/// Takes an ended connection out of everything, once. What it did not acknowledge waits for the next.
 pub async fn end_session(site: &Arc<Site>, connection: &Arc<Connection>) {
     connection.end("undefined-condition");
-    connection.close();
+    if !connection.close() {
+        return;
+    }
     site.resumptions.remove(connection);
     presence::gone(site, connection).await;
     undelivered::end(site, connection).await;

@@ -162,12 +162,11 @@ impl Transport for Tls {
             Some(Err(ReadError::StreamFooterReceived)) => Inbound::End(Ending::Closed),
             Some(Err(ReadError::HardError(error))) => {
                 tracing::info!(%error, "TLS stream ended");
-                // A cut in the middle of a stanza looks like XML that breaks a rule.
-                if self.is_cut.load(Ordering::Relaxed) {
-                    return Inbound::End(Ending::Lost);
-                }
+                let is_cut = self.is_cut.load(Ordering::Relaxed);
                 Inbound::End(match (self.guard.lock().breach(), error.kind()) {
                     (Some(breach), _) => Ending::Error(breach.condition()),
+                    // A cut in the middle of a stanza looks like XML that breaks a rule.
+                    _ if is_cut => Ending::Lost,
                     (None, io::ErrorKind::InvalidData) => Ending::Error("not-well-formed"),
                     _ => Ending::Lost,
                 })

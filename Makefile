@@ -31,8 +31,16 @@ features: ## the hub builds without GStreamer, the device without the hub
 	cargo check --no-default-features --features hub
 	cargo check --no-default-features --features media
 
-interop-deps: ## npm packages of the interop tests
+interop-deps: ## npm and Python packages of the interop tests
 	@cd tests/interop && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-audit --no-fund --silent; }
+	@cd tests/interop && { [ .venv/installed -nt slixmpp/requirements.txt ] || { \
+		python3 -m venv --clear .venv \
+		&& .venv/bin/pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps -r slixmpp/requirements.txt \
+		&& touch .venv/installed; }; }
+
+chaos: ## 10,000 messages each way while lines are cut and everything is killed; CHAOS_SEED= repeats a run
+	CHAOS_MESSAGES=$${CHAOS_MESSAGES:-10000} CHAOS_PACE_MS=$${CHAOS_PACE_MS:-10} CHAOS_SEED=$${CHAOS_SEED:-$$RANDOM} \
+		cargo test --test chaos -- --nocapture every_message
 
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?= stream frame stanza privacy scram address rest_form mqtt_command
@@ -45,10 +53,6 @@ fuzz: ## each fuzz target for FUZZ_SECONDS (default 60); needs `cargo install ca
 		RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none --features hub,media $$target \
 			fuzz/corpus/$$target fuzz/seeds/$$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=4096 || exit 1; \
 	done
-
-chaos: ## 10,000 messages each way while lines are cut and everything is killed; CHAOS_SEED= repeats a run
-	CHAOS_MESSAGES=$${CHAOS_MESSAGES:-10000} CHAOS_PACE_MS=$${CHAOS_PACE_MS:-10} CHAOS_SEED=$${CHAOS_SEED:-$$RANDOM} \
-		cargo test --test chaos -- --nocapture every_message
 
 bench: bench-calls bench-memory bench-chat ## every benchmark
 
@@ -71,4 +75,4 @@ screenshots: interop-deps ## take the README's pictures again
 
 clean: ## remove everything built
 	cargo clean
-	rm -rf web/node_modules web/dist tests/interop/node_modules
+	rm -rf web/node_modules web/dist tests/interop/node_modules tests/interop/.venv

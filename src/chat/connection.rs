@@ -335,7 +335,11 @@ impl Connection {
                     self.unsendable(next, reason);
                     break;
                 }
-                Err(WriteError::Transport(error)) => return Err(error),
+                Err(WriteError::Transport(error)) => {
+                    // It has its turn on the next connection.
+                    self.outgoing.push_front(next);
+                    return Err(error);
+                }
             }
         }
         if self.needs_flush && self.transport.poll_flush(cx)?.is_ready() {

@@ -19,9 +19,10 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::auth::scram::Salts;
-use super::auth::{Lockout, Passwords};
+use super::auth::{Lockout, Passwords, Rates};
 use super::certificate::{self, Authority, CertificateError};
 use super::clock::Clock;
+use super::files::{self, Files};
 use super::site::Site;
 use super::store::{Store, StoreError, privacy, scram, sessions, undelivered, users};
 use super::xmpp::addresses::Addresses;
@@ -89,6 +90,14 @@ pub enum HubError {
     /// The data folder cannot be made.
     #[error("data_dir {path}: {source}")]
     DataDir {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The folder of files cannot be opened or made.
+    #[error("file store {path}: {source}")]
+    Files {
         /// The folder.
         path: PathBuf,
         /// What the system said.
@@ -230,6 +239,12 @@ async fn open(config: HubConfig, clock: Clock, stop: CancellationToken) -> Resul
     let mut names = config.names.clone();
     names.push(config.chat_host().to_owned());
     let authority = Authority::open(&tls_folder, &names)?;
+    let folder = config.data_dir.join("files");
+    let files =
+        Files::open(&folder, config.files.reserve_bytes).map_err(|source| HubError::Files {
+            path: folder,
+            source,
+        })?;
     let limits = &config.limits;
     let store = Store::open_bounded(&config.data_dir.join("hub.sqlite"), limits.database_bytes)?;
     let last_seq = store.run(undelivered::last_seq).await?;
@@ -242,6 +257,8 @@ async fn open(config: HubConfig, clock: Clock, stop: CancellationToken) -> Resul
         },
         lockout: Lockout::new(limits.login_failures, limits.lockout_seconds),
         chat_slots: Arc::new(Semaphore::new(limits.connections)),
+        rates: Rates::new(limits.requests_per_second, limits.request_burst),
+        files,
         addresses: Arc::new(Addresses::new(
             limits.connections_per_address,
             limits.loopback_exempt,
@@ -417,6 +434,13 @@ async fn keep_house(site: &Arc<Site>, authority: &Authority) {
                     Ok((sessions, guests)) => tracing::debug!(sessions, guests, "swept"),
                     Err(error) => tracing::warn!(%error, "sweeping failed"),
                 }
+                // After the guests: their files go with them.
+                match files::sweep(&site.files, &site.store, now).await {
+                    Ok(swept) => tracing::debug!(?swept, "swept files"),
+                    Err(error) => tracing::warn!(%error, "sweeping files failed"),
+                }
+                // Logging in takes much memory for a moment.
+                crate::base::allocator::trim();
             }
             _ = arrivals.tick() => xmpp::undelivered::flush(site).await,
             _ = renewal.tick() => {

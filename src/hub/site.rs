@@ -8,8 +8,9 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::auth::scram::Salts;
-use super::auth::{Lockout, Passwords};
+use super::auth::{Lockout, Passwords, Rates};
 use super::clock::Clock;
+use super::files::Files;
 use super::store::Store;
 use super::xmpp::addresses::Addresses;
 use super::xmpp::blocks::Blocks;
@@ -29,10 +30,14 @@ pub struct Site {
     pub clock: Clock,
     /// What is remembered.
     pub store: Store,
+    /// Files and uploads under way.
+    pub files: Files,
     /// Password hashing.
     pub passwords: Passwords,
     /// Failed log-ins.
     pub lockout: Lockout,
+    /// How often REST clients ask.
+    pub rates: Rates,
     /// Salts of chat log-ins.
     pub salts: Salts,
     /// Whom users have blocked.

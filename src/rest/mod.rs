@@ -5,20 +5,26 @@
 //! token costs one renewal and one repetition, never a loop.
 //! Must not enter: chat, storage, decisions about calls.
 
+mod blobs;
 mod calls;
 mod client;
 mod dialogs;
+mod download;
 mod error;
 mod exchange;
 mod messages;
 mod session;
 mod session_state;
 mod settings;
+mod transfer;
+mod upload;
 mod users;
 
+pub use blobs::{Blob, NewBlob, UploadTicket};
 pub use client::RestClient;
 pub use dialogs::NewDialog;
 pub use error::{NetworkFault, RestError};
 pub use messages::{HistoryMessage, HistoryQuery, NewMessage, Unread};
 pub use settings::{Login, RestSettings};
+pub use transfer::{Progress, TransferError, UploadSource, unwatched};
 pub use users::NewUser;

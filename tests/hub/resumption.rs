@@ -1,6 +1,7 @@
 //! Sessions that outlive their connections (XEP-0198 §5).
 
 use minidom::Element;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{Chat, Hub, Person, body_of};
 
@@ -263,4 +264,80 @@ async fn a_detached_session_gives_way_before_a_connected_one() {
     assert_eq!(back.resume(&session, 3).await.name(), "resumed");
     back.sync().await;
     connected.sync().await;
+}
+
+/// A TLS stream whose bytes the test writes itself.
+struct Raw(tokio_rustls::client::TlsStream<tokio::net::TcpStream>);
+
+impl Raw {
+    async fn open(hub: &Hub) -> Self {
+        let config = cubelet::base::tls::client_config(Some(&hub.ready().ca)).unwrap();
+        let socket = tokio::net::TcpStream::connect(&hub.ready().xmpp_tls).await;
+        let connector = tokio_rustls::TlsConnector::from(config);
+        let name = "localhost".try_into().unwrap();
+        Self(connector.connect(name, socket.unwrap()).await.unwrap())
+    }
+
+    async fn write(&mut self, text: &str) {
+        self.0.write_all(text.as_bytes()).await.unwrap();
+        self.0.flush().await.unwrap();
+    }
+
+    /// What comes up to and with a text.
+    async fn until(&mut self, wanted: &str) -> String {
+        let mut read = String::new();
+        while !read.contains(wanted) {
+            let byte = tokio::time::timeout(std::time::Duration::from_secs(10), self.0.read_u8());
+            read.push(char::from(byte.await.expect("nothing came").unwrap()));
+        }
+        read
+    }
+
+    async fn log_in(hub: &Hub, person: &Person) -> Self {
+        use base64::Engine;
+        let header = "<stream:stream xmlns='jabber:client' to='x' version='1.0' \
+                      xmlns:stream='http://etherx.jabber.org/streams'>";
+        let secret = format!("\0{}-1\0{}", person.id, person.token);
+        let secret = base64::prelude::BASE64_STANDARD.encode(secret);
+        let mut raw = Self::open(hub).await;
+        raw.write(header).await;
+        raw.until("features>").await;
+        raw.write(&format!(
+            "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{secret}</auth>"
+        ))
+        .await;
+        raw.until("<success").await;
+        raw.until(">").await;
+        raw.write(header).await;
+        raw.until("features>").await;
+        raw
+    }
+}
+
+#[tokio::test]
+async fn a_tls_stream_cut_in_the_middle_of_a_stanza_is_resumed() {
+    let hub = Hub::start().await;
+    let (ann, bob) = (hub.person("ann").await, hub.person("bob").await);
+    let mut from = hub.chat(&ann).await;
+    let mut raw = Raw::log_in(&hub, &bob).await;
+    raw.write(
+        "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>\
+         <enable xmlns='urn:xmpp:sm:3' resume='true'/><presence/>",
+    )
+    .await;
+    let enabled = raw.until("max=").await;
+    let session = enabled.split("id=").last().unwrap();
+    let session = session[1..].split(['\'', '"']).next().unwrap().to_owned();
+    raw.until("<presence").await;
+    raw.write("<message type='chat' to='somebody'><body>half of")
+        .await;
+    drop(raw);
+    from.say("chat", &hub.jid(&bob), "m1", "m1").await;
+    let mut back = Raw::log_in(&hub, &bob).await;
+    back.write(&format!(
+        "<resume xmlns='urn:xmpp:sm:3' previd='{session}' h='1'/>"
+    ))
+    .await;
+    let resumed = back.until("<body>m1<").await;
+    assert!(resumed.contains("<resumed"), "{resumed}");
 }

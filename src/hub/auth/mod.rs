@@ -5,13 +5,16 @@
 
 mod lockout;
 mod password;
+mod rates;
 pub mod scram;
 pub mod secret;
+pub mod signature;
 
 use std::net::IpAddr;
 
 pub use lockout::Lockout;
 pub use password::{PasswordError, Passwords};
+pub use rates::{Caller, Rates};
 
 use super::site::Site;
 use super::store::{StoreError, sessions, users};

@@ -8,6 +8,8 @@ const STEPS: &[&str] = &[
     include_str!("schema_undelivered.sql"),
     include_str!("schema_privacy.sql"),
     include_str!("schema_scram.sql"),
+    include_str!("schema_files.sql"),
+    include_str!("schema_tags.sql"),
 ];
 
 /// Applies the steps this database has not seen.

@@ -6,6 +6,7 @@
 //! stored is the order in which they are delivered.
 //! Must not enter: stanzas, HTTP, anything asynchronous.
 
+pub mod blobs;
 pub mod changes;
 pub mod dialog_json;
 pub mod dialog_views;
@@ -247,7 +248,7 @@ impl Worker {
 
     fn batch(&self, first: Job, queue: &mut mpsc::Receiver<Job>) {
         let before = self.connection.total_changes();
-        let mut outcome = self.connection.execute_batch("BEGIN IMMEDIATE");
+        let mut outcome = run_statement(&self.connection, "BEGIN IMMEDIATE");
         // Without a transaction the jobs fail one by one, and their askers learn why.
         let mut afters = Vec::new();
         let mut next = Some(first);
@@ -263,7 +264,7 @@ impl Worker {
                 .then(|| queue.try_recv().ok())
                 .flatten();
         }
-        let commit = outcome.and_then(|()| self.connection.execute_batch("COMMIT"));
+        let commit = outcome.and_then(|()| run_statement(&self.connection, "COMMIT"));
         if commit.is_err() && !self.connection.is_autocommit() {
             // Nothing of a failed batch may be kept by the next one's commit.
             if let Err(error) = self.connection.execute_batch("ROLLBACK") {
@@ -291,6 +292,11 @@ impl Worker {
     }
 }
 
+/// Runs a statement that is needed for every job, so that it is parsed once.
+fn run_statement(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute([]).map(drop)
+}
+
 fn in_savepoint<T>(
     connection: &Connection,
     job: impl FnOnce(&Connection) -> rusqlite::Result<T>,
@@ -298,13 +304,13 @@ fn in_savepoint<T>(
     if connection.is_autocommit() {
         return Err(StoreError::Commit("no transaction could be begun".into()));
     }
-    connection.execute_batch("SAVEPOINT job")?;
+    run_statement(connection, "SAVEPOINT job")?;
     // A panic in one job must not end the thread that everybody depends on. The connection is
     // rolled back to the savepoint, so nothing half-done is seen.
     let result = catch_unwind(AssertUnwindSafe(|| job(connection)));
     match result {
         Ok(Ok(value)) => {
-            connection.execute_batch("RELEASE job")?;
+            run_statement(connection, "RELEASE job")?;
             Ok(value)
         }
         Ok(Err(error)) => {

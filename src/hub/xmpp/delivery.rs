@@ -168,8 +168,8 @@ fn targets(
         .any(|name| stanza.has_child(name, ns::CHAT_STATES));
     targets.retain(|target| {
         let resource = Some(target.resource.as_str());
-        !(is_typing && target.is_inactive.load(Ordering::Relaxed))
-            && !site.blocks.denies(to, resource, peer, Traffic::MessageIn)
+        let is_unseen = is_typing && target.is_inactive.load(Ordering::Relaxed);
+        !is_unseen && !site.blocks.denies(to, resource, peer, Traffic::MessageIn)
     });
     targets
 }
@@ -190,6 +190,13 @@ fn push(
 /// Sent-carbons for the sender's other connections (B.1).
 fn copy_to_own(site: &Site, sender: &Sender, message: &Element) {
     let own = site.router.available(sender.user);
+    let is_alone = |one: &Arc<Connection>| {
+        let sent = sender.connection.as_ref();
+        sent.is_some_and(|sent| Arc::ptr_eq(sent, one))
+    };
+    if own.iter().all(is_alone) {
+        return;
+    }
     let bare = site.realm.user(sender.user);
     let mut copy = None;
     for other in own {

@@ -4,6 +4,7 @@ use std::borrow::Borrow;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ use crate::protocol::xml_guard::{Breach, XmlGuard};
 
 /// How long a peer may take to hear our good-bye.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
+/// Bytes read at once; below it TLS has a buffer of its own.
+const READ_BUFFER: usize = 1_024;
 /// The stream's own idle handling is the hub's (`Stream::on_silence`), so these never fire.
 const NEVER: Timeouts = Timeouts {
     read_timeout: Duration::from_secs(365 * 24 * 3600),
@@ -62,7 +65,9 @@ pub async fn listen(site: Arc<Site>, listener: TcpListener, acceptor: TlsAccepto
                 return;
             }
             let limit = Duration::from_secs(site.config.limits.login_seconds);
-            match tokio::time::timeout(limit, acceptor.accept(socket)).await {
+            // Boxed, so that its memory is free once it is done.
+            let handshake = Box::pin(acceptor.accept(socket));
+            match tokio::time::timeout(limit, handshake).await {
                 Ok(Ok(stream)) => {
                     // The stream takes its own.
                     drop((slot, share));
@@ -88,19 +93,23 @@ enum State {
 struct Tls {
     state: State,
     guard: Arc<Mutex<XmlGuard>>,
+    is_cut: Arc<AtomicBool>,
 }
 
 impl Tls {
     fn new(stream: TlsStream<TcpStream>, max_bytes: usize) -> Self {
         let guard = Arc::new(Mutex::new(XmlGuard::stream(max_bytes)));
+        let is_cut = Arc::new(AtomicBool::new(false));
         let io = Guarded {
-            inner: BufReader::new(stream),
+            inner: BufReader::with_capacity(READ_BUFFER, stream),
             guard: Arc::clone(&guard),
             breach: None,
+            is_cut: Arc::clone(&is_cut),
         };
         Self {
             state: State::Fresh(Box::new(io)),
             guard,
+            is_cut,
         }
     }
 }
@@ -153,6 +162,10 @@ impl Transport for Tls {
             Some(Err(ReadError::StreamFooterReceived)) => Inbound::End(Ending::Closed),
             Some(Err(ReadError::HardError(error))) => {
                 tracing::info!(%error, "TLS stream ended");
+                // A cut in the middle of a stanza looks like XML that breaks a rule.
+                if self.is_cut.load(Ordering::Relaxed) {
+                    return Inbound::End(Ending::Lost);
+                }
                 Inbound::End(match (self.guard.lock().breach(), error.kind()) {
                     (Some(breach), _) => Ending::Error(breach.condition()),
                     (None, io::ErrorKind::InvalidData) => Ending::Error("not-well-formed"),
@@ -207,6 +220,8 @@ struct Guarded<R> {
     inner: R,
     guard: Arc<Mutex<XmlGuard>>,
     breach: Option<Breach>,
+    // The bytes have ended.
+    is_cut: Arc<AtomicBool>,
 }
 
 impl<S: AsyncRead + Unpin> AsyncBufRead for Guarded<BufReader<S>> {
@@ -215,7 +230,11 @@ impl<S: AsyncRead + Unpin> AsyncBufRead for Guarded<BufReader<S>> {
         if let Some(breach) = this.breach {
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::QuotaExceeded, breach)));
         }
-        Pin::new(&mut this.inner).poll_fill_buf(cx)
+        let filled = Pin::new(&mut this.inner).poll_fill_buf(cx);
+        if matches!(&filled, Poll::Ready(Ok([]) | Err(_))) {
+            this.is_cut.store(true, Ordering::Relaxed);
+        }
+        filled
     }
 
     fn consume(self: Pin<&mut Self>, amount: usize) {

@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod raw;
+pub mod recording;
 
 use cubelet::config::hub::{HubConfig, Secret};
 use cubelet::hub::{Clock, Ready, RunningHub, start_at};

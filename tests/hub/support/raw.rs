@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
 
 use super::{Hub, Person};
@@ -20,6 +20,8 @@ pub enum Carrier {
 
 pub trait Line: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Line for T {}
+
+type BoxedLine = Box<dyn Line>;
 
 pub struct Raw {
     pub carrier: Carrier,
@@ -204,7 +206,7 @@ impl Raw {
     }
 
     /// Whether the hub hangs up instead of opening a stream.
-    pub async fn is_refused(mut self) -> bool {
+    pub async fn is_refused(&mut self) -> bool {
         self.send("<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' version='1.0'/>")
             .await;
         loop {
@@ -219,12 +221,7 @@ impl Raw {
     }
 
     /// The two halves, for a test that writes and reads at once.
-    pub fn split(
-        self,
-    ) -> (
-        tokio::io::ReadHalf<Box<dyn Line>>,
-        tokio::io::WriteHalf<Box<dyn Line>>,
-    ) {
+    pub fn split(self) -> (ReadHalf<BoxedLine>, WriteHalf<BoxedLine>) {
         tokio::io::split(self.line)
     }
 }

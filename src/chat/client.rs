@@ -1,18 +1,22 @@
 //! The handle others hold: send, watch the status.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use minidom::Element;
+use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::credentials::CredentialsSource;
+use super::resumption::Purpose;
 use super::runner::ChatRunner;
 use super::settings::ChatSettings;
 use crate::base::object_id::ObjectId;
 use crate::protocol::address::{Realm, UserId};
 use crate::protocol::call_signal::CallSignal;
 use crate::protocol::chat_message::{self, Incoming, Marker, OutgoingMessage};
+use crate::protocol::room_presence::RoomEvent;
 use crate::store::{Store, StoreError};
 
 /// Commands waiting for the connection; beyond it they are refused as [`SendError::Busy`].
@@ -20,8 +24,10 @@ const QUEUE: usize = 64;
 /// Bytes of one stanza of ours. A server closes the stream on a longer one, and a message in the
 /// outbox would do so again after every reconnection.
 const MAX_STANZA: usize = 64 << 10;
-/// Time for the answer to a ping.
-const PING_LIMIT: Duration = Duration::from_secs(10);
+/// Time for the answer to a ping unless told otherwise (RT-17).
+pub const PING_LIMIT: Duration = Duration::from_secs(5);
+/// Rooms a device may be in.
+const MAX_ROOMS: usize = 1000;
 
 /// What the chat has to tell.
 #[derive(Debug)]
@@ -32,8 +38,18 @@ pub enum ChatEvent {
         user: UserId,
         /// Our full address.
         jid: String,
+        /// The stream of the last connection goes on: nothing was missed, rooms are still joined.
+        resumed: bool,
     },
-    /// Something arrived; a message only the first time. Errors for stored messages come as
+    /// Something happened in a room we are in or want to be in.
+    Room {
+        /// The dialog's id.
+        dialog: String,
+        /// What.
+        event: RoomEvent,
+    },
+    /// Something arrived; a message only the first time, and again after a restart until
+    /// [`Store::taken`] says that it is in good hands. Errors for stored messages come as
     /// [`ChatEvent::Refused`] instead.
     Incoming(Incoming),
     /// The server has this message; it left the outbox.
@@ -52,26 +68,39 @@ pub enum ChatEvent {
     Iq(Element),
 }
 
-/// Where the connection stands.
+/// Where the connection stands (RT-11).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConnectionStatus {
-    /// Not connected; trying again after a delay.
-    Offline {
-        /// Why; nothing before the first try and after the end.
-        reason: Option<String>,
-    },
+    /// Not begun.
+    Idle,
     /// On the way.
     Connecting,
+    /// The server knows who we are; others do not reach us yet.
+    Authenticated,
     /// The server has our presence: others reach us.
     Online {
         /// Our user.
         user: UserId,
+        /// The stream of the last connection goes on.
+        resumed: bool,
+    },
+    /// Not connected; trying again after a pause.
+    Offline {
+        /// Why.
+        reason: String,
+        /// The pause, which a change of the network or [`ChatClient::reconnect`] cuts short.
+        retry_in: Duration,
     },
     /// The server refuses our credentials; tried again every 30 to 60 s.
     Refused {
         /// The server's words.
         reason: String,
     },
+    /// Another connection took our place; tried again after 30 to 60 s, so that two devices do
+    /// not displace each other without end.
+    Displaced,
+    /// Ended for good.
+    Closed,
 }
 
 /// Why something was not sent.
@@ -107,10 +136,26 @@ pub(super) enum Command {
     /// Send now or not at all.
     Send {
         element: Element,
+        purpose: Purpose,
         accepted: oneshot::Sender<Result<(), SendError>>,
     },
     /// Measure the way to the server.
     Ping { answer: oneshot::Sender<Duration> },
+    /// Give this connection up, or the pause before the next one.
+    Reconnect,
+    /// The rooms to be in have changed: enter or leave this one.
+    Room { dialog: String, is_wanted: bool },
+}
+
+/// Dialogs whose rooms we want to be in.
+pub(super) type Rooms = Arc<Mutex<BTreeSet<String>>>;
+
+/// The runner's end of the handle.
+pub(super) struct Link {
+    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) queued: Arc<Notify>,
+    pub(super) status: watch::Sender<ConnectionStatus>,
+    pub(super) rooms: Rooms,
 }
 
 /// Makes a client and the loop behind it. Nothing happens until [`ChatRunner::run`].
@@ -120,16 +165,24 @@ pub fn chat(
     store: Store,
 ) -> (ChatClient, ChatRunner) {
     let (commands, waiting) = mpsc::channel(QUEUE);
-    let (status_sender, status) = watch::channel(ConnectionStatus::Offline { reason: None });
+    let (status_sender, status) = watch::channel(ConnectionStatus::Idle);
     let queued = Arc::new(Notify::new());
+    let rooms = Rooms::default();
     let client = ChatClient {
         realm: settings.realm.clone(),
         store: store.clone(),
         commands,
         queued: queued.clone(),
         status,
+        rooms: rooms.clone(),
     };
-    let runner = ChatRunner::new(settings, source, store, waiting, queued, status_sender);
+    let link = Link {
+        commands: waiting,
+        queued,
+        status: status_sender,
+        rooms,
+    };
+    let runner = ChatRunner::new(settings, source, store, link);
     (client, runner)
 }
 
@@ -141,6 +194,7 @@ pub struct ChatClient {
     commands: mpsc::Sender<Command>,
     queued: Arc<Notify>,
     status: watch::Receiver<ConnectionStatus>,
+    rooms: Rooms,
 }
 
 impl std::fmt::Debug for ChatClient {
@@ -175,7 +229,7 @@ impl ChatClient {
     pub async fn signal(&self, to: UserId, signal: &CallSignal) -> Result<String, SendError> {
         let id = ObjectId::generate().to_string();
         let element = signal.to_element(&self.realm, &id, to);
-        self.send_now(element).await.map(|()| id)
+        self.send_now(element, Purpose::Signal).await.map(|()| id)
     }
 
     /// Sends a system message (wire reference B.6) now and returns its stanza's id.
@@ -185,7 +239,7 @@ impl ChatClient {
     pub async fn system(&self, to: UserId, params: &[(&str, &str)]) -> Result<String, SendError> {
         let id = ObjectId::generate().to_string();
         let element = chat_message::system(&self.realm, &id, to, params);
-        self.send_now(element).await.map(|()| id)
+        self.send_now(element, Purpose::Signal).await.map(|()| id)
     }
 
     /// Sends a marker now. Delivery is confirmed by itself; this is for reading.
@@ -202,18 +256,69 @@ impl ChatClient {
         let id = ObjectId::generate().to_string();
         let realm = &self.realm;
         let element = chat_message::marker(realm, marker, &id, author, message_id, dialog_id);
-        self.send_now(element).await
+        self.send_now(element, Purpose::Marker).await
+    }
+
+    /// Enters a dialog's room (RT-25), now or as soon as there is a connection, and again on every
+    /// new stream until [`ChatClient::leave`]. What comes of it is told as [`ChatEvent::Room`].
+    /// The cloud and the hub bring group messages without it, standard servers do not.
+    ///
+    /// # Errors
+    /// [`SendError::Busy`] beyond a thousand rooms.
+    pub fn join(&self, dialog: &str) -> Result<(), SendError> {
+        {
+            let mut rooms = self.rooms.lock();
+            if rooms.len() >= MAX_ROOMS && !rooms.contains(dialog) {
+                return Err(SendError::Busy);
+            }
+            rooms.insert(dialog.to_owned());
+        }
+        self.room(dialog, true)
+    }
+
+    /// Leaves a dialog's room.
+    ///
+    /// # Errors
+    /// [`SendError::Busy`]: the server is not told, but the room is not entered again.
+    pub fn leave(&self, dialog: &str) -> Result<(), SendError> {
+        self.rooms.lock().remove(dialog);
+        self.room(dialog, false)
+    }
+
+    fn room(&self, dialog: &str, is_wanted: bool) -> Result<(), SendError> {
+        let dialog = dialog.to_owned();
+        match self.command(Command::Room { dialog, is_wanted }) {
+            // Entered with the next connection.
+            Err(SendError::Offline) => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    /// Gives the present connection up and makes a new one at once, or cuts the pause before the
+    /// next try short (RT-14, RT-18). The stream is resumed: nothing is lost by it.
+    pub fn reconnect(&self) {
+        // A full queue means that the runner is busy; it is not asleep then.
+        let _ = self.command(Command::Reconnect);
     }
 
     /// The time to the server and back.
     ///
     /// # Errors
-    /// [`SendError::Offline`], or [`SendError::NoAnswer`] within 10 s.
+    /// [`SendError::Offline`], or [`SendError::NoAnswer`] within [`PING_LIMIT`]. A caller who takes
+    /// that for the end of the line calls [`ChatClient::reconnect`].
     pub async fn ping(&self) -> Result<Duration, SendError> {
+        self.ping_within(PING_LIMIT).await
+    }
+
+    /// [`ChatClient::ping`] with the caller's patience.
+    ///
+    /// # Errors
+    /// As [`ChatClient::ping`].
+    pub async fn ping_within(&self, limit: Duration) -> Result<Duration, SendError> {
         self.check_online()?;
         let (answer, answered) = oneshot::channel();
         self.command(Command::Ping { answer })?;
-        match tokio::time::timeout(PING_LIMIT, answered).await {
+        match tokio::time::timeout(limit, answered).await {
             Ok(Ok(time)) => Ok(time),
             _ => Err(SendError::NoAnswer),
         }
@@ -229,11 +334,15 @@ impl ChatClient {
         self.status.clone()
     }
 
-    async fn send_now(&self, element: Element) -> Result<(), SendError> {
+    async fn send_now(&self, element: Element, purpose: Purpose) -> Result<(), SendError> {
         check(&element)?;
         self.check_online()?;
         let (accepted, outcome) = oneshot::channel();
-        self.command(Command::Send { element, accepted })?;
+        self.command(Command::Send {
+            element,
+            purpose,
+            accepted,
+        })?;
         outcome.await.unwrap_or(Err(SendError::Offline))
     }
 

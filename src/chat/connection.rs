@@ -1,5 +1,5 @@
 //! An established stream: counts what is sent and handled (XEP-0198), asks for acknowledgement,
-//! answers the server's questions, notices its death.
+//! answers the server's questions, notices its death, and leaves behind what resumes it.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -10,12 +10,15 @@ use minidom::Element;
 use tokio::sync::oneshot;
 
 use super::error::{ConnectionEnd, Fault};
-use super::handshake::{Established, stream_error};
+use super::handshake::{Established, Start, stream_error};
 use super::liveness::{Liveness, Verdict};
+use super::resumption::{Outgoing, Purpose, Resumption, Suspended, stanzas};
+use super::settings::ChatTuning;
 use super::transport::{Inbound, Transport, TransportError, WriteError};
 use crate::base::object_id::ObjectId;
+use crate::protocol::address::UserId;
 use crate::protocol::ns;
-use crate::protocol::stream_management::{Outbound, answer, counts, handled_of, request};
+use crate::protocol::stream_management::{self, Nonza, Outbound, Ticket, answer, counts, request};
 use crate::protocol::xml::SetAttribute;
 
 /// Elements waiting for the network; call signals beyond it are refused.
@@ -24,6 +27,8 @@ const MAX_OUTGOING: usize = 256;
 const MAX_PINGS: usize = 16;
 /// Time for the goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
+/// Stanzas after which the server's question for our count is answered, though more are waiting.
+const MAX_UNANSWERED: u32 = 64;
 
 /// What a connection has to tell.
 #[derive(Debug)]
@@ -36,20 +41,14 @@ pub(super) enum Event {
     Acknowledged(Vec<String>),
     /// This message cannot be written as XML; it was not sent.
     Unsendable { message_id: String, reason: String },
+    /// The server wants our count: make sure of what was handed over, then
+    /// [`Connection::answer`].
+    CountAsked,
 }
-
-/// Carbons and presence, which open every connection.
-const OPENING: u32 = 2;
 
 /// No room: the network does not take what we send.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Full;
-
-struct Outgoing {
-    element: Element,
-    /// The message to report when the server acknowledges it.
-    message_id: Option<String>,
-}
 
 struct Ping {
     id: String,
@@ -60,65 +59,137 @@ struct Ping {
 /// An established stream. Drive it with [`Connection::next`].
 pub(super) struct Connection {
     transport: Transport,
+    user: UserId,
     pub(super) jid: String,
+    resumption: Option<Resumption>,
+    pub(super) is_resumed: bool,
+    fruitless: u32,
+    handled_before: u32,
+    has_acknowledged: bool,
     outgoing: VecDeque<Outgoing>,
     needs_flush: bool,
-    sent: Outbound<String>,
-    is_request_open: bool,
+    sent: Outbound<Outgoing>,
     is_online: bool,
-    handled: u32,
-    is_last_unhandled: bool,
+    received: stream_management::Inbound,
+    in_hand: Option<Ticket>,
+    is_count_asked: bool,
+    answered: u32,
     early: VecDeque<Element>,
-    events: VecDeque<Event>,
+    events: VecDeque<(Event, Option<Ticket>)>,
+    ended: Option<ConnectionEnd>,
     pings: VecDeque<Ping>,
     liveness: Liveness,
     bytes_heard: u64,
 }
 
 impl Connection {
-    /// Takes over a stream, turns on carbons (XEP-0280) and sends presence. [`Event::Online`]
-    /// follows when the server has acknowledged that; a signal sent to us before is lost.
-    pub(super) fn new(established: Established) -> Self {
+    /// Takes over a stream. A new one turns on carbons (XEP-0280) and sends presence, and
+    /// [`Event::Online`] follows when the server has acknowledged that: a signal sent to us
+    /// before is lost. A resumed one is online at once and first sends what the server lacks.
+    pub(super) fn new(established: Established, user: UserId, tuning: &ChatTuning) -> Self {
+        let now = Instant::now();
         let bytes_heard = established.transport.meter().total();
         let mut connection = Self {
             transport: established.transport,
+            user,
             jid: established.jid,
+            resumption: None,
+            is_resumed: false,
+            fruitless: 0,
+            handled_before: 0,
+            has_acknowledged: false,
             outgoing: VecDeque::new(),
             needs_flush: false,
             sent: Outbound::default(),
-            is_request_open: true,
             is_online: false,
-            handled: 0,
-            is_last_unhandled: false,
+            received: stream_management::Inbound::default(),
+            in_hand: None,
+            is_count_asked: false,
+            answered: 0,
             early: established.early,
             events: VecDeque::new(),
+            ended: None,
             pings: VecDeque::new(),
-            liveness: Liveness::new(Instant::now()),
+            liveness: Liveness::new(now, tuning.quiet, tuning.patience),
             bytes_heard,
         };
-        let carbons = Element::builder("iq", ns::CLIENT)
-            .with("type", "set")
-            .with("id", format!("{}:enableCarbons", ObjectId::generate()))
-            .append(Element::bare("enable", ns::CARBONS))
-            .build();
-        connection.push(carbons, None);
-        connection.push(Element::bare("presence", ns::CLIENT), None);
-        connection.push(request(), None);
-        connection.liveness.asked(Instant::now());
+        match established.start {
+            Start::New { resumption, left } => {
+                connection.resumption = resumption;
+                let carbons = Element::builder("iq", ns::CLIENT)
+                    .with("type", "set")
+                    .with("id", format!("{}:enableCarbons", ObjectId::generate()))
+                    .append(Element::bare("enable", ns::CARBONS))
+                    .build();
+                connection.push(carbons, Purpose::Other);
+                connection.push(Element::bare("presence", ns::CLIENT), Purpose::Presence);
+                connection.outgoing.extend(left);
+            }
+            Start::Resumed(resumed) => {
+                connection.resumption = Some(resumed.resumption);
+                connection.is_resumed = true;
+                connection.fruitless = resumed.fruitless;
+                connection.handled_before = resumed.received.handled();
+                connection.answered = resumed.received.handled();
+                connection.sent = resumed.sent;
+                connection.received = resumed.received;
+                connection.outgoing = resumed.outgoing;
+                if resumed.is_online {
+                    connection.goes_online();
+                }
+                connection.acknowledged(resumed.acknowledged);
+            }
+        }
+        // Asked even if nothing else is sent: the answer shows that the new line works.
+        connection.ask();
         connection
     }
 
-    /// Queues an element. With `message_id` its acknowledgement is reported.
-    pub(super) fn send(
-        &mut self,
-        element: Element,
-        message_id: Option<String>,
-    ) -> Result<(), Full> {
+    /// Queues an element. The acknowledgement of a [`Purpose::Message`] is reported.
+    pub(super) fn send(&mut self, element: Element, purpose: Purpose) -> Result<(), Full> {
         if self.outgoing.len() >= MAX_OUTGOING {
             return Err(Full);
         }
-        self.push(element, message_id);
+        self.push(element, purpose);
         Ok(())
+    }
+
+    /// Tells the server our count, which covers every stanza that was handed over.
+    pub(super) fn answer(&mut self) {
+        self.settle_in_hand();
+        self.answered = self.received.handled();
+        self.push(answer(self.answered), Purpose::Management);
+    }
+
+    /// What it takes to resume the stream after `end`; nothing if that cannot or must not be.
+    pub(super) fn suspend(mut self, end: &ConnectionEnd) -> Option<Suspended> {
+        match end {
+            ConnectionEnd::Lost(Fault::Miscount(_) | Fault::Store(_)) => return None,
+            ConnectionEnd::Lost(_) => {}
+            _ => return None,
+        }
+        self.settle_in_hand();
+        let resumption = self.resumption?;
+        let is_forward = self.has_acknowledged || self.received.handled() != self.handled_before;
+        self.received.forget_unhandled();
+        Some(Suspended {
+            user: self.user,
+            jid: self.jid,
+            until: Instant::now() + resumption.lasts,
+            resumption,
+            sent: self.sent,
+            received: self.received,
+            unwritten: stanzas(self.outgoing),
+            is_online: self.is_online,
+            fruitless: if is_forward { 0 } else { self.fruitless + 1 },
+        })
+    }
+
+    /// Has the line tested at once, with short patience: the network below it has changed.
+    pub(super) fn probe(&mut self) {
+        self.liveness.probe(Instant::now());
+        self.sent.requested();
+        self.push(request(), Purpose::Management);
     }
 
     /// Asks the server for a sign of life and measures the time to its answer.
@@ -130,7 +201,7 @@ impl Connection {
             .with("to", host)
             .append(Element::bare("ping", ns::PING))
             .build();
-        if self.pings.len() >= MAX_PINGS || self.send(element, None).is_err() {
+        if self.pings.len() >= MAX_PINGS || self.send(element, Purpose::Other).is_err() {
             return; // Dropping `answer` tells the asker.
         }
         let since = Instant::now();
@@ -142,38 +213,78 @@ impl Connection {
         self.outgoing.is_empty() && self.sent.outstanding() == 0
     }
 
-    fn push(&mut self, element: Element, message_id: Option<String>) {
+    fn push(&mut self, element: Element, purpose: Purpose) {
         self.outgoing.push_back(Outgoing {
             element,
-            message_id,
+            purpose,
+            since: Instant::now(),
         });
+    }
+
+    fn ask(&mut self) {
+        self.sent.requested();
+        self.liveness.asked(Instant::now());
+        self.push(request(), Purpose::Management);
+    }
+
+    fn settle_in_hand(&mut self) {
+        if let Some(ticket) = self.in_hand.take() {
+            self.received.handle(ticket);
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.events.push_back((event, None));
+    }
+
+    fn goes_online(&mut self) {
+        self.is_online = true;
+        self.tell(Event::Online);
+    }
+
+    fn acknowledged(&mut self, acknowledged: Vec<Outgoing>) {
+        self.has_acknowledged |= !acknowledged.is_empty();
+        let mut messages = Vec::new();
+        for sent in acknowledged {
+            match sent.purpose {
+                Purpose::Message(id) => messages.push(id),
+                Purpose::Presence if !self.is_online => self.goes_online(),
+                _ => {}
+            }
+        }
+        if !messages.is_empty() {
+            self.tell(Event::Acknowledged(messages));
+        }
     }
 
     /// The next event. Calling it says that the previous stanza is dealt with, which is what the
     /// server is told when it asks for our count. May be dropped and called again at any time.
     pub(super) async fn next(&mut self) -> Result<Event, ConnectionEnd> {
-        if std::mem::take(&mut self.is_last_unhandled) {
-            self.handled = self.handled.wrapping_add(1);
-        }
+        self.settle_in_hand();
         if let Some(element) = self.early.pop_front() {
             return Ok(Event::Stanza(element));
         }
         loop {
-            if let Some(event) = self.events.pop_front() {
-                self.is_last_unhandled = matches!(event, Event::Stanza(_));
+            if let Some((event, ticket)) = self.events.pop_front() {
+                self.in_hand = ticket;
                 return Ok(event);
             }
+            if let Some(end) = &self.ended {
+                return Err(end.clone());
+            }
             let wake = tokio::time::Instant::from_std(self.liveness.deadline());
-            tokio::select! {
+            let turn = tokio::select! {
                 // What has arrived comes first: after a pause the clock alone would say "dead".
                 biased;
-                turn = poll_fn(|cx| self.poll_turn(cx)) => {
-                    if let Some(inbound) = turn.map_err(lost)? {
-                        self.take(inbound)?;
-                    }
-                }
-                () = tokio::time::sleep_until(wake) => self.check_life()?,
-            }
+                turn = poll_fn(|cx| self.poll_turn(cx)) => match turn {
+                    Ok(Some(inbound)) => self.take(inbound),
+                    Ok(None) => Ok(()),
+                    Err(error) => Err(lost(error)),
+                },
+                () = tokio::time::sleep_until(wake) => self.check_life(),
+            };
+            // What was learnt before the end is told before it.
+            self.ended = turn.err();
         }
     }
 
@@ -192,16 +303,21 @@ impl Connection {
         if !self.events.is_empty() {
             return Poll::Ready(Ok(None));
         }
-        self.transport.poll_receive(cx).map_ok(Some)
+        let arrived = self.transport.poll_receive(cx).map_ok(Some);
+        if arrived.is_pending() && self.is_count_asked {
+            // One answer for all questions that came in a row: each may cost a write to the disk.
+            self.is_count_asked = false;
+            self.tell(Event::CountAsked);
+            return Poll::Ready(Ok(None));
+        }
+        arrived
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<(), TransportError> {
         loop {
-            if self.outgoing.is_empty() && self.sent.outstanding() > 0 && !self.is_request_open {
+            if self.outgoing.is_empty() && self.sent.is_request_due(0) {
                 // One question for all that was sent since the last answer.
-                self.is_request_open = true;
-                self.liveness.asked(Instant::now());
-                self.push(request(), None);
+                self.ask();
             }
             if self.outgoing.is_empty() || self.transport.poll_room(cx)?.is_pending() {
                 break;
@@ -213,7 +329,7 @@ impl Connection {
                 Ok(()) => {
                     self.needs_flush = true;
                     if counts(&next.element) {
-                        self.sent.sent(next.message_id);
+                        self.sent.sent(next);
                     }
                 }
                 Err(WriteError::Unsendable(reason)) => {
@@ -230,11 +346,9 @@ impl Connection {
     }
 
     fn unsendable(&mut self, outgoing: Outgoing, reason: String) {
-        match outgoing.message_id {
-            Some(message_id) => self
-                .events
-                .push_back(Event::Unsendable { message_id, reason }),
-            None => {
+        match outgoing.purpose {
+            Purpose::Message(message_id) => self.tell(Event::Unsendable { message_id, reason }),
+            _ => {
                 let name = outgoing.element.name();
                 tracing::error!(name, reason, "a stanza of ours cannot be written as XML");
             }
@@ -246,7 +360,7 @@ impl Connection {
         if bytes != self.bytes_heard {
             self.bytes_heard = bytes;
             self.liveness.heard(Instant::now());
-            if self.is_request_open {
+            if self.sent.is_request_open() {
                 self.liveness.asked(Instant::now());
             }
         }
@@ -258,9 +372,7 @@ impl Connection {
         match self.liveness.check(Instant::now()) {
             Verdict::Wait => Ok(()),
             Verdict::Ask => {
-                self.liveness.asked(Instant::now());
-                self.is_request_open = true;
-                self.push(request(), None);
+                self.ask();
                 Ok(())
             }
             Verdict::Dead(silent) => Err(Fault::Silent(silent).into()),
@@ -287,34 +399,44 @@ impl Connection {
         if element.is("error", ns::STREAM) {
             return Err(stream_error(&element));
         }
-        if element.is("r", ns::SM) {
-            self.push(answer(self.handled), None);
-            return Ok(());
-        }
-        if let Some(handled) = handled_of(&element) {
-            self.is_request_open = false;
-            self.liveness.heard(Instant::now());
-            let acknowledged = self
-                .sent
-                .acknowledge(handled)
-                .map_err(|error| Fault::Miscount(error.to_string()))?;
-            if !self.is_online && handled >= OPENING {
-                self.is_online = true;
-                self.events.push_back(Event::Online);
-            }
-            if !acknowledged.is_empty() {
-                self.events.push_back(Event::Acknowledged(acknowledged));
-            }
-            return Ok(());
+        if element.ns() == ns::SM {
+            return self.take_management(&element);
         }
         if !counts(&element) {
             tracing::debug!(name = element.name(), ns = element.ns(), "left unread");
             return Ok(());
         }
+        let ticket = self.received.accept();
         if self.take_iq(&element) {
-            self.handled = self.handled.wrapping_add(1);
+            self.received.handle(ticket);
         } else {
-            self.events.push_back(Event::Stanza(element));
+            let event = Event::Stanza(element);
+            self.events.push_back((event, Some(ticket)));
+        }
+        Ok(())
+    }
+
+    fn take_management(&mut self, element: &Element) -> Result<(), ConnectionEnd> {
+        match Nonza::read(element) {
+            Ok(Nonza::Request) => {
+                let unanswered = self.received.handled().wrapping_sub(self.answered);
+                if unanswered >= MAX_UNANSWERED {
+                    self.is_count_asked = false;
+                    self.tell(Event::CountAsked);
+                } else {
+                    self.is_count_asked = true;
+                }
+            }
+            Ok(Nonza::Answer { handled }) => {
+                self.liveness.heard(Instant::now());
+                let acknowledged = self
+                    .sent
+                    .acknowledge(handled)
+                    .map_err(|error| Fault::Miscount(error.to_string()))?;
+                self.acknowledged(acknowledged);
+            }
+            Ok(other) => tracing::debug!(?other, "out of turn"),
+            Err(error) => tracing::debug!(%error, "left unread"),
         }
         Ok(())
     }
@@ -360,7 +482,7 @@ impl Connection {
                     .append(Element::bare("service-unavailable", ns::STANZAS)),
             );
         }
-        self.push(reply.build(), None);
+        self.push(reply.build(), Purpose::Other);
     }
 }
 

@@ -3,16 +3,13 @@
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::error::{ConnectionEnd, Fault, Step};
+use super::happy_eyeballs;
 use super::settings::{ChatEndpoint, ChatSettings};
 use super::transport::{AnyIo, StreamTransport, Transport, TransportError, WebSocketTransport};
 use crate::base::loopback::is_loopback;
-
-/// Time for each step.
-const STEP_LIMIT: Duration = Duration::from_secs(5);
 
 /// Where to connect and whether through TLS.
 struct Target<'a> {
@@ -27,15 +24,16 @@ pub(super) async fn connect(settings: &ChatSettings) -> Result<Transport, Connec
     let target = target(endpoint)?;
     let io = reach(settings, &target).await?;
     let to = settings.realm.chat_host.as_str();
+    let limit = settings.tuning.step;
     match endpoint {
         ChatEndpoint::Tls { .. } => {
-            let stream = step(Step::Open, StreamTransport::open(io, to)).await?;
+            let stream = step(Step::Open, limit, StreamTransport::open(io, to)).await?;
             Ok(Transport::Stream(Box::new(stream)))
         }
         ChatEndpoint::WebSocket(url) => {
             let upgrade = WebSocketTransport::upgrade(io, url, to);
-            let mut socket = step(Step::Upgrade, upgrade).await?;
-            step(Step::Open, socket.open()).await?;
+            let mut socket = step(Step::Upgrade, limit, upgrade).await?;
+            step(Step::Open, limit, socket.open()).await?;
             Ok(Transport::WebSocket(Box::new(socket)))
         }
     }
@@ -44,14 +42,11 @@ pub(super) async fn connect(settings: &ChatSettings) -> Result<Transport, Connec
 /// Runs one step against its deadline.
 pub(super) async fn step<T, E: Into<StepError>>(
     step: Step,
+    limit: Duration,
     work: impl Future<Output = Result<T, E>>,
 ) -> Result<T, ConnectionEnd> {
-    match tokio::time::timeout(STEP_LIMIT, work).await {
-        Err(_) => Err(Fault::Deadline {
-            step,
-            limit: STEP_LIMIT,
-        }
-        .into()),
+    match tokio::time::timeout(limit, work).await {
+        Err(_) => Err(Fault::Deadline { step, limit }.into()),
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(match error.into() {
             StepError::End(end) => end,
@@ -124,8 +119,9 @@ async fn reach(settings: &ChatSettings, target: &Target<'_>) -> Result<AnyIo, Co
     let endpoint = || format!("{}:{}", target.host, target.port);
     // A literal IPv6 address stands in brackets in a URL alone.
     let host = target.host.trim_start_matches('[').trim_end_matches(']');
-    let tcp = step(Step::Connect, async {
-        TcpStream::connect((host, target.port))
+    let limit = settings.tuning.step;
+    let tcp = step(Step::Connect, limit, async {
+        happy_eyeballs::connect(host, target.port)
             .await
             .map_err(|error| Fault::Unreachable {
                 endpoint: endpoint(),
@@ -142,7 +138,7 @@ async fn reach(settings: &ChatSettings, target: &Target<'_>) -> Result<AnyIo, Co
         endpoint: endpoint(),
         reason: error.to_string(),
     })?;
-    let tls = step(Step::Tls, async {
+    let tls = step(Step::Tls, limit, async {
         TlsConnector::from(settings.tls.clone())
             .connect(name, tcp)
             .await

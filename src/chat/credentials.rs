@@ -9,7 +9,7 @@ use crate::rest::{RestClient, RestError};
 /// What proves the user (wire reference A.4: the server takes either).
 #[derive(Clone, PartialEq, Eq)]
 pub enum Secret {
-    /// The login password; SCRAM-SHA-1 is used where offered.
+    /// The login password; SCRAM-SHA-256 or SCRAM-SHA-1 is used where offered.
     Password(Zeroizing<String>),
     /// A REST session token; always PLAIN, as servers hold SCRAM keys for passwords alone.
     Token(Zeroizing<String>),

@@ -15,6 +15,8 @@ pub enum Step {
     Open,
     /// SASL.
     Login,
+    /// Resuming the stream of the last connection (XEP-0198 §5).
+    Resume,
     /// Resource binding.
     Bind,
     /// Stream management (XEP-0198).
@@ -29,6 +31,7 @@ impl std::fmt::Display for Step {
             Self::Upgrade => "WebSocket upgrade",
             Self::Open => "stream opening",
             Self::Login => "login",
+            Self::Resume => "stream resumption",
             Self::Bind => "resource binding",
             Self::StreamManagement => "stream management",
         })
@@ -110,6 +113,9 @@ pub enum Fault {
     /// There is no session to log in with.
     #[error("{0}")]
     Session(String),
+    /// [`super::ChatClient::reconnect`] was called.
+    #[error("a new connection was asked for")]
+    Abandoned,
     /// Our own database failed.
     #[error("{0}")]
     Store(String),

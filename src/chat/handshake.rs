@@ -1,7 +1,8 @@
-//! From an open stream to one that may carry stanzas: login, bind, stream management (wire
-//! reference A.3).
+//! From an open stream to one that may carry stanzas: login, then an earlier stream
+//! resumed (XEP-0198 §5) or a new one bound (wire reference A.3).
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use minidom::Element;
 
@@ -9,9 +10,11 @@ use super::connector::{StepError, connect, step};
 use super::credentials::Credentials;
 use super::error::{ConnectionEnd, Fault, Step};
 use super::login::{Login, Reply};
+use super::resumption::{Outgoing, Resumed, Resumption, Suspended};
 use super::settings::ChatSettings;
 use super::transport::{Inbound, Transport, WriteError};
 use crate::protocol::ns;
+use crate::protocol::stream_management::Nonza;
 use crate::protocol::xml::SetAttribute;
 
 /// Stanzas the server may send before we are ready for them.
@@ -22,33 +25,110 @@ pub(super) struct Established {
     pub(super) transport: Transport,
     /// Our full address, given by the server.
     pub(super) jid: String,
+    /// Whether it is a new one.
+    pub(super) start: Start,
+    /// Messages of the outbox the server turned out to have.
+    pub(super) acknowledged: Vec<String>,
     /// Stanzas that came before stream management counted them.
     pub(super) early: VecDeque<Element>,
 }
 
-/// Connects, logs in, binds and enables stream management, each step within its deadline.
+/// Where a stream begins.
+pub(super) enum Start {
+    /// From nothing.
+    New {
+        /// How to resume it after a cut, if the server lets us.
+        resumption: Option<Resumption>,
+        /// What of the stream before is still worth sending.
+        left: Vec<Outgoing>,
+    },
+    /// Where the last connection was cut.
+    Resumed(Box<Resumed>),
+}
+
+/// Connects, logs in, and resumes `suspended` or else binds and enables stream management, each
+/// step within its deadline. `suspended` is taken once the server has decided on it; `reached` is
+/// called when the login is through.
 pub(super) async fn establish(
     settings: &ChatSettings,
     credentials: &Credentials,
+    suspended: &mut Option<Suspended>,
+    reached: impl FnOnce(),
 ) -> Result<Established, ConnectionEnd> {
+    let limit = settings.tuning.step;
     let mut transport = connect(settings).await?;
-    let features = step(Step::Open, features(&mut transport)).await?;
+    let features = step(Step::Open, limit, features(&mut transport)).await?;
     let (login, auth) = Login::begin(&settings.realm, credentials, &features)?;
-    step(Step::Login, log_in(&mut transport, login, auth)).await?;
-    let mut transport = step(Step::Open, transport.restart()).await?;
-    let features = step(Step::Open, self::features(&mut transport)).await?;
+    step(Step::Login, limit, log_in(&mut transport, login, auth)).await?;
+    reached();
+    let mut transport = step(Step::Open, limit, transport.restart()).await?;
+    let features = step(Step::Open, limit, self::features(&mut transport)).await?;
+    let is_resumable = |stream: &Suspended| {
+        features.has_child("sm", ns::SM) && stream.is_resumable(credentials.user, Instant::now())
+    };
+    let mut early = VecDeque::new();
+    let mut salvaged = (Vec::new(), Vec::new());
+    if let Some(stream) = suspended {
+        if is_resumable(stream) {
+            let asked = resume(&mut transport, stream.request(), &mut early);
+            let answer = step(Step::Resume, limit, asked).await?;
+            // The server has decided: whatever happens next, it is not asked for again.
+            let Some(stream) = suspended.take() else {
+                return Err(unexpected(Step::Resume, "there is no stream to resume").into());
+            };
+            match answer {
+                Nonza::Resumed { handled, .. } => {
+                    let jid = stream.jid.clone();
+                    let resumed = stream.resume(handled, Instant::now());
+                    let resumed = resumed.map_err(|error| Fault::Miscount(error.to_string()))?;
+                    return Ok(Established {
+                        transport,
+                        jid,
+                        start: Start::Resumed(Box::new(resumed)),
+                        acknowledged: Vec::new(),
+                        early,
+                    });
+                }
+                Nonza::Failed { handled, condition } => {
+                    let condition = condition.unwrap_or_default();
+                    tracing::info!(condition, "the stream is not resumed, a new one begins");
+                    salvaged = stream.salvage(handled, Instant::now());
+                }
+                _ => {}
+            }
+        } else if let Some(stream) = suspended.take() {
+            salvaged = stream.salvage(None, Instant::now());
+        }
+    }
     if !features.has_child("bind", ns::BIND) {
         return Err(unexpected(Step::Bind, "the server offers no binding").into());
     }
-    let mut early = VecDeque::new();
-    let jid = step(Step::Bind, bind(&mut transport, &mut early)).await?;
-    let counting = enable_counting(&mut transport, &mut early);
-    step(Step::StreamManagement, counting).await?;
+    let jid = step(Step::Bind, limit, bind(&mut transport, &mut early)).await?;
+    let enabling = enable(&mut transport, &mut early, settings.tuning.resume);
+    let resumption = step(Step::StreamManagement, limit, enabling).await?;
+    let (acknowledged, left) = salvaged;
     Ok(Established {
         transport,
         jid,
+        start: Start::New { resumption, left },
+        acknowledged,
         early,
     })
+}
+
+/// Asks to go on with an earlier stream; what comes is `<resumed/>` or `<failed/>`.
+async fn resume(
+    transport: &mut Transport,
+    request: Element,
+    early: &mut VecDeque<Element>,
+) -> Result<Nonza, StepError> {
+    send(transport, &request, Step::Resume).await?;
+    let answer = receive_among(transport, Step::Resume, early, |element| {
+        element.ns() == ns::SM && matches!(element.name(), "resumed" | "failed")
+    })
+    .await?;
+    let nonza = Nonza::read(&answer);
+    nonza.map_err(|error| unexpected(Step::Resume, &error.to_string()).into())
 }
 
 async fn features(transport: &mut Transport) -> Result<Element, StepError> {
@@ -106,23 +186,37 @@ async fn bind(
     jid.ok_or_else(|| unexpected(Step::Bind, "the server gives us no address").into())
 }
 
-/// Counting alone, no resumption: what was not acknowledged is in the outbox anyway and is sent
-/// again under the same id.
-async fn enable_counting(
+/// Turns on counting, and resumption for as long as `lasts` and the server allow.
+///
+/// The server's `location` is not followed: it would have us send credentials to a host nobody
+/// configured, and a server that has only one address needs none.
+async fn enable(
     transport: &mut Transport,
     early: &mut VecDeque<Element>,
-) -> Result<(), StepError> {
-    let enable = Element::bare("enable", ns::SM);
-    send(transport, &enable, Step::StreamManagement).await?;
+    lasts: Duration,
+) -> Result<Option<Resumption>, StepError> {
+    let seconds = u32::try_from(lasts.as_secs()).unwrap_or(u32::MAX);
+    let enable = Nonza::Enable {
+        resume: seconds > 0,
+        max: (seconds > 0).then_some(seconds),
+    };
+    send(transport, &enable.to_element(), Step::StreamManagement).await?;
     let answer = receive_among(transport, Step::StreamManagement, early, |element| {
         element.ns() == ns::SM && matches!(element.name(), "enabled" | "failed")
     })
     .await?;
-    if answer.name() == "enabled" {
-        return Ok(());
+    match Nonza::read(&answer) {
+        Ok(Nonza::Enabled {
+            resume, id, max, ..
+        }) => Ok(id.filter(|_| resume && seconds > 0).map(|id| Resumption {
+            id,
+            lasts: max.map_or(lasts, |max| Duration::from_secs(max.into())),
+        })),
+        _ => {
+            let reason = "the server refuses it, so no message could ever be known as received";
+            Err(unexpected(Step::StreamManagement, reason).into())
+        }
     }
-    let reason = "the server refuses it, so no message could ever be known as received";
-    Err(unexpected(Step::StreamManagement, reason).into())
 }
 
 async fn send(transport: &mut Transport, element: &Element, step: Step) -> Result<(), StepError> {

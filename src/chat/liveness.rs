@@ -2,11 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-/// After so long without a byte we ask.
-const QUIET: Duration = Duration::from_secs(4);
-/// After so long without a byte since we asked, the peer is dead. Together with [`QUIET`] a
-/// vanished server is noticed within 9 s.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The patience after the network below has changed: on a line that still works the answer takes
+/// a round trip.
+const PROBE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What time demands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,45 +17,54 @@ pub(super) enum Verdict {
     Dead(Duration),
 }
 
-/// When the peer was last heard of and since when it owes an answer.
+/// When the peer was last heard of and until when it owes an answer.
 #[derive(Debug)]
 pub(super) struct Liveness {
+    /// After so long without a byte we ask.
+    quiet: Duration,
+    /// After so long without a byte since we asked, the peer is dead.
+    patience: Duration,
     heard: Instant,
-    asked: Option<Instant>,
+    due: Option<Instant>,
 }
 
 impl Liveness {
-    pub(super) fn new(now: Instant) -> Self {
+    pub(super) fn new(now: Instant, quiet: Duration, patience: Duration) -> Self {
         Self {
+            quiet,
+            patience,
             heard: now,
-            asked: None,
+            due: None,
         }
     }
 
     /// Bytes arrived.
     pub(super) fn heard(&mut self, now: Instant) {
         self.heard = now;
-        self.asked = None;
+        self.due = None;
     }
 
     /// Something was sent that the peer answers at once.
     pub(super) fn asked(&mut self, now: Instant) {
-        self.asked.get_or_insert(now);
+        self.due.get_or_insert(now + self.patience);
+    }
+
+    /// The same, and there is reason to doubt that the peer is still there.
+    pub(super) fn probe(&mut self, now: Instant) {
+        let soon = now + self.patience.min(PROBE_PATIENCE);
+        self.due = Some(self.due.map_or(soon, |due| due.min(soon)));
     }
 
     /// When to call [`Liveness::check`] next.
     pub(super) fn deadline(&self) -> Instant {
-        match self.asked {
-            Some(asked) => asked + PATIENCE,
-            None => self.heard + QUIET,
-        }
+        self.due.unwrap_or(self.heard + self.quiet)
     }
 
     /// What to do at this time.
     pub(super) fn check(&self, now: Instant) -> Verdict {
         if now < self.deadline() {
             Verdict::Wait
-        } else if self.asked.is_some() {
+        } else if self.due.is_some() {
             Verdict::Dead(now.saturating_duration_since(self.heard))
         } else {
             Verdict::Ask
@@ -69,6 +76,10 @@ impl Liveness {
 mod tests {
     use super::*;
 
+    fn since(start: Instant) -> Liveness {
+        Liveness::new(start, Duration::from_secs(4), Duration::from_secs(5))
+    }
+
     fn at(start: Instant, seconds: u64) -> Instant {
         start + Duration::from_secs(seconds)
     }
@@ -76,7 +87,7 @@ mod tests {
     #[test]
     fn a_quiet_peer_is_asked_and_then_given_up_within_nine_seconds() {
         let start = Instant::now();
-        let mut liveness = Liveness::new(start);
+        let mut liveness = since(start);
         assert_eq!(liveness.check(at(start, 3)), Verdict::Wait);
         assert_eq!(liveness.check(at(start, 4)), Verdict::Ask);
         liveness.asked(at(start, 4));
@@ -88,7 +99,7 @@ mod tests {
     #[test]
     fn asking_again_does_not_extend_the_patience() {
         let start = Instant::now();
-        let mut liveness = Liveness::new(start);
+        let mut liveness = since(start);
         liveness.asked(start);
         liveness.asked(at(start, 4));
         assert!(matches!(liveness.check(at(start, 5)), Verdict::Dead(_)));
@@ -97,9 +108,18 @@ mod tests {
     #[test]
     fn any_byte_is_a_sign_of_life() {
         let start = Instant::now();
-        let mut liveness = Liveness::new(start);
+        let mut liveness = since(start);
         liveness.asked(start);
         liveness.heard(at(start, 4));
         assert_eq!(liveness.check(at(start, 7)), Verdict::Wait);
+    }
+
+    #[test]
+    fn after_a_change_of_network_the_patience_is_short() {
+        let start = Instant::now();
+        let mut liveness = since(start);
+        liveness.probe(start);
+        assert_eq!(liveness.check(at(start, 1)), Verdict::Wait);
+        assert!(matches!(liveness.check(at(start, 2)), Verdict::Dead(_)));
     }
 }

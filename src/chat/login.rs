@@ -6,7 +6,7 @@ use minidom::Element;
 use sasl::client::Mechanism;
 use sasl::client::mechanisms::{Plain, Scram};
 use sasl::common::ChannelBinding;
-use sasl::common::scram::Sha1;
+use sasl::common::scram::{Sha1, Sha256};
 
 use super::credentials::{Credentials, Secret};
 use super::error::{ConnectionEnd, Fault, Step};
@@ -14,6 +14,7 @@ use crate::protocol::address::Realm;
 use crate::protocol::ns;
 use crate::protocol::xml::SetAttribute;
 
+const SCRAM_SHA_256: &str = "SCRAM-SHA-256";
 const SCRAM_SHA_1: &str = "SCRAM-SHA-1";
 const PLAIN: &str = "PLAIN";
 
@@ -28,7 +29,7 @@ pub(super) struct Login {
 enum Chosen {
     Plain,
     Scram {
-        scram: Box<Scram<Sha1>>,
+        scram: Box<dyn Mechanism + Send>,
         client_first: Vec<u8>,
     },
 }
@@ -56,15 +57,21 @@ impl Login {
         let offers = |name: &str| offered.iter().any(|offered| offered == name);
         let user = realm.user_name(credentials.user);
         match &credentials.secret {
-            Secret::Password(password) if offers(SCRAM_SHA_1) => {
+            Secret::Password(password) if offers(SCRAM_SHA_256) || offers(SCRAM_SHA_1) => {
                 // Channel binding `None`: claiming to support it would forbid the plain variant.
                 let none = ChannelBinding::None;
-                let mut scram = Scram::new(user, password.as_str(), none)
-                    .map_err(|_| refuse("no random number for the login"))?;
+                let no_random = |_| refuse("no random number for the login");
+                let (name, mut scram): (_, Box<dyn Mechanism + Send>) = if offers(SCRAM_SHA_256) {
+                    let scram = Scram::<Sha256>::new(user, password.as_str(), none);
+                    (SCRAM_SHA_256, Box::new(scram.map_err(no_random)?))
+                } else {
+                    let scram = Scram::<Sha1>::new(user, password.as_str(), none);
+                    (SCRAM_SHA_1, Box::new(scram.map_err(no_random)?))
+                };
                 let client_first = scram.initial();
-                let auth = auth(SCRAM_SHA_1, &client_first);
+                let auth = auth(name, &client_first);
                 let mechanism = Chosen::Scram {
-                    scram: Box::new(scram),
+                    scram,
                     client_first,
                 };
                 Ok((Self { mechanism }, auth))
@@ -240,6 +247,8 @@ mod tests {
         let password = Credentials::with_password(5, "p");
         let (_, auth) = begin(&password, &["PLAIN", "SCRAM-SHA-1"]);
         assert_eq!(auth.attr("mechanism"), Some("SCRAM-SHA-1"));
+        let (_, auth) = begin(&password, &["SCRAM-SHA-1", "PLAIN", "SCRAM-SHA-256"]);
+        assert_eq!(auth.attr("mechanism"), Some("SCRAM-SHA-256"));
         let (_, auth) = begin(&password, &["PLAIN"]);
         assert_eq!(auth.attr("mechanism"), Some("PLAIN"));
         assert_eq!(STANDARD.decode(auth.text()).unwrap(), b"\x005-7\x00p");

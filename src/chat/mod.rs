@@ -1,9 +1,10 @@
 //! The device's chat connection (wire reference A and B): XMPP over direct TLS or WebSocket.
 //!
 //! [`ChatClient`] is the handle the engine holds, [`ChatRunner`] the loop behind it: connect, log
-//! in, serve, wait, again. Below them, from the wire upwards: `connector` (TCP and TLS),
-//! `transport` (framing), `login` and `handshake` (until stanzas flow), `connection` (stream
-//! management, pings), `outbox` and `inbox` (what is stored, what is seen).
+//! in, serve, wait, again. Below them, from the wire upwards: `connector` and `happy_eyeballs`
+//! (TCP and TLS), `transport` (framing), `login` and `handshake` (until stanzas flow),
+//! `connection` (stream management, pings), `resumption` (what outlives it), `service` (one
+//! connection being served), `outbox` and `inbox` (what is stored, what is seen).
 //!
 //! Invariant: a message handed to [`ChatClient::send`] reaches the server or ends among the
 //! refused ones; it is never lost and never sent in another order.
@@ -15,16 +16,22 @@ mod connector;
 mod credentials;
 mod error;
 mod handshake;
+mod happy_eyeballs;
 mod inbox;
 mod liveness;
 mod login;
+mod netlink;
+mod network;
 mod outbox;
+mod resumption;
 mod runner;
+mod service;
 mod settings;
 mod transport;
 
-pub use client::{ChatClient, ChatEvent, ConnectionStatus, SendError, chat};
+pub use client::{ChatClient, ChatEvent, ConnectionStatus, PING_LIMIT, SendError, chat};
 pub use credentials::{Credentials, CredentialsError, CredentialsSource, Secret};
 pub use error::{ConnectionEnd, Fault, Step};
+pub use netlink::network_changes;
 pub use runner::ChatRunner;
-pub use settings::{ChatEndpoint, ChatSettings};
+pub use settings::{ChatEndpoint, ChatSettings, ChatTuning};

@@ -1,20 +1,21 @@
 //! The loop behind the handle: connect, serve, wait, again.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rand::Rng;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::client::{ChatEvent, Command, ConnectionStatus, SendError};
-use super::connection::{Connection, Event};
+use super::client::{ChatEvent, Command, ConnectionStatus, Link, SendError};
+use super::connection::Connection;
 use super::credentials::{Credentials, CredentialsError, CredentialsSource};
 use super::error::{ConnectionEnd, Fault};
-use super::handshake::establish;
-use super::inbox::Inbox;
-use super::outbox::Outbox;
+use super::handshake::{Established, establish};
+use super::inbox;
+use super::network::Network;
+use super::resumption::Suspended;
+use super::service::{Service, StreamProgress};
 use super::settings::ChatSettings;
 use crate::base::backoff::Backoff;
 use crate::store::Store;
@@ -23,19 +24,14 @@ use crate::store::Store;
 const HEALTHY: Duration = Duration::from_secs(60);
 /// The pause, seconds, while the credentials are refused or another connection displaces us.
 const SLOW: std::ops::RangeInclusive<u64> = 30..=60;
-/// Events the receiver has not taken yet; beyond it nothing more is read from the server.
-const MAX_PENDING: usize = 64;
-/// Time for acknowledgements to arrive before the goodbye.
-const DRAIN: Duration = Duration::from_secs(2);
 
 /// The loop; consumed by [`ChatRunner::run`].
 pub struct ChatRunner {
     settings: ChatSettings,
     source: Arc<dyn CredentialsSource>,
     store: Store,
-    commands: mpsc::Receiver<Command>,
-    queued: Arc<Notify>,
-    status: watch::Sender<ConnectionStatus>,
+    link: Link,
+    network: Network,
 }
 
 impl ChatRunner {
@@ -43,36 +39,62 @@ impl ChatRunner {
         settings: ChatSettings,
         source: Arc<dyn CredentialsSource>,
         store: Store,
-        commands: mpsc::Receiver<Command>,
-        queued: Arc<Notify>,
-        status: watch::Sender<ConnectionStatus>,
+        link: Link,
     ) -> Self {
         Self {
             settings,
             source,
             store,
-            commands,
-            queued,
-            status,
+            link,
+            network: Network::default(),
         }
     }
 
+    /// Has the line tested or the pause before the next try cut short whenever `changes` changes,
+    /// as [`super::network_changes`] does.
+    #[must_use]
+    pub fn heeding(mut self, changes: watch::Receiver<u64>) -> Self {
+        self.network = Network::of(changes);
+        self
+    }
+
     /// Keeps the connection until `shutdown`, then gives what is under way two seconds. Ends too
-    /// when nobody receives `events` any more.
+    /// when nobody receives `events` any more. Begins with the messages nobody has taken over in
+    /// an earlier run.
     pub async fn run(mut self, events: mpsc::Sender<ChatEvent>, shutdown: CancellationToken) {
-        let mut backoff = Backoff::standard();
+        let left_over = inbox::left_over(&self.settings.realm, &self.store).await;
+        if tell(left_over, &events, &shutdown).await.is_ok() {
+            self.keep_connected(&events, &shutdown).await;
+        }
+        self.link.status.send_replace(ConnectionStatus::Closed);
+    }
+
+    async fn keep_connected(
+        &mut self,
+        events: &mpsc::Sender<ChatEvent>,
+        shutdown: &CancellationToken,
+    ) {
+        let tuning = self.settings.tuning.clone();
+        let backoff = Backoff::new(tuning.retry_first, tuning.retry_longest);
+        let mut backoff = backoff.unwrap_or_else(|_| Backoff::standard());
         let mut refused: Option<Credentials> = None;
+        let mut suspended: Option<Suspended> = None;
+        let mut progress = StreamProgress::default();
         loop {
-            self.status.send_replace(ConnectionStatus::Connecting);
-            let attempt = attempt(self.settings.clone(), self.source.clone(), refused.take());
-            let Some(outcome) = self.offline(&shutdown, attempt).await else {
-                break;
+            self.link.status.send_replace(ConnectionStatus::Connecting);
+            self.network.mark_seen();
+            let (settings, source) = (self.settings.clone(), self.source.clone());
+            let status = self.link.status.clone();
+            let attempt = attempt(&settings, &*source, refused.take(), &mut suspended, &status);
+            let Some(outcome) = self.offline(shutdown, attempt).await else {
+                return;
             };
             let end = match outcome {
-                Ok((credentials, connection)) => {
+                Ok((credentials, established)) => {
                     let since = Instant::now();
-                    let end = self.serve(connection, &credentials, &events, &shutdown);
-                    let end = end.await;
+                    let served = self.serve(established, &credentials, progress, events, shutdown);
+                    let end;
+                    (end, suspended, progress) = served.await;
                     if since.elapsed() >= HEALTHY {
                         backoff.reset();
                     }
@@ -84,28 +106,38 @@ impl ChatRunner {
                 }
             };
             let pause = match &end {
-                ConnectionEnd::Shutdown => break,
+                ConnectionEnd::Shutdown => return,
+                ConnectionEnd::Lost(Fault::Abandoned) => Duration::ZERO,
                 ConnectionEnd::Lost(_) => backoff.next_delay(),
                 ConnectionEnd::Refused { .. } | ConnectionEnd::Conflict => {
                     Duration::from_secs(rand::rng().random_range(SLOW))
                 }
             };
-            let reason = end.to_string();
-            let pause_ms = pause.as_millis() as u64;
-            tracing::warn!(endpoint = %self.settings.endpoint, reason, pause_ms, "chat is offline");
-            self.status.send_replace(match end {
-                ConnectionEnd::Refused { reason } => ConnectionStatus::Refused { reason },
-                _ => ConnectionStatus::Offline {
-                    reason: Some(reason),
-                },
-            });
-            let wait = tokio::time::sleep(pause);
-            if self.offline(&shutdown, wait).await.is_none() || events.is_closed() {
-                break;
+            let is_network_to_blame = matches!(end, ConnectionEnd::Lost(_));
+            self.report(end, pause);
+            match self.pause(shutdown, pause, is_network_to_blame).await {
+                Pause::Over => {}
+                Pause::CutShort => backoff.reset(),
+                Pause::Shutdown => return,
+            }
+            if events.is_closed() {
+                return;
             }
         }
-        self.status
-            .send_replace(ConnectionStatus::Offline { reason: None });
+    }
+
+    fn report(&self, end: ConnectionEnd, pause: Duration) {
+        let reason = end.to_string();
+        let pause_ms = pause.as_millis() as u64;
+        tracing::warn!(endpoint = %self.settings.endpoint, reason, pause_ms, "chat is offline");
+        self.link.status.send_replace(match end {
+            ConnectionEnd::Refused { reason } => ConnectionStatus::Refused { reason },
+            ConnectionEnd::Conflict => ConnectionStatus::Displaced,
+            _ => ConnectionStatus::Offline {
+                reason,
+                retry_in: pause,
+            },
+        });
     }
 
     /// Waits for something while there is no connection, telling everybody so who wants to send.
@@ -120,12 +152,35 @@ impl ChatRunner {
             tokio::select! {
                 () = shutdown.cancelled() => return None,
                 value = &mut work => return Some(value),
-                command = self.commands.recv(), if has_handles => match command {
-                    Some(Command::Send { accepted, .. }) => {
-                        let _ = accepted.send(Err(SendError::Offline));
-                    }
-                    // Dropping its answer tells the asker.
-                    Some(Command::Ping { .. }) => {}
+                command = self.link.commands.recv(), if has_handles => match command {
+                    Some(command) => refuse(command),
+                    None => has_handles = false,
+                },
+            }
+        }
+    }
+
+    /// Waits until the next try.
+    async fn pause(
+        &mut self,
+        shutdown: &CancellationToken,
+        pause: Duration,
+        is_network_to_blame: bool,
+    ) -> Pause {
+        let over = tokio::time::sleep(pause);
+        tokio::pin!(over);
+        let mut has_handles = true;
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return Pause::Shutdown,
+                () = &mut over => return Pause::Over,
+                () = self.network.changed(), if is_network_to_blame => {
+                    tracing::info!("the network has changed, trying again at once");
+                    return Pause::CutShort;
+                }
+                command = self.link.commands.recv(), if has_handles => match command {
+                    Some(Command::Reconnect) => return Pause::CutShort,
+                    Some(command) => refuse(command),
                     None => has_handles = false,
                 },
             }
@@ -134,98 +189,92 @@ impl ChatRunner {
 
     async fn serve(
         &mut self,
-        connection: Connection,
+        established: Established,
         credentials: &Credentials,
+        progress: StreamProgress,
         events: &mpsc::Sender<ChatEvent>,
         shutdown: &CancellationToken,
-    ) -> ConnectionEnd {
+    ) -> (ConnectionEnd, Option<Suspended>, StreamProgress) {
         let user = credentials.user;
-        let jid = connection.jid.clone();
-        let mut service = Service {
-            connection,
-            outbox: Outbox::new(),
-            pending: VecDeque::new(),
-            inbox: Inbox {
-                realm: &self.settings.realm,
-                store: &self.store,
-                user,
-            },
-        };
-        let mut has_handles = true;
-        let end = loop {
-            if let Err(end) = service.fill().await {
-                break end;
-            }
-            tokio::select! {
-                () = shutdown.cancelled() => break ConnectionEnd::Shutdown,
-                event = service.connection.next(), if service.pending.len() < MAX_PENDING => {
-                    match event {
-                        Ok(Event::Online) => {
-                            let (endpoint, jid) = (&self.settings.endpoint, jid.clone());
-                            tracing::info!(%endpoint, jid, "chat is online");
-                            self.status.send_replace(ConnectionStatus::Online { user });
-                            service.pending.push_back(ChatEvent::Online { user, jid });
-                        }
-                        Ok(event) => service.take(event).await,
-                        Err(end) => break end,
-                    }
-                }
-                permit = events.reserve(), if !service.pending.is_empty() => match permit {
-                    Ok(permit) => {
-                        if let Some(event) = service.pending.pop_front() {
-                            permit.send(event);
-                        }
-                    }
-                    Err(_) => break ConnectionEnd::Shutdown,
-                },
-                () = self.queued.notified() => service.outbox.nudged(),
-                command = self.commands.recv(), if has_handles => match command {
-                    Some(command) => service.command(command),
-                    None => has_handles = false,
-                },
-            }
-        };
-        if end == ConnectionEnd::Shutdown {
-            // Bounded in time, so a dead server cannot keep us.
-            let _ = tokio::time::timeout(DRAIN, service.drain()).await;
-            service.connection.close().await;
+        let mut established = established;
+        let acknowledged = std::mem::take(&mut established.acknowledged);
+        let connection = Connection::new(established, user, &self.settings.tuning);
+        let mut service = Service::new(&self.settings, &self.store, user, connection, progress);
+        service.acknowledged(acknowledged).await;
+        let end = service
+            .run(&mut self.link, &mut self.network, events, shutdown)
+            .await;
+        let (suspended, progress, untold) = service.end(&end).await;
+        // What has arrived is noted as seen and would not come again in this run, so it is handed
+        // over even though the connection is gone.
+        let _ = tell(untold, events, shutdown).await;
+        (end, suspended, progress)
+    }
+}
+
+enum Pause {
+    Over,
+    CutShort,
+    Shutdown,
+}
+
+/// The receiver of events is gone, or there was no time left for it.
+struct Untold;
+
+async fn tell(
+    told: impl IntoIterator<Item = ChatEvent>,
+    events: &mpsc::Sender<ChatEvent>,
+    shutdown: &CancellationToken,
+) -> Result<(), Untold> {
+    for event in told {
+        tokio::select! {
+            // A receiver that takes events has them; one that is gone for good waits for none.
+            biased;
+            sent = events.send(event) => sent.map_err(|_| Untold)?,
+            () = shutdown.cancelled() => return Err(Untold),
         }
-        // What has arrived is noted as seen and would not come again, so it is handed over even
-        // though the connection is gone.
-        for event in service.pending {
-            tokio::select! {
-                // A receiver that takes events has them; one that is gone for good waits for none.
-                biased;
-                sent = events.send(event) => if sent.is_err() { break },
-                () = shutdown.cancelled() => break,
-            }
+    }
+    Ok(())
+}
+
+fn refuse(command: Command) {
+    match command {
+        Command::Send { accepted, .. } => {
+            let _ = accepted.send(Err(SendError::Offline));
         }
-        end
+        // Dropping its answer tells the asker.
+        Command::Ping { .. } => {}
+        // There is no connection to give up; rooms are entered when there is one.
+        Command::Reconnect | Command::Room { .. } => {}
     }
 }
 
 /// Gets credentials and connects with them. A token that had merely expired is replaced right
 /// here; credentials refused for good are returned, so that the source hears of them next time.
 async fn attempt(
-    settings: ChatSettings,
-    source: Arc<dyn CredentialsSource>,
+    settings: &ChatSettings,
+    source: &dyn CredentialsSource,
     refused: Option<Credentials>,
-) -> Result<(Credentials, Connection), (Option<Credentials>, ConnectionEnd)> {
-    let first = match ask(&*source, refused.as_ref()).await {
+    suspended: &mut Option<Suspended>,
+    status: &watch::Sender<ConnectionStatus>,
+) -> Result<(Credentials, Established), (Option<Credentials>, ConnectionEnd)> {
+    let reached = || drop(status.send_replace(ConnectionStatus::Authenticated));
+    let first = match ask(source, refused.as_ref()).await {
         Ok(credentials) => credentials,
         Err(end) => return Err((refused, end)),
     };
-    let end = match connect(&settings, first.clone()).await {
+    let end = match establish(settings, &first, suspended, reached).await {
         Err(end @ ConnectionEnd::Refused { .. }) => end,
         Err(end) => return Err((None, end)),
-        Ok(connected) => return Ok(connected),
+        Ok(established) => return Ok((first, established)),
     };
-    match ask(&*source, Some(&first)).await {
+    match ask(source, Some(&first)).await {
         // The same would be refused again.
         Ok(second) if second == first => Err((Some(first), end)),
-        Ok(second) => connect(&settings, second.clone())
-            .await
-            .map_err(|end| (Some(second), end)),
+        Ok(second) => match establish(settings, &second, suspended, reached).await {
+            Ok(established) => Ok((second, established)),
+            Err(end) => Err((Some(second), end)),
+        },
         Err(end) => Err((Some(first), end)),
     }
 }
@@ -239,105 +288,4 @@ async fn ask(
         CredentialsError::Refused(reason) => ConnectionEnd::Refused { reason },
         CredentialsError::Unavailable(reason) => Fault::Session(reason).into(),
     })
-}
-
-async fn connect(
-    settings: &ChatSettings,
-    credentials: Credentials,
-) -> Result<(Credentials, Connection), ConnectionEnd> {
-    let established = establish(settings, &credentials).await?;
-    Ok((credentials, Connection::new(established)))
-}
-
-/// One connection being served.
-struct Service<'a> {
-    connection: Connection,
-    outbox: Outbox,
-    pending: VecDeque<ChatEvent>,
-    inbox: Inbox<'a>,
-}
-
-impl Service<'_> {
-    /// Sends stored messages as far as the window allows.
-    async fn fill(&mut self) -> Result<(), ConnectionEnd> {
-        while let Some((after, limit)) = self.outbox.wants() {
-            let queued = self
-                .inbox
-                .store
-                .pending_after(after, limit)
-                .await
-                .map_err(|error| Fault::Store(error.to_string()))?;
-            self.outbox.taken(&queued, limit);
-            for queued in queued {
-                let element = queued.message.to_element(self.inbox.realm);
-                if self
-                    .connection
-                    .send(element, Some(queued.message.id))
-                    .is_err()
-                {
-                    // The window is far below the connection's room; if signals have used that
-                    // up, this connection is no good any more.
-                    return Err(Fault::Broken("the network takes nothing more".into()).into());
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn take(&mut self, event: Event) {
-        match event {
-            // Too late to matter: this is the drain.
-            Event::Online => {}
-            Event::Stanza(stanza) => {
-                let taken = self.inbox.take(stanza).await;
-                self.pending.extend(taken.event);
-                if let Some(reply) = taken.reply
-                    && self.connection.send(reply, None).is_err()
-                {
-                    tracing::warn!("a delivery marker is dropped, the network takes nothing more");
-                }
-            }
-            Event::Acknowledged(ids) => {
-                self.outbox.settled(ids.len());
-                if let Err(error) = self.inbox.store.all_acknowledged(ids.clone()).await {
-                    tracing::error!(%error, "acknowledged messages stay queued and go out again");
-                }
-                let events = ids.into_iter();
-                self.pending
-                    .extend(events.map(|message_id| ChatEvent::Acknowledged { message_id }));
-            }
-            Event::Unsendable { message_id, reason } => {
-                self.outbox.settled(1);
-                if let Err(error) = self.inbox.store.refused(&message_id, &reason).await {
-                    tracing::error!(%error, message_id, "an unsendable message cannot be set aside");
-                }
-                self.pending
-                    .push_back(ChatEvent::Refused { message_id, reason });
-            }
-        }
-    }
-
-    fn command(&mut self, command: Command) {
-        match command {
-            Command::Send { element, accepted } => {
-                let outcome = self.connection.send(element, None);
-                // The asker may have given up.
-                let _ = accepted.send(outcome.map_err(|_| SendError::Busy));
-            }
-            Command::Ping { answer } => {
-                let host = &self.inbox.realm.chat_host;
-                self.connection.ping(host, answer);
-            }
-        }
-    }
-
-    /// Waits until everything sent is acknowledged.
-    async fn drain(&mut self) {
-        while !self.connection.is_settled() {
-            match self.connection.next().await {
-                Ok(event) => self.take(event).await,
-                Err(_) => return,
-            }
-        }
-    }
 }

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::prelude::*;
 use futures::future::LocalBoxFuture;
 use parking_lot::RwLock;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::calls::SignalArrived;
@@ -16,7 +17,9 @@ use super::mailbox::MAILBOX_CAPACITY;
 use super::state::ChatStatus;
 use super::supervised::{Life, supervised};
 use super::wiring::Wiring;
-use crate::chat::{self, ChatClient, ChatEvent, ChatRunner, ChatSettings, ConnectionStatus};
+use crate::chat::{
+    self, ChatClient, ChatEvent, ChatRunner, ChatSettings, ChatTuning, ConnectionStatus,
+};
 use crate::config;
 use crate::protocol::chat_message::{ChatMessage, Incoming, Marker};
 use crate::rest::RestClient;
@@ -33,6 +36,7 @@ pub struct ChatLine {
     rest: RestClient,
     store: Store,
     client: Arc<RwLock<ChatClient>>,
+    network: watch::Receiver<u64>,
 }
 
 impl ChatLine {
@@ -44,6 +48,7 @@ impl ChatLine {
             rest,
             store,
             client: Arc::new(RwLock::new(client)),
+            network: chat::network_changes(),
         }
     }
 
@@ -56,7 +61,7 @@ impl ChatLine {
         let source = Arc::new(self.rest.clone());
         let (client, runner) = chat::chat(self.settings.clone(), source, self.store.clone());
         *self.client.write() = client;
-        runner
+        runner.heeding(self.network.clone())
     }
 }
 
@@ -68,6 +73,19 @@ pub fn endpoint(configured: &config::ChatEndpoint) -> chat::ChatEndpoint {
             port: *port,
         },
         config::ChatEndpoint::WebSocket(url) => chat::ChatEndpoint::WebSocket(url.clone()),
+    }
+}
+
+/// The configuration's patience as the chat's own.
+pub fn tuning(configured: &config::Chat) -> ChatTuning {
+    let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+    ChatTuning {
+        retry_first: Duration::from_millis(configured.retry_first_ms.into()),
+        retry_longest: seconds(configured.retry_longest_s),
+        step: seconds(configured.step_timeout_s),
+        quiet: seconds(configured.keep_alive_s),
+        patience: seconds(configured.answer_timeout_s),
+        resume: seconds(configured.resume_s),
     }
 }
 
@@ -95,8 +113,7 @@ impl Chat {
         self.running = None;
         let mut status = self.wiring.chat.client().watch_status();
         Box::pin(async move {
-            let is_over =
-                |now: &ConnectionStatus| matches!(now, ConnectionStatus::Offline { reason: None });
+            let is_over = |now: &ConnectionStatus| *now == ConnectionStatus::Closed;
             // An error means that the loop is gone, which is what is waited for.
             let _ = status.wait_for(is_over).await;
         })
@@ -150,8 +167,15 @@ async fn show(wiring: &Wiring, now: ConnectionStatus) {
         (state.chat.status, state.chat.reason) = match now {
             ConnectionStatus::Online { .. } => (ChatStatus::Online, None),
             // The last failure stays readable while the next try is under way.
-            ConnectionStatus::Connecting => (ChatStatus::Connecting, state.chat.reason.take()),
-            ConnectionStatus::Offline { reason } => (ChatStatus::Offline, reason),
+            ConnectionStatus::Connecting | ConnectionStatus::Authenticated => {
+                (ChatStatus::Connecting, state.chat.reason.take())
+            }
+            ConnectionStatus::Offline { reason, .. } => (ChatStatus::Offline, Some(reason)),
+            ConnectionStatus::Displaced => (
+                ChatStatus::Offline,
+                Some("another connection took over".to_owned()),
+            ),
+            ConnectionStatus::Idle | ConnectionStatus::Closed => (ChatStatus::Offline, None),
             ConnectionStatus::Refused { reason } => (ChatStatus::Refused, Some(reason)),
         };
         state.chat.outbox = outbox.unwrap_or(state.chat.outbox);
@@ -185,6 +209,7 @@ async fn on_event(wiring: &Wiring, event: ChatEvent) {
                 reason,
             });
         }
+        ChatEvent::Room { dialog, event } => tracing::debug!(dialog, ?event, "room"),
         ChatEvent::Iq(_) => tracing::debug!("an unasked iq was ignored"),
     }
 }
@@ -246,8 +271,16 @@ async fn on_incoming(wiring: &Wiring, incoming: Incoming) {
     }
 }
 
+/// The message is in good hands; before that it would be told again after a crash.
+async fn taken(wiring: &Wiring, id: &str) {
+    if let Err(error) = wiring.store.taken(id).await {
+        tracing::warn!(%error, id, "a message will be told again after a restart");
+    }
+}
+
 async fn on_message(wiring: &Wiring, message: ChatMessage) {
     if message.is_own_copy || wiring.user() == Some(message.sender) {
+        taken(wiring, &message.id).await;
         return;
     }
     wiring.board.publish(EventKind::ChatMessage {
@@ -256,6 +289,7 @@ async fn on_message(wiring: &Wiring, message: ChatMessage) {
         dialog: message.dialog_id.clone(),
         text: message.body,
     });
+    taken(wiring, &message.id).await;
     // Whoever follows the events is this device's reader; that it is on its way there is as
     // "read" as a headless device can know.
     let client = wiring.chat.client();

@@ -198,6 +198,7 @@ impl Parts {
             endpoint: super::chat::endpoint(&hub.chat),
             realm: realm.clone(),
             tls: crate::base::tls::client_config(hub.ca.as_deref())?,
+            tuning: super::chat::tuning(&config.chat),
         };
         let wiring = Wiring {
             config: config.clone(),

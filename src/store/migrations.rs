@@ -3,7 +3,8 @@
 use rusqlite::Connection;
 
 /// `STEPS[n]` takes a database from `user_version` n to n + 1.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     -- seq is the order of sending; AUTOINCREMENT so that a number is never used twice.
     CREATE TABLE outbox (
         seq         INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -47,7 +48,9 @@ const STEPS: &[&str] = &["
         ended_ms    INTEGER NOT NULL,
         reason      TEXT NOT NULL
     ) STRICT;
-"];
+",
+    include_str!("schema_delivery.sql"),
+];
 
 /// The newest schema this version knows.
 pub(super) const NEWEST: i64 = STEPS.len() as i64;

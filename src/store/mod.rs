@@ -24,6 +24,7 @@ use database::{Database, Durability};
 pub use calls::{CallDirection, CallRecord};
 pub use error::StoreError;
 pub use outbox::{Queued, RefusedMessage};
+pub use sightings::{Sighting, Untaken};
 pub use users::KnownUser;
 
 /// The size a database may grow to, bytes, unless told otherwise.

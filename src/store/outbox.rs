@@ -15,6 +15,7 @@ const KEPT_REFUSED: i64 = 10_000;
 const WAITING: i64 = 0;
 const ACKNOWLEDGED: i64 = 1;
 const REFUSED: i64 = 2;
+const LATER: i64 = 3;
 
 /// A waiting message with its place in the queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,7 +78,8 @@ impl Store {
         Ok(queued.into_iter().map(|queued| queued.message).collect())
     }
 
-    /// The oldest `limit` waiting messages behind place `seq`.
+    /// The oldest `limit` waiting messages behind place `seq`, without those of a dialog in which
+    /// an older one is to be tried again later.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -85,7 +87,11 @@ impl Store {
         self.run(Durability::Process, move |transaction| {
             transaction
                 .prepare_cached(&format!(
-                    "SELECT {COLUMNS}, seq FROM outbox WHERE state = {WAITING} AND seq > ?1
+                    "SELECT {COLUMNS}, seq FROM outbox AS waiting
+                     WHERE state = {WAITING} AND seq > ?1 AND NOT EXISTS (
+                         SELECT 1 FROM outbox AS later WHERE later.state = {LATER}
+                         AND later.seq < waiting.seq
+                         AND later.user_id IS waiting.user_id AND later.dialog IS waiting.dialog)
                      ORDER BY seq LIMIT ?2"
                 ))?
                 .query_map(params![seq, limit], |row| {
@@ -125,6 +131,40 @@ impl Store {
             }
             prune(transaction, ACKNOWLEDGED, KEPT_ACKNOWLEDGED)?;
             Ok(taken)
+        })
+        .await
+    }
+
+    /// The server asks to try this message again later: until [`Store::retry_later_ones`] it and
+    /// the later ones of its dialog stay where they are. Says whether there was such a message.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn try_later(&self, id: &str) -> Result<bool, StoreError> {
+        let id = id.to_owned();
+        self.run(Durability::Process, move |transaction| {
+            let moved = transaction
+                .prepare_cached(&format!(
+                    "UPDATE outbox SET state = {LATER}
+                     WHERE id = ?1 AND state IN ({WAITING}, {ACKNOWLEDGED})"
+                ))?
+                .execute([id])?;
+            Ok(moved == 1)
+        })
+        .await
+    }
+
+    /// Later is now: messages put off by [`Store::try_later`] wait again, at their old places.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn retry_later_ones(&self) -> Result<usize, StoreError> {
+        self.run(Durability::Process, |transaction| {
+            transaction
+                .prepare_cached(&format!(
+                    "UPDATE outbox SET state = {WAITING} WHERE state = {LATER}"
+                ))?
+                .execute([])
         })
         .await
     }
@@ -171,13 +211,13 @@ impl Store {
         .await
     }
 
-    /// How many messages wait.
+    /// How many messages wait, those to be tried again later included.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn pending_count(&self) -> Result<u64, StoreError> {
         self.run(Durability::Process, |transaction| {
-            let sql = format!("SELECT count(*) FROM outbox WHERE state = {WAITING}");
+            let sql = format!("SELECT count(*) FROM outbox WHERE state IN ({WAITING}, {LATER})");
             let count: Option<i64> = transaction
                 .prepare_cached(&sql)?
                 .query_row([], |row| row.get(0))

@@ -10,7 +10,7 @@ use cubelet::chat::{
 use cubelet::protocol::address::UserId;
 use cubelet::protocol::chat_message::{ChatMessage, Incoming, OutgoingMessage, Target};
 use cubelet::store::Store;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -25,7 +25,19 @@ pub struct Running {
 }
 
 pub fn start(settings: ChatSettings, source: impl CredentialsSource, store: Store) -> Running {
+    let (_, nothing) = watch::channel(0);
+    start_heeding(settings, source, store, nothing)
+}
+
+/// [`start`] with a network whose changes the test decides.
+pub fn start_heeding(
+    settings: ChatSettings,
+    source: impl CredentialsSource,
+    store: Store,
+    network: watch::Receiver<u64>,
+) -> Running {
     let (client, runner) = chat(settings, Arc::new(source), store.clone());
+    let runner = runner.heeding(network);
     let (sender, events) = mpsc::channel(1024);
     let shutdown = CancellationToken::new();
     let task = tokio::spawn(runner.run(sender, shutdown.clone()));
@@ -55,13 +67,9 @@ impl Running {
 
     /// The reason of the next time it is offline.
     pub async fn offline_reason(&self) -> String {
-        let is_it = |status: &ConnectionStatus| {
-            matches!(status, ConnectionStatus::Offline { reason: Some(_) })
-        };
+        let is_it = |status: &ConnectionStatus| matches!(status, ConnectionStatus::Offline { .. });
         match self.status(is_it).await {
-            ConnectionStatus::Offline {
-                reason: Some(reason),
-            } => reason,
+            ConnectionStatus::Offline { reason, .. } => reason,
             status => panic!("{status:?}"),
         }
     }

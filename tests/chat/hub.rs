@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use cubelet::base::tls;
-use cubelet::chat::{ChatEndpoint, ChatEvent, ChatSettings, Credentials};
+use cubelet::chat::{ChatEndpoint, ChatEvent, ChatSettings, ChatTuning, Credentials};
 use cubelet::protocol::address::{Realm, UserId};
 use cubelet::protocol::call_signal::{CallSignal, SignalKind};
 use cubelet::protocol::chat_message::{Incoming, Marker, OutgoingMessage, Target};
@@ -113,6 +113,7 @@ impl Hub {
                 chat_host: self.ready.chat.clone(),
             },
             tls: tls::client_config(Some(&self.ready.ca)).unwrap(),
+            tuning: ChatTuning::default(),
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cubelet::base::tls;
-use cubelet::chat::{ChatEndpoint, ChatSettings};
+use cubelet::chat::{ChatEndpoint, ChatSettings, ChatTuning};
 use cubelet::protocol::address::Realm;
 use futures::{SinkExt, StreamExt};
 use rustls::ServerConfig;
@@ -84,6 +84,7 @@ impl Server {
             endpoint,
             realm: realm(),
             tls: tls::client_config(self.ca.as_deref()).unwrap(),
+            tuning: ChatTuning::default(),
         }
     }
 
@@ -270,6 +271,31 @@ impl Peer {
         self.until("<presence").await;
         // Carbons and presence.
         self.acknowledge(2).await;
+    }
+
+    /// [`Peer::welcome`] to a stream that can be resumed as `id`.
+    pub async fn welcome_resumable(&mut self, id: &str) {
+        self.accept_login().await;
+        self.bind().await;
+        self.until("<enable").await;
+        let asked = self.until("/>").await;
+        assert!(
+            asked.contains("resume=") && asked.contains("true"),
+            "{asked}"
+        );
+        self.say(&format!(
+            "<enabled xmlns='urn:xmpp:sm:3' id='{id}' resume='true' max='60'/>"
+        ))
+        .await;
+        self.until("<presence").await;
+        self.acknowledge(2).await;
+    }
+
+    /// Logs the client in and returns the `<resume/>` it asks with.
+    pub async fn hear_resume(&mut self) -> String {
+        self.accept_login().await;
+        self.until("<resume").await;
+        self.until("/>").await
     }
 
     pub async fn refuse_login(&mut self, condition: &str) {

@@ -147,10 +147,10 @@ async fn a_message_is_sighted_first_only_once_even_across_reopening() {
 #[tokio::test]
 async fn sightings_are_bounded_and_forget_the_oldest() {
     let store = Store::in_memory().unwrap();
-    for number in 0..4100 {
+    for number in 0..16_390 {
         assert!(store.first_sighting(&number.to_string()).await.unwrap());
     }
-    assert!(!store.first_sighting("4099").await.unwrap());
+    assert!(!store.first_sighting("16389").await.unwrap());
     assert!(!store.first_sighting("10").await.unwrap());
     assert!(store.first_sighting("0").await.unwrap());
 }

@@ -27,6 +27,7 @@ async fn stranger(site: &Site) -> (ChatClient, u64, CancellationToken) {
             chat_host: ready.chat.clone(),
         },
         tls: cubelet::base::tls::client_config(Some(ready.ca.as_ref())).expect("the hub's CA"),
+        tuning: cubelet::chat::ChatTuning::default(),
     };
     let credentials = Credentials::with_password(user, "a-long-password");
     let store = Store::in_memory().expect("a store");

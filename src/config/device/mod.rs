@@ -28,6 +28,8 @@ pub struct DeviceConfig {
     pub device: Device,
     /// `[hub]`.
     pub hub: Hub,
+    /// `[chat]`.
+    pub chat: Chat,
     /// `[camera]`.
     pub camera: Camera,
     /// `[audio]`.
@@ -87,6 +89,23 @@ pub enum ChatEndpoint {
     },
     /// WebSocket (RFC 7395): wss, or ws on loopback.
     WebSocket(Url),
+}
+
+/// How patient the chat connection is (RT-13).
+#[derive(Clone, Debug)]
+pub struct Chat {
+    /// Milliseconds, 100 to 60,000: bound of the pause before the second try.
+    pub retry_first_ms: u32,
+    /// Seconds, 1 to 3,600, not below `retry_first_ms`: bound of every pause.
+    pub retry_longest_s: u32,
+    /// Seconds, 1 to 60: for each step of connecting.
+    pub step_timeout_s: u32,
+    /// Seconds, 1 to 300: silence after which the server is asked.
+    pub keep_alive_s: u32,
+    /// Seconds, 1 to 60: for its answer.
+    pub answer_timeout_s: u32,
+    /// Seconds, up to 86,400, a stream should be resumable; 0 means not at all.
+    pub resume_s: u32,
 }
 
 /// What is captured, and how it is encoded.

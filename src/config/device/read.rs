@@ -8,7 +8,7 @@ use toml::de::DeValue;
 
 use super::parse;
 use super::{
-    Audio, Calls, Camera, ChatEndpoint, Control, Device, DeviceConfig, Display, Door, Hub,
+    Audio, Calls, Camera, Chat, ChatEndpoint, Control, Device, DeviceConfig, Display, Door, Hub,
     IceServer, Mqtt, Relay, VERBS, VideoCodec, VideoSink,
 };
 use crate::base::loopback::is_loopback;
@@ -65,6 +65,7 @@ fn read(file: &FileReader<'_>) -> Option<DeviceConfig> {
     // Read all before the first `?`, so that every section gets its say.
     let device = device(&file.section("device"));
     let hub = hub(&file.section("hub"));
+    let chat = chat(&file.section("chat"));
     let camera = camera(&file.section("camera"));
     let audio = audio(&file.section("audio"));
     let display = display(&file.section("display"));
@@ -80,6 +81,7 @@ fn read(file: &FileReader<'_>) -> Option<DeviceConfig> {
     Some(DeviceConfig {
         device: device?,
         hub: hub?,
+        chat: chat?,
         camera: camera?,
         audio: audio?,
         display: display?,
@@ -129,6 +131,28 @@ fn hub(section: &SectionReader<'_>) -> Option<Hub> {
         auth_key: auth_key?,
         login: login?,
         password: password?,
+    })
+}
+
+fn chat(section: &SectionReader<'_>) -> Option<Chat> {
+    let retry_first_ms: Option<u32> = section.integer("retry_first_ms");
+    let retry_longest_s: Option<u32> = section.integer("retry_longest_s");
+    if let (Some(first), Some(longest)) = (retry_first_ms, retry_longest_s)
+        && first > longest * 1000
+    {
+        section.fail("retry_longest_s", "is below `retry_first_ms`");
+    }
+    let step_timeout_s = section.integer("step_timeout_s");
+    let keep_alive_s = section.integer("keep_alive_s");
+    let answer_timeout_s = section.integer("answer_timeout_s");
+    let resume_s = section.integer("resume_s");
+    Some(Chat {
+        retry_first_ms: retry_first_ms?,
+        retry_longest_s: retry_longest_s?,
+        step_timeout_s: step_timeout_s?,
+        keep_alive_s: keep_alive_s?,
+        answer_timeout_s: answer_timeout_s?,
+        resume_s: resume_s?,
     })
 }
 

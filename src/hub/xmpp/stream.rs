@@ -115,7 +115,8 @@ pub async fn serve<T: Transport>(site: Arc<Site>, mut transport: T, address: Opt
 struct Management {
     handled: u32,
     // `None` once the peer has shown that its count is not to be relied on.
-    sent: Option<Outbound<Element>>,
+    // What is kept of each stanza: one to be delivered again, else nothing.
+    sent: Option<Outbound<Option<Element>>>,
     since_request: usize,
     // Until `<enabled/>` is out, what is sent counts for neither side.
     is_announced: bool,
@@ -380,9 +381,11 @@ impl Stream<'_> {
             .and_then(|management| management.sent)
             .filter(|_| ending != Ending::Closed)
             .map(Outbound::into_unacknowledged)
-            .unwrap_or_default();
+            .unwrap_or_default()
+            .into_iter()
+            .flatten();
         let queued = self.outbox.drain().into_iter().filter(is_chat_text);
-        unacknowledged.into_iter().chain(queued).collect()
+        unacknowledged.chain(queued).collect()
     }
 }
 

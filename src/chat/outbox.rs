@@ -110,6 +110,7 @@ mod tests {
                 dialog_id: None,
                 date_sent: 0,
                 custom: Vec::new(),
+                ..OutgoingMessage::default()
             },
         })
         .collect()

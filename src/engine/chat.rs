@@ -256,8 +256,12 @@ async fn on_incoming(wiring: &Wiring, incoming: Incoming) {
             from,
             is_own_copy: false,
             params,
+            ..
         } => {
-            let params: HashMap<String, String> = params.into_iter().collect();
+            let params: HashMap<String, String> = params
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, value.as_text()?.to_owned())))
+                .collect();
             if params.contains_key("cubelet") {
                 // As above; the asking side has its own time-out.
                 let _ = wiring.slots.door.tell(DoorMessage { from, params });
@@ -266,7 +270,11 @@ async fn on_incoming(wiring: &Wiring, incoming: Incoming) {
         Incoming::Error { id, code, text } => {
             tracing::warn!(id, code, text, "the hub could not deliver a stanza of ours");
         }
-        Incoming::System { .. } | Incoming::Typing { .. } => {}
+        Incoming::System { .. }
+        | Incoming::Typing { .. }
+        | Incoming::Edited(_)
+        | Incoming::Removed { .. }
+        | Incoming::Reaction(_) => {}
         Incoming::Other(why) => tracing::debug!(why, "a stanza was ignored"),
     }
 }

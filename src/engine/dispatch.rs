@@ -151,7 +151,7 @@ async fn send(
         target,
         body: text,
         date_sent: super::event::unix_ms() / 1000,
-        custom: Vec::new(),
+        ..OutgoingMessage::default()
     };
     let id = message.id.clone();
     wiring

@@ -50,6 +50,7 @@ const STEPS: &[&str] = &[
     ) STRICT;
 ",
     include_str!("schema_delivery.sql"),
+    include_str!("schema_message_details.sql"),
 ];
 
 /// The newest schema this version knows.

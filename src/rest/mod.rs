@@ -7,9 +7,12 @@
 
 mod calls;
 mod client;
+mod deletion;
+mod dialog_changes;
 mod dialogs;
 mod error;
 mod exchange;
+mod message_changes;
 mod messages;
 mod session;
 mod session_state;
@@ -17,8 +20,11 @@ mod settings;
 mod users;
 
 pub use client::RestClient;
-pub use dialogs::NewDialog;
+pub use deletion::Deletion;
+pub use dialog_changes::{DialogLists, DialogUpdate};
+pub use dialogs::{DialogQuery, NewDialog};
 pub use error::{NetworkFault, RestError};
-pub use messages::{HistoryMessage, HistoryQuery, NewMessage, Unread};
+pub use message_changes::Found;
+pub use messages::{HistoryMessage, HistoryQuery, MessageQuery, NewMessage, Reactions, Unread};
 pub use settings::{Login, RestSettings};
 pub use users::NewUser;

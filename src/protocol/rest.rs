@@ -79,6 +79,17 @@ pub struct Dialog {
     pub other: serde_json::Map<String, serde_json::Value>,
 }
 
+/// Reactions to a message (CH-43).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Reactions {
+    /// Ours.
+    #[serde(default)]
+    pub own: Vec<String>,
+    /// How many of each, ours included.
+    #[serde(default)]
+    pub total: std::collections::BTreeMap<String, u64>,
+}
+
 /// The error body of every failed request, in its three shapes (E.1).
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(untagged)]

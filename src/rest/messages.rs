@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use reqwest::Method;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::client::RestClient;
@@ -11,6 +11,7 @@ use super::error::RestError;
 use super::exchange::Request;
 use crate::protocol::address::UserId;
 use crate::protocol::chat_message::Attachment;
+use crate::protocol::rest::Reactions;
 
 /// A stored message, as far as the device uses it.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -52,17 +53,6 @@ pub struct HistoryMessage {
     /// Custom parameters, and fields this version has no name for.
     #[serde(flatten)]
     pub other: Map<String, Value>,
-}
-
-/// Reactions to a message (CH-43).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-pub struct Reactions {
-    /// Ours.
-    #[serde(default)]
-    pub own: Vec<String>,
-    /// How many of each, ours included.
-    #[serde(default)]
-    pub total: BTreeMap<String, u64>,
 }
 
 /// A page of a dialog's messages by conditions (CH-31).

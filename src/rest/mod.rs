@@ -25,6 +25,6 @@ pub use dialog_changes::{DialogLists, DialogUpdate};
 pub use dialogs::{DialogQuery, NewDialog};
 pub use error::{NetworkFault, RestError};
 pub use message_changes::Found;
-pub use messages::{HistoryMessage, HistoryQuery, MessageQuery, NewMessage, Reactions, Unread};
+pub use messages::{HistoryMessage, HistoryQuery, MessageQuery, NewMessage, Unread};
 pub use settings::{Login, RestSettings};
 pub use users::NewUser;

@@ -226,7 +226,7 @@ pub static DEVICE: &[Section] = &[
                 "retry_first_ms",
                 Kind::Integer {
                     min: 100,
-                    max: 60_000,
+                    max: 30_000,
                 },
                 Without::Integer(300),
                 "The longest pause before the second try, ms; doubled with each failure. The pause is drawn at random up to it, so that a fleet does not come back in step.",

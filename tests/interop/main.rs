@@ -1,11 +1,13 @@
 //! cubelet against software nobody here wrote: the official ConnectyCube SDK, Chromium and
-//! Mosquitto, driven by the Node scripts beside this file.
+//! Mosquitto, driven by the Node scripts beside this file, and Prosody.
 //!
 //! A script prints one line, `{"checks":[{"name","ok","detail"}],"logs"}`; a test here runs one
 //! script and fails with every failed check and what hub, device and page had to say.
 //! `make interop-deps` installs the scripts' packages; Chromium, Mosquitto and Node are Debian's.
 
 #![cfg(all(feature = "hub", feature = "phone", feature = "media"))]
+
+mod prosody;
 
 use std::fmt::Write as _;
 use std::path::Path;

@@ -94,7 +94,7 @@ pub enum ChatEndpoint {
 /// How patient the chat connection is (RT-13).
 #[derive(Clone, Debug)]
 pub struct Chat {
-    /// Milliseconds, 100 to 60,000: bound of the pause before the second try.
+    /// Milliseconds, 100 to 30,000: bound of the pause before the second try.
     pub retry_first_ms: u32,
     /// Seconds, 1 to 3,600, not below `retry_first_ms`: bound of every pause.
     pub retry_longest_s: u32,

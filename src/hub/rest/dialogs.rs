@@ -75,7 +75,7 @@ fn filter_extensions(filter: &mut Filter, request: &Request) -> Result<(), ApiEr
             return Err(ApiError::invalid("extensions", rule));
         }
         // The configuration allows only names that need no escaping.
-        let column = format!("(dialogs.extensions ->> '$.{field}')");
+        let column = format!("(dialogs.extensions ->> '$.\"{field}\"')");
         let name = format!("extensions[{field}]");
         filter.add_field(&name, &column, Kind::Text, value)?;
     }

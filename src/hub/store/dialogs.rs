@@ -138,7 +138,7 @@ impl Dialog {
     /// What a user is in it.
     pub fn role(&self, user: UserId) -> Role {
         let is_open = matches!(self.kind, BROADCAST | PUBLIC);
-        let is_listed = self.occupants.contains(&user);
+        let is_listed = self.occupants.binary_search(&user).is_ok();
         if self.owner == user && (is_listed || is_open) {
             Role::Owner
         } else if self.blocked.contains(&user) {

@@ -156,7 +156,8 @@ pub fn list(
         .collect()
 }
 
-fn list_sql(filter: &Filter, page: &Page) -> String {
+/// The query of [`list`].
+pub(super) fn list_sql(filter: &Filter, page: &Page) -> String {
     format!("{SELECT} WHERE {} {}", filter.sql(), page.sql("m.seq"))
 }
 

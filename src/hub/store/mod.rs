@@ -8,6 +8,8 @@ pub mod changes;
 pub mod dialog_json;
 pub mod dialog_views;
 pub mod dialogs;
+#[cfg(test)]
+mod history_tests;
 pub mod messages;
 mod migrations;
 pub mod occupants;

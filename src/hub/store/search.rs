@@ -63,17 +63,22 @@ pub fn in_messages(
             row.get::<_, String>(0).map(Json::from)
         })?
         .collect::<rusqlite::Result<_>>()?;
-    let viewer_value = Value::from(viewer as i64);
+    let filter = message_filter(search, viewer, ids);
+    messages::list(connection, viewer, &filter, &message_page(search))
+}
+
+fn message_filter(search: &Search, viewer: UserId, dialogs: Vec<Json>) -> Filter {
+    let viewer = Value::from(viewer as i64);
     let mut filter = Filter::default().and(
         "m.dialog_id IN (SELECT value FROM json_each(?)) AND instr(m.message, ?)
          AND m.seq > coalesce((SELECT cleared_seq FROM dialog_views v
                                WHERE v.user_id = ? AND v.dialog_id = m.dialog_id), 0)
          AND NOT EXISTS (SELECT 1 FROM deletions d WHERE d.message_seq = m.seq AND d.user_id = ?)",
         [
-            Json::Array(ids).to_string().into(),
+            Json::Array(dialogs).to_string().into(),
             search.text.clone().into(),
-            viewer_value.clone(),
-            viewer_value,
+            viewer.clone(),
+            viewer,
         ],
     );
     if let Some(since) = search.since {
@@ -82,12 +87,11 @@ pub fn in_messages(
     if let Some(until) = search.until {
         filter = filter.and("m.date_sent <= ?", [until.into()]);
     }
-    messages::list(
-        connection,
-        viewer,
-        &filter,
-        &page(search, Some(("m.date_sent", true))),
-    )
+    filter
+}
+
+fn message_page(search: &Search) -> Page {
+    page(search, Some(("m.date_sent", true)))
 }
 
 /// The people with the text in their name among those the searcher shares a private or group
@@ -135,5 +139,37 @@ fn page(search: &Search, sort: Option<(&'static str, bool)>) -> Page {
         limit: search.limit,
         skip: 0,
         sort,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::store::Store;
+    use crate::hub::store::query::plan;
+
+    #[tokio::test]
+    async fn only_the_searchers_dialogs_and_only_the_dates_asked_for_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("hub.sqlite")).unwrap();
+        let search = Search {
+            text: "lorem".into(),
+            dialogs: Vec::new(),
+            until: Some(9),
+            since: Some(5),
+            limit: 100,
+        };
+        let steps = store
+            .run(move |connection| {
+                let filter = message_filter(&search, 1, vec!["d".into()]);
+                let sql = messages::list_sql(&filter, &message_page(&search));
+                plan(connection, &sql, filter.values())
+            })
+            .await
+            .unwrap();
+        let steps = steps.join("; ");
+        let index = "SEARCH m USING INDEX messages_dialog \
+                     (dialog_id=? AND date_sent>? AND date_sent<?)";
+        assert!(steps.contains(index), "{steps}");
     }
 }

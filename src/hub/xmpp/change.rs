@@ -43,7 +43,6 @@ pub fn apply(
         Content::Edit { id, body } => edit(connection, user, target, id, body, now),
         Content::Remove { id } => remove(connection, user, target, id, now),
         Content::Marker { id, is_read } => mark(connection, user, id, *is_read, now),
-        Content::Forged => Ok(Err(Refusal::FORBIDDEN)),
         Content::Typing | Content::Text { .. } => Ok(Ok(After::Relay)),
     }
 }

@@ -4,7 +4,9 @@ use minidom::Element;
 
 use super::announce::rest_address;
 use super::change::{self, After, Target};
-use super::message::{Content, content, ensure_id, is_too_long, is_valid_id, stamp, to_store};
+use super::message::{
+    Content, content, ensure_id, is_forged, is_too_long, is_valid_id, stamp, to_store,
+};
 use super::router::Connection;
 use super::stanza::{Refusal, carbon};
 use crate::hub::roles::Action;
@@ -33,6 +35,9 @@ pub async fn send(site: &Site, sender: &Sender<'_>, mut message: Element) -> Res
     let to = message.attr("to").and_then(|to| site.realm.parse(to).ok());
     let to = to.ok_or(Refusal::NOT_FOUND)?;
     let kind = message.attr("type").unwrap_or("normal").to_owned();
+    if kind != "error" && is_forged(&message) {
+        return Err(Refusal::FORBIDDEN);
+    }
     match (kind.as_str(), to) {
         // Answering an error with an error could go on forever (RFC 6120 §8.3.1).
         ("error", _) => Ok(()),
@@ -280,7 +285,7 @@ fn deliver_to_group(site: &Site, dialog: &Dialog, message: &Element, except: Opt
         &dialog.occupants
     };
     for user in receivers {
-        if Some(*user) != except && dialog.has(*user) {
+        if Some(*user) != except && !dialog.blocked.contains(user) {
             site.router.deliver(*user, None, message);
         }
     }

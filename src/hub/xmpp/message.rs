@@ -44,8 +44,6 @@ pub enum Content {
         /// Whether it goes into the history. A self-destroying message never does (RT-38).
         is_saved: bool,
     },
-    /// What only the hub may say: a client that sends it speaks for others.
-    Forged,
 }
 
 /// Reads what a message does.
@@ -59,10 +57,6 @@ pub fn content(message: &Element) -> Content {
         || message.has_child("paused", ns::CHAT_STATES)
     {
         return Content::Typing;
-    }
-    // Clients tell reactions by the element's name alone, so any namespace would pass for one.
-    if message.children().any(|child| child.name() == "reactions") {
-        return Content::Forged;
     }
     if let Some(id) = id_of("replace", ns::CORRECT) {
         let body = message
@@ -85,6 +79,16 @@ pub fn content(message: &Element) -> Content {
     Content::Text {
         is_saved: is_saved && !message.has_child("destroy", ns::DESTROY_AFTER),
     }
+}
+
+/// Whether a message says what only the hub may say: that somebody reacted (B.5), or that this is
+/// a copy of what somebody else sent (B.1). Clients tell both by the element's name alone, so any
+/// namespace would pass.
+pub fn is_forged(message: &Element) -> bool {
+    message.children().any(|child| {
+        matches!(child.name(), "reactions" | "sent")
+            || (child.name() == "received" && child.ns() == ns::CARBONS)
+    })
 }
 
 /// Whether a text is longer than what is stored.
@@ -251,9 +255,26 @@ mod tests {
             content(&message(&destroyed)),
             Content::Text { is_saved: false }
         );
-        for namespace in ["", " xmlns='urn:any'"] {
-            let reaction = format!("<body>b</body><reactions{namespace} user_id='1'/>");
-            assert_eq!(content(&message(&reaction)), Content::Forged);
+    }
+
+    #[test]
+    fn reactions_and_copies_are_the_hubs_to_send() {
+        for forged in [
+            "<body>b</body><reactions user_id='1'/>",
+            "<reactions xmlns='urn:any' user_id='1'/>",
+            "<sent xmlns='urn:xmpp:carbons:2'/>",
+            "<sent/>",
+            "<received xmlns='urn:xmpp:carbons:2'/>",
+        ] {
+            assert!(is_forged(&message(forged)), "{forged}");
+        }
+        for honest in [
+            "<body>b</body>",
+            "<received xmlns='urn:xmpp:chat-markers:0' id='m'/>",
+            "<private xmlns='urn:xmpp:carbons:2'/>",
+            "<extraParams><sent>1</sent></extraParams>",
+        ] {
+            assert!(!is_forged(&message(honest)), "{honest}");
         }
     }
 

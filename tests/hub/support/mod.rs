@@ -167,4 +167,46 @@ impl Hub {
         assert_eq!(status, 201, "{body}");
         body["_id"].as_str().unwrap().to_owned()
     }
+
+    /// A dialog of a kind, with what else it has; its id.
+    pub async fn dialog(&self, owner: &Person, kind: u8, more: Value) -> String {
+        let mut body = json!({"type": kind, "name": "D"});
+        for (name, value) in more.as_object().unwrap() {
+            body[name] = value.clone();
+        }
+        let (status, dialog) = self.post(owner, "/chat/Dialog", body).await;
+        assert_eq!(status, 201, "{dialog}");
+        dialog["_id"].as_str().unwrap().to_owned()
+    }
+
+    /// A message by REST; its id.
+    pub async fn write(&self, author: &Person, dialog: &str, text: &str) -> String {
+        let body = json!({"chat_dialog_id": dialog, "message": text});
+        let (status, message) = self.post(author, "/chat/Message", body).await;
+        assert_eq!(status, 201, "{message}");
+        message["_id"].as_str().unwrap().to_owned()
+    }
+
+    /// A dialog in somebody's own list.
+    pub async fn listed(&self, person: &Person, dialog: &str) -> Option<Value> {
+        let (_, list) = self
+            .get(person, &format!("/chat/Dialog?_id={dialog}"))
+            .await;
+        list["items"].as_array().unwrap().first().cloned()
+    }
+
+    /// The messages of a dialog as somebody sees them, without marking them as read.
+    pub async fn history(&self, person: &Person, dialog: &str) -> Vec<Value> {
+        let path = format!("/chat/Message?chat_dialog_id={dialog}&mark_as_read=0");
+        let (status, list) = self.get(person, &path).await;
+        assert_eq!(status, 200, "{list}");
+        list["items"].as_array().unwrap().clone()
+    }
+
+    /// Their texts, one after the other.
+    pub async fn texts(&self, person: &Person, dialog: &str) -> String {
+        let history = self.history(person, dialog).await;
+        let texts = history.iter().map(|item| item["message"].as_str().unwrap());
+        texts.collect::<Vec<_>>().join(" ")
+    }
 }

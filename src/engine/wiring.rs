@@ -12,6 +12,8 @@ use super::camera::Camera;
 use super::chat::{Chat, ChatLine};
 use super::door::Door;
 use super::gallery::Gallery;
+use super::history::{Historian, HistoryQueue};
+use super::inquiries::Inquiries;
 use super::mailbox::Slot;
 use super::session::Session;
 use super::storage::Storage;
@@ -20,6 +22,7 @@ use crate::media::{AudioFanout, VideoFanout};
 use crate::protocol::address::{Realm, UserId};
 use crate::rest::RestClient;
 use crate::store::Store;
+use crate::store::history::History;
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -36,6 +39,12 @@ pub struct Wiring {
     pub rest: RestClient,
     /// The database, on its own thread.
     pub store: Store,
+    /// Dialogs and messages, in a file of their own.
+    pub history: History,
+    /// The way into the history.
+    pub history_queue: HistoryQueue,
+    /// Questions to the chat server that are open.
+    pub inquiries: Inquiries,
     /// The way into the chat, with its durable outbox.
     pub chat: ChatLine,
     /// Our user, once the session actor has logged in.
@@ -61,6 +70,8 @@ pub struct Slots {
     pub session: Slot<Session>,
     /// The chat connection.
     pub chat: Slot<Chat>,
+    /// The history.
+    pub historian: Slot<Historian>,
     /// All calls.
     pub calls: Slot<Calls>,
     /// The camera.

@@ -7,6 +7,7 @@ pub mod address;
 pub mod call_signal;
 pub mod chat_message;
 pub mod extra_params;
+pub mod last_activity;
 mod nonza;
 pub mod ns;
 pub mod rest;

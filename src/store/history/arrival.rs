@@ -7,33 +7,51 @@ use super::entry::{Details, Entry, OwnStatus, to_json};
 use crate::store::StoreError;
 use crate::store::database::Durability;
 
+/// Those above are to be told of a message.
+const DUE: i64 = 0;
+/// They were, or it is ours.
+const TOLD: i64 = 1;
+/// It was taken in as old.
+const OLD: i64 = 2;
+
 /// What became of a message taken in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
-    /// It was not known.
+    /// Nobody above has heard of it.
     New,
-    /// It was; what the server knows better was taken over.
+    /// They have, or will together with what was fetched beside it.
     Known,
 }
 
 impl History {
     /// Takes in a message from the line, not yet reported upward if it is somebody else's. A
-    /// known one stays as it is, but learns its dialog.
+    /// known one stays as it is, but learns its dialog; if it was fetched and taken for old, it
+    /// is new after all: the line brings each message once.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn arrived(&self, entry: Entry) -> Result<Arrival, StoreError> {
         self.store
             .run(Durability::Process, move |transaction| {
-                if insert(transaction, &entry, entry.is_own)? {
+                let report = if entry.is_own { TOLD } else { DUE };
+                if insert(transaction, &entry, report)? {
                     return Ok(Arrival::New);
                 }
+                let was_taken_for_old = transaction
+                    .prepare_cached(
+                        "UPDATE messages SET is_reported = ?2 WHERE id = ?1 AND is_reported = ?3",
+                    )?
+                    .execute(params![entry.id, report, OLD])?;
                 transaction
                     .prepare_cached(
                         "UPDATE messages SET dialog = coalesce(dialog, ?2) WHERE id = ?1",
                     )?
                     .execute(params![entry.id, entry.dialog])?;
-                Ok(Arrival::Known)
+                Ok(if was_taken_for_old == 1 {
+                    Arrival::New
+                } else {
+                    Arrival::Known
+                })
             })
             .await
     }
@@ -56,8 +74,12 @@ impl History {
             .run(Durability::Process, move |transaction| {
                 let mut added = 0;
                 for (entry, is_report_due) in &entries {
-                    let is_silent = entry.is_own || !is_report_due;
-                    if insert(transaction, entry, is_silent)? {
+                    let report = match (entry.is_own, is_report_due) {
+                        (true, _) => TOLD,
+                        (false, true) => DUE,
+                        (false, false) => OLD,
+                    };
+                    if insert(transaction, entry, report)? {
                         added += 1;
                     } else {
                         refresh(transaction, entry)?;
@@ -114,11 +136,7 @@ impl History {
     }
 }
 
-fn insert(
-    transaction: &Transaction<'_>,
-    entry: &Entry,
-    is_reported: bool,
-) -> rusqlite::Result<bool> {
+fn insert(transaction: &Transaction<'_>, entry: &Entry, report: i64) -> rusqlite::Result<bool> {
     let details = Details {
         attachments: entry.attachments.clone(),
         custom: entry.custom.clone(),
@@ -145,7 +163,7 @@ fn insert(
             entry.is_own,
             entry.status.map(OwnStatus::number),
             entry.is_own || entry.is_read,
-            is_reported,
+            report,
             entry.destroy_at.map(|at| at as i64),
         ])?;
     Ok(added == 1)

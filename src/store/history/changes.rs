@@ -166,7 +166,7 @@ impl History {
             .run(Durability::Process, move |transaction| {
                 transaction
                     .prepare_cached(
-                        "DELETE FROM messages WHERE destroy_at <= ?1 AND is_reported = 1
+                        "DELETE FROM messages WHERE destroy_at <= ?1 AND is_reported <> 0
                          RETURNING id",
                     )?
                     .query_map([now as i64], |row| row.get(0))?

@@ -31,7 +31,7 @@ impl History {
         loop {
             let batch = self.retain_some(retention, now).await?;
             removed += batch;
-            if batch < BATCH as u64 {
+            if batch == 0 {
                 return Ok(removed);
             }
         }
@@ -58,7 +58,7 @@ impl History {
                 let removed = transaction
                     .prepare_cached(
                         "DELETE FROM messages WHERE seq IN
-                             (SELECT seq FROM messages WHERE is_reported = 1
+                             (SELECT seq FROM messages WHERE is_reported <> 0
                               AND coalesce(status, 1) <> 0
                               AND (date_sent < ?1 OR seq IN
                                   (SELECT seq FROM messages ORDER BY date_sent, seq LIMIT ?2))

@@ -23,7 +23,7 @@ CREATE TABLE messages (
     is_removed  INTEGER NOT NULL DEFAULT 0,
     -- whether we have read it; own ones count as read
     is_read     INTEGER NOT NULL,
-    -- whether those above were told of it
+    -- 0 those above are to be told of it, 1 they were, 2 it was taken in as old
     is_reported INTEGER NOT NULL,
     -- Unix seconds
     destroy_at  INTEGER

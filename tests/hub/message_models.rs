@@ -114,6 +114,53 @@ async fn an_attachment_of_the_chat_is_returned_with_the_fields_of_the_sdk() {
 }
 
 #[tokio::test]
+async fn a_rest_message_in_the_chat_carries_all_that_the_history_has() {
+    let hub = Hub::start().await;
+    let (ann, bob) = (hub.person("ann").await, hub.person("bob").await);
+    let id = hub.group(&ann, &[&bob]).await;
+    let (mut own, mut other) = (hub.chat(&ann).await, hub.chat(&bob).await);
+    let body = json!({
+        "chat_dialog_id": id, "message": "hi", "send_to_chat": 1, "markable": 1, "silent": 1,
+        "mood": {"why": "x"}, "attachments": [{"type": "photo", "uid": "u1", "size": 12}]
+    });
+    let (_, stored) = hub.post(&ann, "/chat/Message", body).await;
+    for chat in [&mut own, &mut other] {
+        let message = chat.message().await;
+        assert_eq!(
+            (
+                message.attr("id"),
+                message.attr("type"),
+                message.attr("from")
+            ),
+            (
+                stored["_id"].as_str(),
+                Some("groupchat"),
+                Some(format!("{}/{}", hub.room(&id), ann.id).as_str())
+            )
+        );
+        assert!(message.has_child("markable", "urn:xmpp:chat-markers:0"));
+        let params = message.get_child("extraParams", "jabber:client").unwrap();
+        let child = |name: &str| params.get_child(name, "jabber:client").unwrap();
+        for (name, text) in [
+            ("save_to_history", "1"),
+            ("dialog_id", &id),
+            ("silent", "1"),
+        ] {
+            assert_eq!(child(name).text(), text);
+        }
+        assert_eq!(child("date_sent").text(), stored["date_sent"].to_string());
+        assert_eq!(
+            child("mood")
+                .get_child("why", "jabber:client")
+                .unwrap()
+                .text(),
+            "x"
+        );
+        assert_eq!(child("attachment").attr("size"), Some("12"));
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_to_be_saved_changes_neither_history_nor_unread_nor_last_message() {
     let hub = Hub::start().await;
     let (ann, bob) = (hub.person("ann").await, hub.person("bob").await);

@@ -176,6 +176,33 @@ async fn views_are_counted_and_nothing_is_unread() {
 }
 
 #[tokio::test]
+async fn markers_count_as_views_and_do_not_flood_the_author() {
+    let hub = Hub::start().await;
+    let (ann, bob) = (hub.person("ann").await, hub.person("bob").await);
+    let id = hub.dialog(&ann, 4, json!({})).await;
+    hub.post(&bob, &format!("/chat/Dialog/{id}/subscribe"), json!({}))
+        .await;
+    let message = hub.write(&ann, &id, "news").await;
+    let (mut author, mut reader) = (hub.chat(&ann).await, hub.chat(&bob).await);
+    for (marker, views) in [("received", 0), ("displayed", 1)] {
+        reader
+            .send(&format!(
+                "<message xmlns='jabber:client' type='chat' id='{marker}' to='{}'>\
+                 <{marker} xmlns='urn:xmpp:chat-markers:0' id='{message}'/></message>",
+                hub.jid(&ann)
+            ))
+            .await;
+        assert!(reader.messages().await.is_empty());
+        let history = hub.history(&ann, &id).await;
+        assert_eq!(
+            (&history[0]["views_count"], &history[0]["delivered_ids"]),
+            (&json!(views), &json!([ann.id]))
+        );
+    }
+    assert!(author.messages().await.is_empty());
+}
+
+#[tokio::test]
 async fn a_full_public_dialog_takes_no_more_subscribers() {
     let hub = Hub::start_with(|config| config.limits.occupants = 2).await;
     let ann = hub.person("ann").await;

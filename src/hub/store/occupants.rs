@@ -28,12 +28,12 @@ pub fn with_people(connection: &Connection, mut dialog: Dialog) -> rusqlite::Res
     Ok(dialog)
 }
 
-/// Whether a user is in a dialog, without reading the others: everybody is in a broadcast dialog.
+/// Whether a user is in a dialog ([`Dialog::has`]), without reading the others.
 pub fn has(connection: &Connection, id: &str, user: UserId) -> rusqlite::Result<bool> {
     connection
         .prepare_cached(
             "SELECT 1 FROM dialogs d WHERE d.id = ?1
-             AND (d.type = 1
+             AND (d.type = 1 OR (d.type = 4 AND d.user_id = ?2)
                   OR EXISTS (SELECT 1 FROM occupants WHERE dialog_id = ?1 AND user_id = ?2))
              AND NOT EXISTS (SELECT 1 FROM blocked WHERE dialog_id = ?1 AND user_id = ?2)",
         )?
@@ -98,4 +98,31 @@ pub fn unblock(connection: &Connection, id: &str, users: &[UserId]) -> rusqlite:
         statement.execute(params![id, *user as i64])?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::store::dialogs::{self, Texts};
+    use crate::hub::store::migrations;
+
+    #[test]
+    fn both_ways_of_asking_who_is_in_a_dialog_agree() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrations::apply(&mut connection).unwrap();
+        for kind in BROADCAST..=dialogs::MEETING {
+            let texts = Texts::default();
+            let dialog = dialogs::create(&connection, kind, 1, &[2, 3], &[4], &texts, 0).unwrap();
+            remove(&connection, &dialog.id, &[1, 3]).unwrap();
+            block(&connection, &dialog.id, &[4]).unwrap();
+            let dialog = dialogs::load(&connection, &dialog.id).unwrap().unwrap();
+            for user in 1..=5 {
+                let asked = has(&connection, &dialog.id, user).unwrap();
+                // Other kinds are never blocked in; the API refuses it.
+                if matches!(kind, BROADCAST | PUBLIC) || user != 4 {
+                    assert_eq!(asked, dialog.has(user), "type {kind}, user {user}");
+                }
+            }
+        }
+    }
 }

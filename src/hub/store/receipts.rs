@@ -41,7 +41,9 @@ pub fn mark(
     };
     let user = user as i64;
     let mut find = connection.prepare_cached(
-        "SELECT seq FROM messages WHERE id = ?1 AND dialog_id = ?2 AND sender_id <> ?3",
+        "SELECT m.seq FROM messages m JOIN dialogs d ON d.id = m.dialog_id
+         WHERE m.id = ?1 AND m.dialog_id = ?2 AND m.sender_id <> ?3
+         AND (?4 OR d.type IN (2, 3, 5))",
     )?;
     let mut note = connection.prepare_cached(
         "INSERT INTO receipts (message_seq, user_id, is_read) VALUES (?1, ?2, ?3)
@@ -49,7 +51,7 @@ pub fn mark(
     )?;
     for id in ids {
         let seq: Option<i64> = find
-            .query_row(params![id, dialog, user], |row| row.get(0))
+            .query_row(params![id, dialog, user, is_read], |row| row.get(0))
             .optional()?;
         let Some(seq) = seq else { continue };
         let is_news = note.execute(params![seq, user, is_read])? > 0;

@@ -115,7 +115,8 @@ fn dialog_of(
     }
 }
 
-/// A marker goes to the author, from whatever dialog the message is in.
+/// A marker goes to the author, from whatever dialog the message is in; but where views are counted
+/// instead, the author is not told of each of perhaps thousands.
 fn mark(
     connection: &Connection,
     user: UserId,
@@ -132,5 +133,10 @@ fn mark(
     }
     let ids = [id.to_owned()];
     receipts::mark(connection, user, &place.dialog, Some(&ids), is_read, now)?;
-    Ok(Ok(After::Relay))
+    let kind = dialogs::kind(connection, &place.dialog)?;
+    Ok(Ok(if kind.is_some_and(dialogs::has_receipts) {
+        After::Relay
+    } else {
+        After::Drop
+    }))
 }

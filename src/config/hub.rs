@@ -48,6 +48,18 @@ pub struct HubConfig {
     /// Let anybody with the auth key sign up by `POST /users`.
     #[serde(default = "yes")]
     pub sign_up: bool,
+    /// Let users list all users with the deprecated `GET /users` (US-07). Off by default, as at
+    /// the cloud: `/users/v2` finds whom one knows something of.
+    #[serde(default)]
+    pub list_users_v1: bool,
+    /// File with the application's secret (mode 0600), which SDKs up to 3.x sign sessions with
+    /// (wire reference E.7). With it a signature that is sent must be right; without it, and for
+    /// newer SDKs, which send none, nothing is checked.
+    #[serde(default)]
+    pub auth_secret_file: Option<PathBuf>,
+    /// The secret itself; set from `auth_secret_file`.
+    #[serde(skip)]
+    pub auth_secret: Option<Secret>,
     /// Hand the application's credentials to the web phone at `/phone/config.json`, so that its
     /// users need not type them. For sites where whoever reaches the hub may use it.
     #[serde(default)]
@@ -55,6 +67,9 @@ pub struct HubConfig {
     /// What the chat allows.
     #[serde(default)]
     pub chat: ChatRules,
+    /// Files that users store.
+    #[serde(default)]
+    pub files: FileRules,
     /// Bounds.
     #[serde(default)]
     pub limits: Limits,
@@ -124,6 +139,88 @@ impl ChatRules {
     }
 }
 
+fn is_plain_address(text: &str) -> bool {
+    // An `@` anywhere breaks the address parser of the official SDK (wire reference E.4).
+    !text.contains('@')
+        && url::Url::parse(text).is_ok_and(|url| {
+            matches!(url.scheme(), "https" | "http")
+                && url.query().is_none()
+                && url.fragment().is_none()
+        })
+}
+
+/// What users may store, and where clients reach it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FileRules {
+    /// Address of the hub as clients see it, such as `https://hub.example.org`, for the links of
+    /// files. Without it links go to the host the client itself asked.
+    pub public_url: Option<String>,
+    /// Bytes of one file, 100 MB at most (ST-03).
+    pub file_bytes: u64,
+    /// Bytes of one user's files together.
+    pub user_bytes: u64,
+    /// Bytes of all files together.
+    pub total_bytes: u64,
+    /// Free bytes on the disk that uploads leave to the database.
+    pub reserve_bytes: u64,
+    /// Uploads one user may have under way.
+    pub open_uploads: u64,
+    /// Seconds from the creation of a file to the end of its upload (ST-02).
+    pub upload_seconds: i64,
+}
+
+/// Bytes of a file in the contract (E.1).
+pub const MAX_FILE_BYTES: u64 = 100_000_000;
+
+impl Default for FileRules {
+    fn default() -> Self {
+        Self {
+            public_url: None,
+            file_bytes: MAX_FILE_BYTES,
+            user_bytes: 2_000_000_000,
+            total_bytes: 20_000_000_000,
+            reserve_bytes: 256_000_000,
+            open_uploads: 50,
+            upload_seconds: 3600,
+        }
+    }
+}
+
+impl FileRules {
+    fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        if let Some(text) = &self.public_url
+            && !is_plain_address(text)
+        {
+            faults.push(format!(
+                "files.public_url: {text:?} is no plain http or https address"
+            ));
+        }
+        if !(1..=MAX_FILE_BYTES).contains(&self.file_bytes) {
+            faults.push(format!(
+                "files.file_bytes: {} is not within 1 to {MAX_FILE_BYTES}",
+                self.file_bytes
+            ));
+        }
+        for (name, value, least) in [
+            ("user_bytes", self.user_bytes, self.file_bytes),
+            ("total_bytes", self.total_bytes, self.user_bytes),
+            ("open_uploads", self.open_uploads, 1),
+            (
+                "upload_seconds",
+                self.upload_seconds.max(0).unsigned_abs(),
+                60,
+            ),
+        ] {
+            if value < least {
+                faults.push(format!("files.{name}: {value} is below {least}"));
+            }
+        }
+        faults
+    }
+}
+
 /// Bounds on what one client, or all together, may take.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -146,6 +243,11 @@ pub struct Limits {
     pub ping_seconds: u64,
     /// Seconds from the first byte to a bound resource.
     pub login_seconds: u64,
+    /// REST requests one session may make per second in the long run, and one address without a
+    /// session. 0 counts none.
+    pub requests_per_second: u64,
+    /// REST requests it may make at once.
+    pub request_burst: u64,
     /// Failed log-ins in a row before an account waits.
     pub login_failures: u32,
     /// Seconds it waits.
@@ -172,6 +274,8 @@ impl Default for Limits {
             idle_seconds: 60,
             ping_seconds: 30,
             login_seconds: 30,
+            requests_per_second: 200,
+            request_burst: 2_000,
             login_failures: 10,
             lockout_seconds: 300,
             session_seconds: 2 * 3600,
@@ -218,6 +322,12 @@ impl HubConfig {
                 .map_err(|rule| HubConfigError::Rules(vec![format!("admin_key_file: {rule}")]))?;
             config.admin_key = Some(key);
         }
+        if let Some(file) = &config.auth_secret_file {
+            let file = path.parent().unwrap_or(Path::new("")).join(file);
+            let secret = super::secret::read_file(&file)
+                .map_err(|rule| HubConfigError::Rules(vec![format!("auth_secret_file: {rule}")]))?;
+            config.auth_secret = Some(secret);
+        }
         Ok(config)
     }
 
@@ -243,8 +353,12 @@ impl HubConfig {
             auto_create_users: false,
             guests: true,
             sign_up: true,
+            list_users_v1: false,
+            auth_secret_file: None,
+            auth_secret: None,
             phone_config: true,
             chat: ChatRules::default(),
+            files: FileRules::default(),
             limits: Limits::default(),
             is_scratch: true,
         })
@@ -286,6 +400,7 @@ impl HubConfig {
             ));
         }
         faults.extend(self.chat.faults());
+        faults.extend(self.files.faults());
         let limits = &self.limits;
         for (name, value, least) in [
             ("stanza_bytes", limits.stanza_bytes, 10_000),
@@ -298,6 +413,11 @@ impl HubConfig {
             ("ping_seconds", limits.ping_seconds as usize, 1),
             ("login_seconds", limits.login_seconds as usize, 1),
             ("occupants", limits.occupants, 2),
+            (
+                "request_burst",
+                usize::try_from(limits.request_burst).unwrap_or(usize::MAX),
+                usize::from(limits.requests_per_second > 0),
+            ),
         ] {
             if value < least {
                 faults.push(format!("limits.{name}: {value} is below {least}"));
@@ -322,6 +442,9 @@ impl Validate for HubConfig {
         {
             let rule = format!("the key has fewer than {ADMIN_KEY_MIN} characters");
             check.fail("admin_key_file", rule);
+        }
+        if let Some(file) = &self.auth_secret_file {
+            check.secret_file("auth_secret_file", file);
         }
     }
 }
@@ -362,6 +485,11 @@ mod tests {
             format!("{:?}", config.listen),
             format!("{:?}", defaults.listen)
         );
+        assert_eq!(
+            format!("{:?}", config.files),
+            format!("{:?}", defaults.files)
+        );
+        assert_eq!(config.list_users_v1, defaults.list_users_v1);
         assert_eq!(format!("{:?}", config.chat), format!("{:?}", defaults.chat));
         assert_eq!(config.names, defaults.names);
         assert_eq!(config.auto_create_users, defaults.auto_create_users);

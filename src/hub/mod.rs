@@ -3,6 +3,7 @@
 //! ```text
 //! rest  xmpp  web      what clients talk to
 //! auth                 who they are
+//! files                what they upload
 //! store                what is remembered
 //! ```
 //!
@@ -13,6 +14,7 @@
 pub mod auth;
 mod certificate;
 pub mod clock;
+mod files;
 mod rest;
 mod roles;
 mod server;

@@ -17,9 +17,10 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::auth::{Lockout, Passwords};
+use super::auth::{Lockout, Passwords, Rates};
 use super::certificate::{self, Authority, CertificateError};
 use super::clock::Clock;
+use super::files::{self, Files};
 use super::site::Site;
 use super::store::{Store, StoreError, sessions, users};
 use super::xmpp::lanes::Lanes;
@@ -81,6 +82,14 @@ pub enum HubError {
     /// The data folder cannot be made.
     #[error("data_dir {path}: {source}")]
     DataDir {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The folder of files cannot be opened or made.
+    #[error("file store {path}: {source}")]
+    Files {
         /// The folder.
         path: PathBuf,
         /// What the system said.
@@ -223,6 +232,12 @@ async fn open(config: HubConfig, clock: Clock, stop: CancellationToken) -> Resul
     names.push(config.chat_host().to_owned());
     let authority = Authority::open(&tls_folder, &names)?;
     let store = Store::open(&config.data_dir.join("hub.sqlite"))?;
+    let folder = config.data_dir.join("files");
+    let files =
+        Files::open(&folder, config.files.reserve_bytes).map_err(|source| HubError::Files {
+            path: folder,
+            source,
+        })?;
     let limits = &config.limits;
     let listen = config.listen.clone();
     let site = Arc::new(Site {
@@ -232,7 +247,9 @@ async fn open(config: HubConfig, clock: Clock, stop: CancellationToken) -> Resul
         },
         lockout: Lockout::new(limits.login_failures, limits.lockout_seconds),
         chat_slots: Arc::new(Semaphore::new(limits.connections)),
+        rates: Rates::new(limits.requests_per_second, limits.request_burst),
         passwords: Passwords::default(),
+        files,
         router: Router::default(),
         lanes: Lanes::default(),
         ca_pem: authority.ca_pem.clone(),
@@ -392,6 +409,11 @@ async fn keep_house(site: &Arc<Site>, authority: &Authority) {
                 match swept.await {
                     Ok((sessions, guests)) => tracing::debug!(sessions, guests, "swept"),
                     Err(error) => tracing::warn!(%error, "sweeping failed"),
+                }
+                // After the guests: their files go with them.
+                match files::sweep(&site.files, &site.store, now).await {
+                    Ok(swept) => tracing::debug!(?swept, "swept files"),
+                    Err(error) => tracing::warn!(%error, "sweeping files failed"),
                 }
             }
             _ = renewal.tick() => {

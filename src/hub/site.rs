@@ -5,8 +5,9 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::auth::{Lockout, Passwords};
+use super::auth::{Lockout, Passwords, Rates};
 use super::clock::Clock;
+use super::files::Files;
 use super::store::Store;
 use super::xmpp::lanes::Lanes;
 use super::xmpp::router::Router;
@@ -23,10 +24,14 @@ pub struct Site {
     pub clock: Clock,
     /// What is remembered.
     pub store: Store,
+    /// Files and uploads under way.
+    pub files: Files,
     /// Password hashing.
     pub passwords: Passwords,
     /// Failed log-ins.
     pub lockout: Lockout,
+    /// How often REST clients ask.
+    pub rates: Rates,
     /// Who is connected.
     pub router: Router,
     /// Order of delivery for each user.

@@ -16,6 +16,8 @@ use crate::base::tls;
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 /// Time from the call to the last byte of the answer.
 const TOTAL_DEADLINE: Duration = Duration::from_secs(15);
+/// The longest one try of carrying a file may take: 100 MB at 10 kB/s.
+const TRANSFER_DEADLINE: Duration = Duration::from_secs(3 * 3600);
 /// Bytes of an answer; a page of 100 messages of full length stays below.
 const MAX_ANSWER: usize = 8 << 20;
 
@@ -153,7 +155,19 @@ impl Exchange {
         }
     }
 
-    fn url(&self, request: &Request) -> Result<Url, RestError> {
+    /// A request of a file's bytes: it takes as long as it takes, so who sends it watches that
+    /// something moves.
+    pub(super) fn transfer(&self, method: Method, url: Url) -> reqwest::RequestBuilder {
+        self.http.request(method, url).timeout(TRANSFER_DEADLINE)
+    }
+
+    /// The headers of a call in a session.
+    pub(super) fn token_headers(&self, token: &str) -> Result<HeaderMap, RestError> {
+        self.headers(Proof::Token(token))
+    }
+
+    /// The address of a request, without its query.
+    pub(super) fn url(&self, request: &Request) -> Result<Url, RestError> {
         let mut url = self.settings.api.clone();
         url.path_segments_mut()
             .map_err(|()| RestError::Setup("the API's address has no path".into()))?

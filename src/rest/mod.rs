@@ -5,11 +5,13 @@
 //! token costs one renewal and one repetition, never a loop.
 //! Must not enter: chat, storage, decisions about calls.
 
+mod blobs;
 mod calls;
 mod client;
 mod deletion;
 mod dialog_changes;
 mod dialogs;
+mod download;
 mod error;
 mod exchange;
 mod message_changes;
@@ -17,8 +19,11 @@ mod messages;
 mod session;
 mod session_state;
 mod settings;
+mod transfer;
+mod upload;
 mod users;
 
+pub use blobs::{Blob, NewBlob, UploadTicket};
 pub use client::RestClient;
 pub use deletion::Deletion;
 pub use dialog_changes::{DialogLists, DialogUpdate};
@@ -27,4 +32,5 @@ pub use error::{NetworkFault, RestError};
 pub use message_changes::Found;
 pub use messages::{HistoryMessage, HistoryQuery, MessageQuery, NewMessage, Unread};
 pub use settings::{Login, RestSettings};
+pub use transfer::{Progress, TransferError, UploadSource, unwatched};
 pub use users::NewUser;

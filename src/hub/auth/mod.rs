@@ -5,12 +5,15 @@
 
 mod lockout;
 mod password;
+mod rates;
 pub mod secret;
+pub mod signature;
 
 use std::net::IpAddr;
 
 pub use lockout::Lockout;
 pub use password::{PasswordError, Passwords};
+pub use rates::{Caller, Rates};
 
 use super::site::Site;
 use super::store::{StoreError, sessions, users};

@@ -7,6 +7,7 @@ use actix_web::http::{Method, StatusCode, header};
 use serde_json::json;
 
 use crate::hub::auth::{LoginError, PasswordError};
+use crate::hub::files::FileError;
 use crate::hub::store::StoreError;
 use crate::hub::store::query::FilterError;
 use crate::hub::store::users::Taken;
@@ -84,6 +85,40 @@ impl ApiError {
         )
     }
 
+    /// The disk has no room, or the site's share of it is used up.
+    pub fn no_space() -> Self {
+        Self::new(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "The server has no space left for files",
+        )
+    }
+
+    /// The request does not fit what is there.
+    pub fn conflict(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, text)
+    }
+
+    /// Asked too often; `seconds` until the next is welcome.
+    pub fn too_many(seconds: i64) -> Self {
+        Self {
+            retry_after: Some(seconds),
+            ..Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                format!("Too many requests, try again in {seconds} s"),
+            )
+        }
+    }
+
+    /// Nothing came for too long.
+    pub fn stalled() -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, "The upload has stalled")
+    }
+
+    /// Whether the request had no live session or a wrong key.
+    pub fn is_unauthorized(&self) -> bool {
+        self.status == StatusCode::UNAUTHORIZED
+    }
+
     /// The hub's own fault; the cause goes to the log only.
     pub fn internal(cause: impl ToString) -> Self {
         Self {
@@ -115,6 +150,19 @@ impl ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         Self::internal(error)
+    }
+}
+
+impl From<FileError> for ApiError {
+    fn from(error: FileError) -> Self {
+        match error {
+            FileError::Full => {
+                tracing::error!("no space is left for files");
+                Self::no_space()
+            }
+            FileError::Offset(_) | FileError::Superseded => Self::conflict(error.to_string()),
+            FileError::Io(error) => Self::internal(error),
+        }
     }
 }
 

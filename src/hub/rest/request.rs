@@ -24,9 +24,24 @@ pub struct Request {
     pub params: Json,
     /// Who connects.
     pub address: Option<IpAddr>,
+    /// The hub's address as the client sees it, without a slash at the end.
+    pub origin: String,
+    /// Which part of a file is wanted.
+    pub conditions: Conditions,
     token: Option<String>,
     auth_key: Option<String>,
     admin_key: Option<String>,
+}
+
+/// What a download may be conditional on (RFC 9110, sections 13 and 14).
+#[derive(Clone, Debug, Default)]
+pub struct Conditions {
+    /// `Range`.
+    pub range: Option<String>,
+    /// `If-Range`.
+    pub if_range: Option<String>,
+    /// `If-None-Match`.
+    pub if_none_match: Option<String>,
 }
 
 impl Request {
@@ -57,12 +72,18 @@ impl Request {
         let mut params = read_form(http.query_string());
         params.extend(read_body(&text, header("content-type").as_deref())?);
         Ok(Self {
-            site,
             params: Json::Object(params),
             address: http.peer_addr().map(|peer| peer.ip()),
+            origin: origin_of(http, &site),
+            conditions: Conditions {
+                range: header("range"),
+                if_range: header("if-range"),
+                if_none_match: header("if-none-match"),
+            },
             token: header("CB-Token"),
             auth_key: header("CB-AuthKey"),
             admin_key: header("CB-Administration-API-Key"),
+            site,
         })
     }
 
@@ -93,7 +114,16 @@ impl Request {
     /// # Errors
     /// 401 with the text clients know.
     pub async fn session(&self) -> Result<Session, ApiError> {
-        let hash = secret::token_hash(self.token().ok_or_else(ApiError::no_session)?);
+        self.session_of(self.token().ok_or_else(ApiError::no_session)?)
+            .await
+    }
+
+    /// The live session of a token that came otherwise than in the header.
+    ///
+    /// # Errors
+    /// 401 with the text clients know.
+    pub async fn session_of(&self, token: &str) -> Result<Session, ApiError> {
+        let hash = secret::token_hash(token);
         let now = self.site.now();
         let found = self
             .site
@@ -132,6 +162,30 @@ impl Request {
         let user = self.session().await?.user;
         user.ok_or_else(|| ApiError::forbidden("The session has no user: log in first"))
     }
+}
+
+/// The configured address, or the one the client used. A `Host` that is no host name (an `@` in a
+/// link breaks the official SDK) gives way to the site's own name.
+pub fn origin_of(http: &HttpRequest, site: &Site) -> String {
+    if let Some(address) = &site.config.files.public_url {
+        return address.trim_end_matches('/').to_owned();
+    }
+    let connection = http.connection_info();
+    let host = connection.host();
+    let is_host = !host.is_empty()
+        && host
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte));
+    let host = if is_host {
+        host
+    } else {
+        site.realm.chat_host.as_str()
+    };
+    let scheme = match connection.scheme() {
+        "https" => "https",
+        _ => "http",
+    };
+    format!("{scheme}://{host}")
 }
 
 fn read_body(text: &str, content_type: Option<&str>) -> Result<Map<String, Json>, ApiError> {

@@ -8,7 +8,7 @@ use super::params::Params;
 use super::request::Request;
 use super::{Answer, done, json as respond};
 use crate::base::object_id::ObjectId;
-use crate::hub::auth::{self, LoginError, Name, secret};
+use crate::hub::auth::{self, LoginError, Name, secret, signature};
 use crate::hub::clock::iso8601;
 use crate::hub::store::sessions::{self, Session};
 use crate::hub::store::users::{self, User};
@@ -24,6 +24,12 @@ pub async fn create(request: &Request) -> Answer {
         return Err(ApiError::unauthorized(
             "Unknown application_id or wrong auth_key",
         ));
+    }
+    if let (Some(secret), Some(signature), Json::Object(all)) =
+        (&config.auth_secret, params.text("signature"), params)
+        && !signature::is_right(all, &signature, secret.expose())
+    {
+        return Err(ApiError::invalid("base", "Unexpected signature"));
     }
     let user = params.get("user").cloned().unwrap_or(Json::Null);
     if params.get("provider").is_some() {
@@ -58,6 +64,34 @@ pub async fn destroy(request: &Request) -> Answer {
         .site
         .store
         .run(move |db| sessions::delete(db, id))
+        .await?;
+    Ok(done())
+}
+
+/// `DELETE /session/{id}`: another session of the same user (AU-13).
+pub async fn destroy_one(request: &Request, id: &str) -> Answer {
+    let user = request.user().await?;
+    let id: i64 = id.parse().unwrap_or(0);
+    let was_there = request
+        .site
+        .store
+        .run(move |db| sessions::delete_own(db, id, user))
+        .await?;
+    if was_there {
+        Ok(done())
+    } else {
+        Err(ApiError::not_found("Session not found"))
+    }
+}
+
+/// `DELETE /session/list`: all sessions of the user but this one (AU-13).
+pub async fn destroy_others(request: &Request) -> Answer {
+    let session = request.session().await?;
+    let user = request.user().await?;
+    request
+        .site
+        .store
+        .run(move |db| sessions::delete_others(db, user, Some(session.id)))
         .await?;
     Ok(done())
 }

@@ -6,8 +6,9 @@ use serde_json::{Value as Json, json};
 use super::error::ApiError;
 use super::params::{Params, plain};
 use super::request::Request;
-use super::{Answer, done, json as respond};
-use crate::hub::store::query::{Field, Filter, Kind, Page};
+use super::{Answer, done, json as respond, user_filter};
+use crate::hub::store::query::Page;
+use crate::hub::store::sessions;
 use crate::hub::store::users::{self, Changes, PROFILE, User};
 use crate::protocol::address::UserId;
 
@@ -19,24 +20,10 @@ const MAX_CUSTOM: usize = 16 * 1024;
 const MAX_PASSWORD: usize = 256;
 /// Tags one user may have (US-03).
 const MAX_TAGS: usize = 5;
-/// A prefix search gives this many (US-05).
-const PREFIX_LIMIT: u64 = 5;
-
-const FIELDS: &[Field] = &[
-    ("id", "id", Kind::Number),
-    ("login", "login", Kind::Text),
-    ("email", "email", Kind::Text),
-    ("full_name", "full_name", Kind::Text),
-    ("phone", "phone", Kind::Text),
-    ("external_id", "external_id", Kind::Text),
-    ("external_user_id", "external_user_id", Kind::Text),
-    ("facebook_id", "facebook_id", Kind::Text),
-    ("twitter_id", "twitter_id", Kind::Text),
-    ("user_tags", "user_tags", Kind::Text),
-    ("last_request_at", "last_request_at", Kind::Time),
-    ("created_at", "created_at", Kind::Time),
-    ("updated_at", "updated_at", Kind::Time),
-];
+/// Characters of a login.
+const LOGIN: std::ops::RangeInclusive<usize> = 3..=70;
+/// Characters of an e-mail address (RFC 5321, 4.5.3.1.3).
+const MAX_EMAIL: usize = 254;
 
 /// `POST /users`: with the application's key, a session, or the administration key.
 pub async fn sign_up(request: &Request) -> Answer {
@@ -75,17 +62,7 @@ pub async fn sign_up(request: &Request) -> Answer {
 /// `GET /users/v2`
 pub async fn search(request: &Request) -> Answer {
     request.user().await?;
-    let params = &request.params;
-    let mut page = Page::read(params, FIELDS, 100, 100);
-    let is_prefix = FIELDS.iter().any(|(name, _, _)| {
-        params
-            .get(*name)
-            .is_some_and(|field| field.get("start_with").is_some())
-    });
-    if is_prefix {
-        page.limit = page.limit.min(PREFIX_LIMIT);
-    }
-    let filter = Filter::default().and_request(params, FIELDS)?;
+    let (filter, page) = user_filter::search(&request.params)?;
     let wanted = page.clone();
     let found = request
         .site
@@ -126,14 +103,35 @@ pub async fn online(request: &Request) -> Answer {
     Ok(respond(StatusCode::OK, &json!({"users": users})))
 }
 
+/// The column a route finds one user by.
+pub fn column_of(route: &str) -> Option<&'static str> {
+    Some(match route {
+        "by_login" => "login",
+        "by_email" => "email",
+        "phone" | "by_phone" => "phone",
+        "by_facebook_id" => "facebook_id",
+        "by_twitter_id" => "twitter_id",
+        "by_external_id" => "external_id",
+        _ => return None,
+    })
+}
+
+/// `/users/password/reset`: this server sends no mail, and says so to everybody alike, so that
+/// nobody learns which addresses are known (US-23).
+pub fn reset_password(request: &Request) -> Answer {
+    let email = request.params.text("email");
+    email.ok_or_else(|| ApiError::invalid("email", "can't be blank"))?;
+    Err(ApiError::invalid(
+        "base",
+        "This server sends no mail. Its operator can set a new password with the administration \
+         key (PUT /users/{id})",
+    ))
+}
+
 /// `GET /users/by_login?login=` and its like.
 pub async fn by_name(request: &Request, route: &str) -> Answer {
     request.user().await?;
-    let column = match route {
-        "by_login" => "login",
-        "by_email" => "email",
-        _ => "phone",
-    };
+    let column = column_of(route).ok_or_else(|| ApiError::not_found("User not found"))?;
     let text = request.params.text(column);
     let text = text.ok_or_else(|| ApiError::invalid(column, "can't be blank"))?;
     find(request, column, text).await
@@ -162,9 +160,12 @@ async fn find(request: &Request, column: &'static str, text: String) -> Answer {
     Ok(respond(StatusCode::OK, &json!({"user": user.json()})))
 }
 
-/// `PUT /users/{id}`: one's own profile. A new password needs the old one (US-19).
+/// `PUT /users/{id}`: one's own profile, or anybody's with the administration key. A new password
+/// needs the old one (US-19), and ends the user's other sessions and chat connections: who knew
+/// the old one is out.
 pub async fn update(request: &Request, id: &str) -> Answer {
-    let id = own(request, id).await?;
+    let who = allowed(request, id).await?;
+    let id = who.user;
     let site = &request.site;
     let user = request.params.get("user").unwrap_or(&request.params);
     let changes = changes_of(user)?;
@@ -173,47 +174,114 @@ pub async fn update(request: &Request, id: &str) -> Answer {
     let hash = match password {
         None => None,
         Some(password) => {
-            let text = id.to_string();
-            let stored = site
-                .store
-                .run(move |db| users::credentials(db, "id", &text))
-                .await?;
-            if let Some((_, Some(stored))) = stored {
-                let old = user.text("old_password").unwrap_or_default();
-                if !site.passwords.verify(old, stored).await? {
-                    return Err(ApiError::invalid("old_password", "is wrong"));
-                }
+            if !who.is_admin {
+                check_old_password(request, id, user).await?;
             }
             Some(site.passwords.hash(password).await?)
         }
     };
+    let has_new_password = hash.is_some();
     let now = site.now();
-    let updated = site
-        .store
-        .run(move |db| users::update(db, id, &changes, hash.as_deref(), now))
+    let updated = request
+        .in_store(move |db| {
+            let updated = users::update(db, id, &changes, hash.as_deref(), now)??;
+            if has_new_password {
+                sessions::delete_others(db, id, who.session)?;
+            }
+            Ok(updated)
+        })
         .await?;
-    let user = updated?.ok_or_else(|| ApiError::not_found("User not found"))?;
+    let user = updated.ok_or_else(|| ApiError::not_found("User not found"))?;
+    if has_new_password {
+        site.router.end_user(id, "reset");
+    }
     Ok(respond(StatusCode::OK, &json!({"user": user.json()})))
 }
 
-/// `DELETE /users/{id}`: oneself, with sessions and connections.
+async fn check_old_password(request: &Request, id: UserId, user: &Json) -> Result<(), ApiError> {
+    let site = &request.site;
+    let account = id.to_string();
+    let now = site.now();
+    // A stolen session must not be a way to guess the password.
+    if let Some(wait) = site.lockout.wait(&account, request.address, now) {
+        return Err(ApiError::too_many(wait));
+    }
+    let text = id.to_string();
+    let stored = site
+        .store
+        .run(move |db| users::credentials(db, "id", &text))
+        .await?;
+    let Some((_, Some(stored))) = stored else {
+        // A guest has none, and its first needs no other.
+        return Ok(());
+    };
+    let old = user.text("old_password").unwrap_or_default();
+    if site.passwords.verify(old, stored).await? {
+        return Ok(());
+    }
+    site.lockout.failed(&account, request.address, now);
+    Err(ApiError::invalid("old_password", "is wrong"))
+}
+
+/// `DELETE /users/{id}`: oneself, with sessions, connections and files.
 pub async fn delete(request: &Request, id: &str) -> Answer {
-    let id = own(request, id).await?;
-    request
+    let id = allowed(request, id).await?.user;
+    remove(request, id).await
+}
+
+/// `DELETE /users/external/{id}`: the same by the external id (US-22).
+pub async fn delete_external(request: &Request, external: &str) -> Answer {
+    let text = external.to_owned();
+    if !request.has_admin_key() {
+        request.user().await?;
+    }
+    let found = request
+        .site
+        .store
+        .run(move |db| users::by_column(db, "external_id", &text))
+        .await?;
+    let user = found.ok_or_else(|| ApiError::not_found("User not found"))?;
+    delete(request, &user.id.to_string()).await
+}
+
+async fn remove(request: &Request, id: UserId) -> Answer {
+    let was_there = request
         .site
         .store
         .run(move |db| users::delete(db, id))
         .await?;
+    if !was_there {
+        return Err(ApiError::not_found("User not found"));
+    }
     request.site.router.end_user(id, "not-authorized");
     Ok(done())
 }
 
-async fn own(request: &Request, id: &str) -> Result<UserId, ApiError> {
+/// Whom a request may change, and as what.
+struct Allowed {
+    user: UserId,
+    is_admin: bool,
+    session: Option<i64>,
+}
+
+async fn allowed(request: &Request, id: &str) -> Result<Allowed, ApiError> {
+    if request.has_admin_key() {
+        return Ok(Allowed {
+            user: read_id(id)?,
+            is_admin: true,
+            session: None,
+        });
+    }
+    let session = request.session().await?;
     let user = request.user().await?;
     if read_id(id)? != user {
         return Err(ApiError::forbidden("You can change only your own user"));
     }
-    Ok(user)
+    Ok(Allowed {
+        user,
+        is_admin: false,
+        session: Some(session.id),
+    })
 }
 
 fn read_id(text: &str) -> Result<UserId, ApiError> {
@@ -231,7 +299,7 @@ fn changes_of(user: &Json) -> Result<Changes, ApiError> {
         };
         let text = match value {
             Json::Null => None,
-            Json::Array(_) if *column == "user_tags" => Some(user.texts(column).join(",")),
+            _ if *column == "user_tags" => Some(tags_of(user, "user_tags")?),
             // Some SDKs give custom data as an object; it is kept as its text.
             Json::Object(_) | Json::Array(_) if *column == "custom_data" => Some(value.to_string()),
             other => match plain(other) {
@@ -242,18 +310,38 @@ fn changes_of(user: &Json) -> Result<Changes, ApiError> {
         changes.push((column, text.filter(|text| !text.is_empty())));
     }
     if user.get("tag_list").is_some() {
-        let tags = user.texts("tag_list");
-        if tags.len() > MAX_TAGS {
-            return Err(ApiError::invalid(
-                "tag_list",
-                format!("has more than {MAX_TAGS} tags"),
-            ));
-        }
         changes.retain(|(name, _)| *name != "user_tags");
-        let tags = tags.join(",");
+        let tags = tags_of(user, "tag_list")?;
         changes.push(("user_tags", (!tags.is_empty()).then_some(tags)));
     }
     Ok(changes)
+}
+
+/// Tags with commas between them, each once (US-03).
+fn tags_of(user: &Json, field: &'static str) -> Result<String, ApiError> {
+    let mut tags = Vec::new();
+    for tag in user.texts(field) {
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+    }
+    if tags.len() > MAX_TAGS {
+        let text = format!("has more than {MAX_TAGS} tags");
+        return Err(ApiError::invalid(field, text));
+    }
+    Ok(tags.join(","))
+}
+
+fn is_email(text: &str) -> bool {
+    let is_plain = !text.chars().any(|c| c.is_whitespace() || c.is_control());
+    let parts = text.split_once('@');
+    is_plain
+        && text.len() <= MAX_EMAIL
+        && parts.is_some_and(|(local, domain)| {
+            !local.is_empty()
+                && !domain.contains('@')
+                && domain.split('.').all(|label| !label.is_empty())
+        })
 }
 
 /// Refuses texts beyond their bounds.
@@ -275,6 +363,16 @@ pub fn validate(changes: &Changes, password: Option<&str>) -> Result<(), ApiErro
                 name,
                 format!("is longer than {limit} characters"),
             ));
+        }
+    }
+    for (name, value) in changes {
+        let Some(value) = value else { continue };
+        if *name == "login" && !LOGIN.contains(&value.chars().count()) {
+            let text = format!("must have {} to {} characters", LOGIN.start(), LOGIN.end());
+            return Err(ApiError::invalid("login", text));
+        }
+        if *name == "email" && !is_email(value) {
+            return Err(ApiError::invalid("email", "is no e-mail address"));
         }
     }
     if password.is_some_and(|password| password.chars().count() > MAX_PASSWORD) {

@@ -5,6 +5,8 @@ use rusqlite::Connection;
 const STEPS: &[&str] = &[
     include_str!("schema_1.sql"),
     include_str!("schema_chat.sql"),
+    include_str!("schema_files.sql"),
+    include_str!("schema_tags.sql"),
 ];
 
 /// Applies the steps this database has not seen.

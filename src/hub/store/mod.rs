@@ -4,6 +4,7 @@
 //! together share one commit, so that safety costs one `fsync` for all of them.
 //! Must not enter: stanzas, HTTP, anything asynchronous.
 
+pub mod blobs;
 pub mod changes;
 pub mod dialog_json;
 pub mod dialog_views;

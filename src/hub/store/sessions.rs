@@ -102,6 +102,24 @@ pub fn delete(connection: &Connection, id: i64) -> rusqlite::Result<()> {
     Ok(())
 }
 
+/// Ends a session of a user, and tells whether there was one.
+pub fn delete_own(connection: &Connection, id: i64, user: UserId) -> rusqlite::Result<bool> {
+    let sql = "DELETE FROM sessions WHERE id = ?1 AND user_id = ?2";
+    Ok(connection.execute(sql, params![id, user as i64])? > 0)
+}
+
+/// Ends all sessions of a user but `kept`.
+pub fn delete_others(
+    connection: &Connection,
+    user: UserId,
+    kept: Option<i64>,
+) -> rusqlite::Result<usize> {
+    connection.execute(
+        "DELETE FROM sessions WHERE user_id = ?1 AND id IS NOT ?2",
+        params![user as i64, kept],
+    )
+}
+
 /// Forgets sessions that have ended.
 pub fn sweep(connection: &Connection, now: i64) -> rusqlite::Result<usize> {
     connection.execute("DELETE FROM sessions WHERE expires_at <= ?1", [now])

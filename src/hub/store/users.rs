@@ -25,6 +25,16 @@ pub const PROFILE: &[&str] = &[
     "user_tags",
 ];
 
+/// Columns whose text belongs to one user at most.
+const UNIQUE: &[&str] = &[
+    "login",
+    "email",
+    "external_id",
+    "external_user_id",
+    "facebook_id",
+    "twitter_id",
+];
+
 const COLUMNS: &str = "id, login, email, full_name, phone, website, external_id, external_user_id, \
      facebook_id, twitter_id, custom_data, avatar, blob_id, timezone, user_tags, is_guest, \
      created_at, updated_at, last_request_at";
@@ -131,10 +141,11 @@ pub fn create(
         names.join(", "),
         vec!["?"; names.len()].join(", ")
     );
-    connection
+    let user = connection
         .prepare(&sql)?
-        .query_row(params_from_iter(values), User::read)
-        .map(Ok)
+        .query_row(params_from_iter(values), User::read)?;
+    set_tags(connection, user.id, changes)?;
+    Ok(Ok(user))
 }
 
 /// Changes a profile, and the password if a new hash is given. `None` for an unknown user.
@@ -163,11 +174,30 @@ pub fn update(
         "UPDATE users SET {} WHERE id = ? RETURNING {COLUMNS}",
         assignments.join(", ")
     );
-    connection
+    let user = connection
         .prepare(&sql)?
         .query_row(params_from_iter(values), User::read)
-        .optional()
-        .map(Ok)
+        .optional()?;
+    if user.is_some() {
+        set_tags(connection, id, changes)?;
+    }
+    Ok(Ok(user))
+}
+
+/// Keeps the rows of tags like the text.
+fn set_tags(connection: &Connection, id: UserId, changes: &Changes) -> rusqlite::Result<()> {
+    let Some((_, text)) = changes.iter().find(|(name, _)| *name == "user_tags") else {
+        return Ok(());
+    };
+    let id = id as i64;
+    connection.execute("DELETE FROM tags WHERE user_id = ?1", [id])?;
+    let tags = text.iter().flat_map(|text| text.split(',')).map(str::trim);
+    for tag in tags.filter(|tag| !tag.is_empty()) {
+        connection
+            .prepare_cached("INSERT OR IGNORE INTO tags (user_id, tag) VALUES (?1, ?2)")?
+            .execute(params![id, tag])?;
+    }
+    Ok(())
 }
 
 fn find_taken(
@@ -177,7 +207,7 @@ fn find_taken(
 ) -> rusqlite::Result<Option<Taken>> {
     for (name, value) in changes {
         let Some(value) = value else { continue };
-        if !matches!(*name, "login" | "email") {
+        if !UNIQUE.contains(name) {
             continue;
         }
         let owner = connection
@@ -265,7 +295,7 @@ pub fn search(
     Ok((users, total.unsigned_abs()))
 }
 
-/// Removes a user with sessions and memberships. Dialogs and messages stay for the others.
+/// Removes a user with sessions, files and memberships. Dialogs and messages stay for the others.
 pub fn delete(connection: &Connection, id: UserId) -> rusqlite::Result<bool> {
     connection.execute("DELETE FROM occupants WHERE user_id = ?1", [id as i64])?;
     Ok(connection.execute("DELETE FROM users WHERE id = ?1", [id as i64])? > 0)
@@ -304,4 +334,44 @@ pub fn sweep_guests(connection: &Connection) -> rusqlite::Result<usize> {
         delete(connection, id.unsigned_abs())?;
     }
     Ok(ids.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::store::{Store, blobs, sessions};
+
+    #[tokio::test]
+    async fn a_guest_goes_with_the_last_session_and_takes_everything_along() {
+        const DAY: i64 = 86_400;
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("hub.sqlite")).unwrap();
+        let guest = store
+            .run(|db| {
+                let guest = create(db, &vec![], None, true, 0)?.unwrap().id;
+                sessions::create(db, [1; 32], Some(guest), DAY, 0)?;
+                let new = blobs::New {
+                    uid: "a".repeat(32),
+                    owner: guest,
+                    name: "n".into(),
+                    content_type: "text/plain".into(),
+                    is_public: false,
+                    upload_expires_at: DAY,
+                };
+                blobs::create(db, &new, 0)?;
+                Ok(guest)
+            })
+            .await
+            .unwrap();
+        let sweep = |now: i64| {
+            store.run(move |db| {
+                sessions::sweep(db, now)?;
+                sweep_guests(db)?;
+                let has_file = blobs::find(db, &"a".repeat(32))?.is_some();
+                Ok((by_id(db, guest)?.is_some(), has_file))
+            })
+        };
+        assert_eq!(sweep(DAY).await.unwrap(), (true, true));
+        assert_eq!(sweep(DAY + 120).await.unwrap(), (false, false));
+    }
 }

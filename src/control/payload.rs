@@ -191,6 +191,7 @@ fn chat(verb: &str, fields: &Map<String, Value>) -> Result<ChatCommand, CommandE
         "dialog_notifications" => ChatCommand::Notifications(read(fields)?),
         "send_system" => ChatCommand::SendSystem(read(fields)?),
         "last_activity" => ChatCommand::LastActivity(read(fields)?),
+        "download" => ChatCommand::Download(read(fields)?),
         "users" => ChatCommand::Users(read(fields)?),
         _ => {
             return Err(CommandError::new(

@@ -25,6 +25,10 @@ pub struct Draft {
     pub custom: Map<String, Value>,
     /// What goes with it: places, contacts, files that are on the server already; at most 10.
     pub attachments: Vec<Attachment>,
+    /// A file of `[attachments] send_from`, by name.
+    pub file: Option<String>,
+    /// A picture of the camera.
+    pub snapshot: bool,
     /// No push to those who are offline.
     pub silent: bool,
     /// Not kept in the server's history.
@@ -229,6 +233,17 @@ pub struct SendSystem {
     pub params: Map<String, Value>,
 }
 
+/// An attachment to be fetched.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Download {
+    /// The message.
+    pub message: String,
+    /// Which of its attachments, from 0.
+    #[serde(default)]
+    pub attachment: usize,
+}
+
 /// Whose activity.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -292,6 +307,8 @@ pub enum ChatCommand {
     Notifications(Notifications),
     /// `send_system`
     SendSystem(SendSystem),
+    /// `download`
+    Download(Download),
     /// `last_activity`
     LastActivity(LastActivity),
     /// `users`
@@ -329,7 +346,11 @@ pub trait Check {
 impl Check for Draft {
     fn check(&self) -> Checked {
         target(self.to.as_ref(), self.dialog.as_deref())?;
-        if self.attachments.is_empty() {
+        if self.file.is_some() && self.snapshot {
+            return Err("file and snapshot: only one may be given".into());
+        }
+        let has_file = self.file.is_some() || self.snapshot;
+        if self.attachments.is_empty() && !has_file {
             characters("text", &self.text, 1, TEXT_MAX)?;
         }
         characters("text", &self.text, 0, TEXT_MAX)?;
@@ -398,6 +419,7 @@ impl Check for ChatCommand {
                 characters("text", &search.text, 1, 256)?;
                 optional_dialog(search.dialog.as_deref())
             }
+            Self::Download(download) => object_id("message", &download.message),
             Self::SendStatus(message) => object_id("message", message),
             Self::Dialogs(list) => limit(list.limit),
             Self::CreateDialog(new) => check_new_dialog(new),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::attachments::{UploadSignal, Uploads};
 use super::audio::Audio;
 use super::board::Board;
 use super::calls::{Calls, HangUp, Ledger};
@@ -217,6 +218,7 @@ impl Parts {
             store,
             history,
             history_queue: HistoryQueue::default(),
+            upload_signal: UploadSignal::default(),
             inquiries: Inquiries::default(),
             identity: watch::Sender::new(None),
             video: VideoFanout::new(),
@@ -262,7 +264,7 @@ fn own_actors(wiring: &Wiring) -> Vec<ChildSpec> {
     let slots = wiring.slots.clone();
     let give = || wiring.clone();
     let (store, session, chat, calls) = (give(), give(), give(), give());
-    let history = give();
+    let (history, uploads) = (give(), give());
     let (camera, audio, door) = (give(), give(), give());
     vec![
         // First, so that it is stopped last: everybody else writes into it.
@@ -277,6 +279,9 @@ fn own_actors(wiring: &Wiring) -> Vec<ChildSpec> {
         }),
         ChildSpec::new("history", slots.historian, move |life| {
             Historian::new(life, history.clone())
+        }),
+        ChildSpec::new("uploads", slots.uploads, move |life| {
+            Uploads::new(life, uploads.clone())
         }),
         ChildSpec::new("camera", slots.camera, move |life| {
             Camera::new(life, camera.clone())

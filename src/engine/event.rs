@@ -134,6 +134,31 @@ pub enum EventKind {
         /// The dialog.
         dialog: String,
     },
+    /// `chat/upload`: how far a file to be sent is.
+    ChatUpload {
+        /// The message it belongs to.
+        message: String,
+        /// `uploading`, `done` or `refused`.
+        status: &'static str,
+        /// Bytes carried.
+        bytes: u64,
+        /// Bytes in all.
+        size: u64,
+        /// Why it is refused.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// `chat/saved`: an attachment was fetched.
+    ChatSaved {
+        /// Its message.
+        message: String,
+        /// Its number in the message, from 0.
+        attachment: usize,
+        /// Where it is.
+        file: String,
+        /// Its bytes.
+        bytes: u64,
+    },
     /// `chat/activity`: somebody watched came or went.
     ChatActivity {
         /// Who.
@@ -265,6 +290,8 @@ impl EventKind {
             Self::ChatTyping { .. } => "chat/typing",
             Self::ChatSystem { .. } => "chat/system",
             Self::ChatDialog { .. } => "chat/dialog",
+            Self::ChatUpload { .. } => "chat/upload",
+            Self::ChatSaved { .. } => "chat/saved",
             Self::ChatActivity { .. } => "chat/activity",
             Self::ChatMarker { .. } => "chat/marker",
             Self::ChatSent { .. } => "chat/sent",

@@ -5,6 +5,7 @@
 //! performs outputs. No actor can take another one down.
 //! Must not enter: MQTT topics (that is `control`), command-line parsing, hub code.
 
+pub mod attachments;
 pub mod audio;
 pub mod board;
 pub mod calls;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::attachments::{UploadSignal, Uploads};
 use super::audio::Audio;
 use super::board::Board;
 use super::calls::{Calls, Ledger};
@@ -43,6 +44,8 @@ pub struct Wiring {
     pub history: History,
     /// The way into the history.
     pub history_queue: HistoryQueue,
+    /// Wakes the uploads.
+    pub upload_signal: UploadSignal,
     /// Questions to the chat server that are open.
     pub inquiries: Inquiries,
     /// The way into the chat, with its durable outbox.
@@ -70,6 +73,8 @@ pub struct Slots {
     pub session: Slot<Session>,
     /// The chat connection.
     pub chat: Slot<Chat>,
+    /// Files on their way.
+    pub uploads: Slot<Uploads>,
     /// The history.
     pub historian: Slot<Historian>,
     /// All calls.

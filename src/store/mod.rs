@@ -12,6 +12,7 @@ mod migrations;
 mod outbox;
 mod settings;
 mod sightings;
+mod uploads;
 mod users;
 
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ pub use calls::{CallDirection, CallRecord};
 pub use error::StoreError;
 pub use outbox::{Queued, RefusedMessage};
 pub use sightings::{Sighting, Untaken};
+pub use uploads::QueuedUpload;
 pub use users::KnownUser;
 
 /// The size a database may grow to, bytes, unless told otherwise.

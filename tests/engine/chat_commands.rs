@@ -7,6 +7,7 @@ use cubelet::engine::chat_command::{
 use cubelet::engine::command::{Command, ErrorCode, UserRef};
 use cubelet::engine::event::EventKind;
 use cubelet::engine::state::HistoryStatus;
+use cubelet::rest::NewMessage;
 use serde_json::{Value, json};
 
 use crate::site::{Site, Station, user};
@@ -362,5 +363,122 @@ async fn the_history_is_current_after_the_start() {
                 && state.chat.history.synced_at.is_some()
         })
         .await;
+    pair.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_found_only_by_synchronising_is_told_of_exactly_once() {
+    let mut pair = pair_with("[control]\ntest_commands = true\n").await;
+    pair.desk
+        .reaches("a current history", |state| {
+            state.chat.history.status == HistoryStatus::Current
+        })
+        .await;
+    let (_, dialog) = pair.sent("live").await;
+    // Into the hub's history alone: nothing is delivered.
+    let rest = pair.site.rest("door", &pair.door.password);
+    let missed = rest
+        .create_message(&NewMessage {
+            dialog: dialog.clone(),
+            text: "missed".into(),
+            send_to_chat: false,
+        })
+        .await
+        .expect("stored");
+    // A new stream, and with it a synchronisation; twice, to see that it is told of once.
+    for _ in 0..2 {
+        let before = pair.desk.state().chat.history.synced_at;
+        let kill = Command::Kill {
+            actor: "chat".into(),
+        };
+        pair.desk.command(kill).await.expect("killed");
+        pair.desk
+            .reaches("another synchronisation", |state| {
+                state.chat.history.synced_at > before
+            })
+            .await;
+    }
+    let (last, _) = pair.sent("after").await;
+    // Everything told of up to the last one was heard by now; go through the history of events.
+    let texts: Vec<Value> = pair.desk.history(&dialog).await;
+    assert_eq!(texts.len(), 3);
+    assert_eq!(pair.desk.heard_messages(), ["live", "missed", "after"]);
+    assert_ne!(last, missed.id);
+    pair.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_picture_is_uploaded_sent_and_fetched_by_the_other_device() {
+    let site = Site::start().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let door = site.station("door", "").await;
+    let inbox = format!(
+        "[attachments]\nsave_to = {:?}\nsave_up_to_mb = 5\n",
+        folder.path()
+    );
+    let desk = site.station("desk", &inbox).await;
+    let mut pair = Pair { site, door, desk };
+    let draft = Draft {
+        to: Some(user("desk")),
+        snapshot: true,
+        ..Draft::default()
+    };
+    let reply = pair.door.command(Command::Send(Box::new(draft))).await;
+    let id = reply.expect("stored")["message"].clone();
+    let id = id.as_str().expect("an id");
+    let event = pair.desk.message(id).await;
+    assert_eq!(event["attachments"][0]["content-type"], "image/jpeg");
+    let (file, bytes) = pair
+        .desk
+        .events
+        .hear("the saved picture", |event| match event {
+            EventKind::ChatSaved {
+                message,
+                file,
+                bytes,
+                ..
+            } if message == id => Some((file.clone(), *bytes)),
+            _ => None,
+        })
+        .await;
+    let picture = std::fs::read(&file).expect("the file");
+    assert_eq!(picture.len() as u64, bytes);
+    assert!(picture.starts_with(&[0xFF, 0xD8]), "it is a JPEG");
+    pair.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_files_of_the_configured_folder_are_sent() {
+    let site = Site::start().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("note.txt"), "hello").expect("a file");
+    std::os::unix::fs::symlink("/etc/hostname", folder.path().join("link")).expect("a link");
+    let outbox = format!("[attachments]\nsend_from = {:?}\n", folder.path());
+    let door = site.station("door", &outbox).await;
+    let desk = site.station("desk", "").await;
+    let mut pair = Pair { site, door, desk };
+    let send = |file: &str| {
+        Command::Send(Box::new(Draft {
+            to: Some(user("desk")),
+            file: Some(file.to_owned()),
+            ..Draft::default()
+        }))
+    };
+    for (file, code) in [
+        ("../note.txt", ErrorCode::InvalidPayload),
+        ("/etc/hostname", ErrorCode::InvalidPayload),
+        ("link", ErrorCode::NotAllowed),
+        ("absent", ErrorCode::NotFound),
+    ] {
+        let refusal = pair.door.command(send(file)).await.expect_err(file);
+        assert_eq!(refusal.code, code, "{file}: {refusal}");
+    }
+    let reply = pair.door.command(send("note.txt")).await.expect("stored");
+    let id = reply["message"].as_str().expect("an id").to_owned();
+    let event = pair.desk.message(&id).await;
+    assert_eq!(event["attachments"][0]["name"], "note.txt");
+    assert_eq!(event["attachments"][0]["size"], 5);
+    let refusal = pair.desk.command(send("note.txt")).await;
+    assert_eq!(refusal.expect_err("no folder").code, ErrorCode::NotAllowed);
     pair.stop().await;
 }

@@ -48,6 +48,7 @@ pub const VERBS: &[&str] = &[
     "send_system",
     "last_activity",
     "users",
+    "download",
 ];
 
 /// Everything `cubelet run` needs to know.
@@ -61,6 +62,8 @@ pub struct DeviceConfig {
     pub chat: Chat,
     /// `[history]`.
     pub history: History,
+    /// `[attachments]`.
+    pub attachments: Attachments,
     /// `[camera]`.
     pub camera: Camera,
     /// `[audio]`.
@@ -152,6 +155,17 @@ pub struct History {
     pub first_messages: u32,
     /// Whether a message told of counts as read.
     pub read_on_arrival: bool,
+}
+
+/// Where files that go with messages come from and go to.
+#[derive(Clone, Debug)]
+pub struct Attachments {
+    /// Files of this folder may be sent; none without.
+    pub send_from: Option<PathBuf>,
+    /// Attachments are fetched into this folder; not at all without.
+    pub save_to: Option<PathBuf>,
+    /// MiB up to which attachments are fetched by themselves, 0 to 100.
+    pub save_up_to_mb: u32,
 }
 
 /// What is captured, and how it is encoded.

@@ -8,8 +8,8 @@ use toml::de::DeValue;
 
 use super::parse;
 use super::{
-    Audio, Calls, Camera, Chat, ChatEndpoint, Control, Device, DeviceConfig, Display, Door,
-    History, Hub, IceServer, Mqtt, Relay, VERBS, VideoCodec, VideoSink,
+    Attachments, Audio, Calls, Camera, Chat, ChatEndpoint, Control, Device, DeviceConfig, Display,
+    Door, History, Hub, IceServer, Mqtt, Relay, VERBS, VideoCodec, VideoSink,
 };
 use crate::base::loopback::is_loopback;
 use crate::config::document::{self, describe};
@@ -67,6 +67,7 @@ fn read(file: &FileReader<'_>) -> Option<DeviceConfig> {
     let hub = hub(&file.section("hub"));
     let chat = chat(&file.section("chat"));
     let history = history(&file.section("history"));
+    let attachments = attachments(&file.section("attachments"));
     let camera = camera(&file.section("camera"));
     let audio = audio(&file.section("audio"));
     let display = display(&file.section("display"));
@@ -84,6 +85,7 @@ fn read(file: &FileReader<'_>) -> Option<DeviceConfig> {
         hub: hub?,
         chat: chat?,
         history: history?,
+        attachments: attachments?,
         camera: camera?,
         audio: audio?,
         display: display?,
@@ -170,6 +172,20 @@ fn history(section: &SectionReader<'_>) -> Option<History> {
         max_mb: max_mb?,
         first_messages: first_messages?,
         read_on_arrival: read_on_arrival?,
+    })
+}
+
+fn attachments(section: &SectionReader<'_>) -> Option<Attachments> {
+    let folder = |key: &str| section.given(key).then(|| section.path(key)).flatten();
+    let (send_from, save_to) = (folder("send_from"), folder("save_to"));
+    let save_up_to_mb: Option<u32> = section.integer("save_up_to_mb");
+    if save_up_to_mb.is_some_and(|most| most > 0) && !section.given("save_to") {
+        section.fail("save_up_to_mb", "needs `save_to`");
+    }
+    Some(Attachments {
+        send_from,
+        save_to,
+        save_up_to_mb: save_up_to_mb?,
     })
 }
 

@@ -1,5 +1,6 @@
 //! Telling of messages: the event, then the note that it was told, then the read marker.
 
+use super::super::attachments;
 use super::super::event::{EventKind, MessageDetails};
 use super::super::wiring::Wiring;
 use super::status;
@@ -40,6 +41,7 @@ pub(super) async fn untold(wiring: &Wiring) {
 
 /// Tells of one message.
 pub(super) fn tell(wiring: &Wiring, entry: &Entry) {
+    attachments::save_by_itself(wiring, entry);
     wiring.board.publish(EventKind::ChatMessage {
         message: entry.id.clone(),
         from: entry.sender,

@@ -48,6 +48,9 @@ pub async fn execute(wiring: &Wiring, command: ChatCommand) -> Result<Value, Com
         ChatCommand::Occupants(dialog) => dialogs::occupants(wiring, &dialog).await,
         ChatCommand::Notifications(wanted) => dialogs::notifications(wiring, wanted).await,
         ChatCommand::LastActivity(whose) => people::last_activity(wiring, whose).await,
+        ChatCommand::Download(wanted) => {
+            super::attachments::save(wiring, &wanted.message, wanted.attachment).await
+        }
         ChatCommand::Users(find) => people::find(wiring, find).await,
     }
 }

@@ -2,12 +2,13 @@
 
 use serde_json::{Value, json};
 
+use super::super::attachments;
 use super::super::chat_command::{Check, Draft, SendSystem, Typing};
 use super::super::command::{CommandError, UserRef};
 use super::super::directory::resolve;
 use super::super::event::unix_ms;
 use super::super::wiring::Wiring;
-use super::{invalid, of_send};
+use super::{invalid, of_send, of_store};
 use crate::base::object_id::ObjectId;
 use crate::protocol::chat_message::{
     self, OutgoingMessage, Target, params_from_json, system_params_from_json,
@@ -40,12 +41,25 @@ pub async fn send(wiring: &Wiring, draft: Draft) -> Result<Value, CommandError> 
     };
     let id = message.id.clone();
     let entry = entry_of(wiring, &message);
+    if draft.snapshot || draft.file.is_some() {
+        let upload = attachments::prepare(wiring, message, draft.file.as_deref()).await?;
+        let entry = entry_of(wiring, &upload.message);
+        wiring.store.queue_upload(upload).await.map_err(of_store)?;
+        keep(wiring, entry).await;
+        wiring.upload_signal.wake();
+        return Ok(json!({ "message": id }));
+    }
     // The outbox first: what is in it is sent, whatever becomes of the copy for reading.
     wiring.chat.client().send(message).await.map_err(of_send)?;
+    keep(wiring, entry).await;
+    Ok(json!({ "message": id }))
+}
+
+async fn keep(wiring: &Wiring, entry: Entry) {
+    let id = entry.id.clone();
     if let Err(error) = wiring.history.arrived(entry).await {
         tracing::warn!(%error, id, "a message being sent is not in the history");
     }
-    Ok(json!({ "message": id }))
 }
 
 fn entry_of(wiring: &Wiring, message: &OutgoingMessage) -> Entry {

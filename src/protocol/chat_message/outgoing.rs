@@ -12,7 +12,8 @@ use crate::protocol::ns;
 use crate::protocol::xml::SetAttribute;
 
 /// Where a message goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Target {
     /// One user, on all connections.
     User(UserId),
@@ -65,7 +66,7 @@ pub enum Action {
 }
 
 /// Something to be sent, in order, once.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutgoingMessage {
     /// 24 hex digits; also the `_id` of the stored message, and what makes sending it again safe.
     pub id: String,

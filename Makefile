@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test build lint features interop-deps bench bench-calls bench-memory screenshots clean
+.PHONY: help demo test build lint features interop-deps fuzz chaos bench bench-calls bench-memory bench-chat screenshots clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s $$'\t'
@@ -31,10 +31,30 @@ features: ## the hub builds without GStreamer, the device without the hub
 	cargo check --no-default-features --features hub
 	cargo check --no-default-features --features media
 
-interop-deps: ## npm packages of the interop tests
+interop-deps: ## npm and Python packages of the interop tests
 	@cd tests/interop && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-audit --no-fund --silent; }
+	@cd tests/interop && { [ .venv/installed -nt slixmpp/requirements.txt ] || { \
+		python3 -m venv --clear .venv \
+		&& .venv/bin/pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps -r slixmpp/requirements.txt \
+		&& touch .venv/installed; }; }
 
-bench: bench-calls bench-memory ## every benchmark
+chaos: ## 10,000 messages each way while lines are cut and everything is killed; CHAOS_SEED= repeats a run
+	CHAOS_MESSAGES=$${CHAOS_MESSAGES:-10000} CHAOS_PACE_MS=$${CHAOS_PACE_MS:-10} CHAOS_SEED=$${CHAOS_SEED:-$$RANDOM} \
+		cargo test --test chaos -- --nocapture every_message
+
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?= stream frame stanza privacy scram address rest_form mqtt_command
+
+# Our code has no unsafe, so what is looked for are panics and broken properties: no sanitizer, and
+# with RUSTC_BOOTSTRAP no nightly compiler.
+fuzz: ## each fuzz target for FUZZ_SECONDS (default 60); needs `cargo install cargo-fuzz`
+	@for target in $(FUZZ_TARGETS); do \
+		mkdir -p fuzz/corpus/$$target; \
+		RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none --features hub,media $$target \
+			fuzz/corpus/$$target fuzz/seeds/$$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=4096 || exit 1; \
+	done
+
+bench: bench-calls bench-memory bench-chat ## every benchmark
 
 bench-calls: interop-deps ## bell to first picture in the browser, 20 calls
 	cargo build --release
@@ -44,10 +64,15 @@ bench-memory: ## resident memory of an idle daemon, before and after media
 	cargo build --release
 	@bench/memory
 
+bench-chat: interop-deps ## hub beside Prosody and ejabberd, device beside other clients
+	@scripts/setup bench
+	cargo build --release
+	@bench/chat/run
+
 screenshots: interop-deps ## take the README's pictures again
 	cargo build
 	cd tests/interop && CUBELET_BIN=$(CURDIR)/target/debug/cubelet node screenshots.mjs
 
 clean: ## remove everything built
 	cargo clean
-	rm -rf web/node_modules web/dist tests/interop/node_modules
+	rm -rf web/node_modules web/dist tests/interop/node_modules tests/interop/.venv

@@ -2,21 +2,20 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use minidom::Element;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::credentials::CredentialsSource;
+use super::event::ConnectionStatus;
 use super::resumption::Purpose;
 use super::runner::ChatRunner;
 use super::settings::ChatSettings;
 use crate::base::object_id::ObjectId;
 use crate::protocol::address::{Realm, UserId};
 use crate::protocol::call_signal::CallSignal;
-use crate::protocol::chat_message::{self, Incoming, Marker, OutgoingMessage};
-use crate::protocol::room_presence::RoomEvent;
+use crate::protocol::chat_message::{self, Marker, OutgoingMessage};
 use crate::store::{Store, StoreError};
 
 /// Commands waiting for the connection; beyond it they are refused as [`SendError::Busy`].
@@ -24,84 +23,8 @@ const QUEUE: usize = 64;
 /// Bytes of one stanza of ours. A server closes the stream on a longer one, and a message in the
 /// outbox would do so again after every reconnection.
 const MAX_STANZA: usize = 64 << 10;
-/// Time for the answer to a ping unless told otherwise (RT-17).
-pub const PING_LIMIT: Duration = Duration::from_secs(5);
 /// Rooms a device may be in.
 const MAX_ROOMS: usize = 1000;
-
-/// What the chat has to tell.
-#[derive(Debug)]
-pub enum ChatEvent {
-    /// The server has our presence; messages and calls flow.
-    Online {
-        /// Our user.
-        user: UserId,
-        /// Our full address.
-        jid: String,
-        /// The stream of the last connection goes on: nothing was missed, rooms are still joined.
-        resumed: bool,
-    },
-    /// Something happened in a room we are in or want to be in.
-    Room {
-        /// The dialog's id.
-        dialog: String,
-        /// What.
-        event: RoomEvent,
-    },
-    /// Something arrived; a message only the first time, and again after a restart until
-    /// [`Store::taken`] says that it is in good hands. Errors for stored messages come as
-    /// [`ChatEvent::Refused`] instead.
-    Incoming(Incoming),
-    /// The server has this message; it left the outbox.
-    Acknowledged {
-        /// The message's id.
-        message_id: String,
-    },
-    /// The server refuses this message; it is kept among the refused ones.
-    Refused {
-        /// The message's id.
-        message_id: String,
-        /// The server's words.
-        reason: String,
-    },
-    /// An answer or push nobody here asked for.
-    Iq(Element),
-}
-
-/// Where the connection stands (RT-11).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ConnectionStatus {
-    /// Not begun.
-    Idle,
-    /// On the way.
-    Connecting,
-    /// The server knows who we are; others do not reach us yet.
-    Authenticated,
-    /// The server has our presence: others reach us.
-    Online {
-        /// Our user.
-        user: UserId,
-        /// The stream of the last connection goes on.
-        resumed: bool,
-    },
-    /// Not connected; trying again after a pause.
-    Offline {
-        /// Why.
-        reason: String,
-        /// The pause, which a change of the network or [`ChatClient::reconnect`] cuts short.
-        retry_in: Duration,
-    },
-    /// The server refuses our credentials; tried again every 30 to 60 s.
-    Refused {
-        /// The server's words.
-        reason: String,
-    },
-    /// Another connection took our place; tried again after 30 to 60 s, so that two devices do
-    /// not displace each other without end.
-    Displaced,
-    /// Ended for good.
-    Closed,
-}
 
 /// Why something was not sent.
 #[derive(Debug, thiserror::Error)]
@@ -123,9 +46,17 @@ pub enum SendError {
         /// The limit.
         limit: usize,
     },
-    /// No answer to a ping.
+    /// No answer to a request.
     #[error("no answer")]
     NoAnswer,
+    /// The answer to a request is an error.
+    #[error("{code} {text}")]
+    Answered {
+        /// Legacy numeric code, 0 when absent.
+        code: u16,
+        /// The server's words, or the condition's name.
+        text: String,
+    },
     /// It could not be stored.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -139,8 +70,11 @@ pub(super) enum Command {
         purpose: Purpose,
         accepted: oneshot::Sender<Result<(), SendError>>,
     },
-    /// Measure the way to the server.
-    Ping { answer: oneshot::Sender<Duration> },
+    /// Ask something under the element's id.
+    Request {
+        iq: Element,
+        answer: oneshot::Sender<Element>,
+    },
     /// Give this connection up, or the pause before the next one.
     Reconnect,
     /// The rooms to be in have changed: enter or leave this one.
@@ -189,7 +123,7 @@ pub fn chat(
 /// A handle on the chat, cheap to clone.
 #[derive(Clone)]
 pub struct ChatClient {
-    realm: Realm,
+    pub(super) realm: Realm,
     store: Store,
     commands: mpsc::Sender<Command>,
     queued: Arc<Notify>,
@@ -309,29 +243,6 @@ impl ChatClient {
         let _ = self.command(Command::Reconnect);
     }
 
-    /// The time to the server and back.
-    ///
-    /// # Errors
-    /// [`SendError::Offline`], or [`SendError::NoAnswer`] within [`PING_LIMIT`]. A caller who takes
-    /// that for the end of the line calls [`ChatClient::reconnect`].
-    pub async fn ping(&self) -> Result<Duration, SendError> {
-        self.ping_within(PING_LIMIT).await
-    }
-
-    /// [`ChatClient::ping`] with the caller's patience.
-    ///
-    /// # Errors
-    /// As [`ChatClient::ping`].
-    pub async fn ping_within(&self, limit: Duration) -> Result<Duration, SendError> {
-        self.check_online()?;
-        let (answer, answered) = oneshot::channel();
-        self.command(Command::Ping { answer })?;
-        match tokio::time::timeout(limit, answered).await {
-            Ok(Ok(time)) => Ok(time),
-            _ => Err(SendError::NoAnswer),
-        }
-    }
-
     /// The status now.
     pub fn status(&self) -> ConnectionStatus {
         self.status.borrow().clone()
@@ -354,14 +265,14 @@ impl ChatClient {
         outcome.await.unwrap_or(Err(SendError::Offline))
     }
 
-    fn check_online(&self) -> Result<(), SendError> {
+    pub(super) fn check_online(&self) -> Result<(), SendError> {
         match *self.status.borrow() {
             ConnectionStatus::Online { .. } => Ok(()),
             _ => Err(SendError::Offline),
         }
     }
 
-    fn command(&self, command: Command) -> Result<(), SendError> {
+    pub(super) fn command(&self, command: Command) -> Result<(), SendError> {
         self.commands
             .try_send(command)
             .map_err(|error| match error {
@@ -372,7 +283,7 @@ impl ChatClient {
 }
 
 /// Refuses what the stream would choke on, before anything is stored.
-fn check(element: &Element) -> Result<(), SendError> {
+pub(super) fn check(element: &Element) -> Result<(), SendError> {
     let mut bytes = Vec::new();
     element
         .write_to(&mut bytes)

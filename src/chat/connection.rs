@@ -11,20 +11,19 @@ use tokio::sync::oneshot;
 
 use super::error::{ConnectionEnd, Fault};
 use super::handshake::{Established, Start, stream_error};
+use super::iq::{Requests, Taken};
 use super::liveness::{Liveness, Verdict};
-use super::resumption::{Outgoing, Purpose, Resumption, Suspended, stanzas};
+use super::resumption::{MAX_FRUITLESS, Outgoing, Purpose, Resumption, Suspended, stanzas};
 use super::settings::ChatTuning;
 use super::transport::{Inbound, Transport, TransportError, WriteError};
 use crate::base::object_id::ObjectId;
 use crate::protocol::address::UserId;
 use crate::protocol::ns;
-use crate::protocol::stream_management::{self, Nonza, Outbound, Ticket, answer, counts, request};
+use crate::protocol::stream_management::{self, Nonza, Outbound, Ticket, answer, counts};
 use crate::protocol::xml::SetAttribute;
 
 /// Elements waiting for the network; call signals beyond it are refused.
 const MAX_OUTGOING: usize = 256;
-/// Pings under way.
-const MAX_PINGS: usize = 16;
 /// Time for the goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
 /// Stanzas after which the server's question for our count is answered, though more are waiting.
@@ -50,12 +49,6 @@ pub(super) enum Event {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Full;
 
-struct Ping {
-    id: String,
-    since: Instant,
-    answer: oneshot::Sender<Duration>,
-}
-
 /// An established stream. Drive it with [`Connection::next`].
 pub(super) struct Connection {
     transport: Transport,
@@ -64,6 +57,7 @@ pub(super) struct Connection {
     resumption: Option<Resumption>,
     pub(super) is_resumed: bool,
     fruitless: u32,
+    is_answered: bool,
     handled_before: u32,
     has_acknowledged: bool,
     outgoing: VecDeque<Outgoing>,
@@ -77,7 +71,7 @@ pub(super) struct Connection {
     early: VecDeque<Element>,
     events: VecDeque<(Event, Option<Ticket>)>,
     ended: Option<ConnectionEnd>,
-    pings: VecDeque<Ping>,
+    requests: Requests,
     liveness: Liveness,
     bytes_heard: u64,
 }
@@ -96,6 +90,7 @@ impl Connection {
             resumption: None,
             is_resumed: false,
             fruitless: 0,
+            is_answered: false,
             handled_before: 0,
             has_acknowledged: false,
             outgoing: VecDeque::new(),
@@ -109,7 +104,7 @@ impl Connection {
             early: established.early,
             events: VecDeque::new(),
             ended: None,
-            pings: VecDeque::new(),
+            requests: Requests::default(),
             liveness: Liveness::new(now, tuning.quiet, tuning.patience),
             bytes_heard,
         };
@@ -171,6 +166,17 @@ impl Connection {
         self.settle_in_hand();
         let resumption = self.resumption?;
         let is_forward = self.has_acknowledged || self.received.handled() != self.handled_before;
+        let fruitless = match end {
+            _ if is_forward => 0,
+            // A server that resumes and then does not hear us has resumed the stream wrongly:
+            // Prosody 0.12 goes on reading the stanza that was cut in its middle.
+            ConnectionEnd::Lost(Fault::Silent(_) | Fault::Stream { .. } | Fault::NotXml(_))
+                if self.is_resumed && !self.is_answered =>
+            {
+                MAX_FRUITLESS
+            }
+            _ => self.fruitless + 1,
+        };
         self.received.forget_unhandled();
         Some(Suspended {
             user: self.user,
@@ -181,7 +187,7 @@ impl Connection {
             received: self.received,
             unwritten: stanzas(self.outgoing),
             is_online: self.is_online,
-            fruitless: if is_forward { 0 } else { self.fruitless + 1 },
+            fruitless,
         })
     }
 
@@ -189,23 +195,16 @@ impl Connection {
     pub(super) fn probe(&mut self) {
         self.liveness.probe(Instant::now());
         self.sent.requested();
-        self.push(request(), Purpose::Management);
+        self.push(stream_management::request(), Purpose::Management);
     }
 
-    /// Asks the server for a sign of life and measures the time to its answer.
-    pub(super) fn ping(&mut self, host: &str, answer: oneshot::Sender<Duration>) {
-        let id = format!("{}:ping", ObjectId::generate());
-        let element = Element::builder("iq", ns::CLIENT)
-            .with("type", "get")
-            .with("id", id.clone())
-            .with("to", host)
-            .append(Element::bare("ping", ns::PING))
-            .build();
-        if self.pings.len() >= MAX_PINGS || self.send(element, Purpose::Other).is_err() {
-            return; // Dropping `answer` tells the asker.
+    /// Sends an IQ request and hands on the answer that comes under its id, be it an error.
+    /// Dropping `answer` tells the asker that there will be none.
+    pub(super) fn request(&mut self, iq: Element, answer: oneshot::Sender<Element>) {
+        let id = iq.attr("id").unwrap_or_default().to_owned();
+        if self.requests.has_room() && self.send(iq, Purpose::Other).is_ok() {
+            self.requests.asked(id, answer);
         }
-        let since = Instant::now();
-        self.pings.push_back(Ping { id, since, answer });
     }
 
     /// Whether everything sent is acknowledged.
@@ -224,7 +223,7 @@ impl Connection {
     fn ask(&mut self) {
         self.sent.requested();
         self.liveness.asked(Instant::now());
-        self.push(request(), Purpose::Management);
+        self.push(stream_management::request(), Purpose::Management);
     }
 
     fn settle_in_hand(&mut self) {
@@ -336,7 +335,11 @@ impl Connection {
                     self.unsendable(next, reason);
                     break;
                 }
-                Err(WriteError::Transport(error)) => return Err(error),
+                Err(WriteError::Transport(error)) => {
+                    // It has its turn on the next connection.
+                    self.outgoing.push_front(next);
+                    return Err(error);
+                }
             }
         }
         if self.needs_flush && self.transport.poll_flush(cx)?.is_ready() {
@@ -407,11 +410,17 @@ impl Connection {
             return Ok(());
         }
         let ticket = self.received.accept();
-        if self.take_iq(&element) {
-            self.received.handle(ticket);
-        } else {
-            let event = Event::Stanza(element);
-            self.events.push_back((event, Some(ticket)));
+        match self.requests.take(&element) {
+            Taken::NotOurs => {
+                let event = Event::Stanza(element);
+                self.events.push_back((event, Some(ticket)));
+            }
+            Taken::Done(reply) => {
+                self.received.handle(ticket);
+                if let Some(reply) = reply {
+                    self.push(reply, Purpose::Other);
+                }
+            }
         }
         Ok(())
     }
@@ -429,6 +438,7 @@ impl Connection {
             }
             Ok(Nonza::Answer { handled }) => {
                 self.liveness.heard(Instant::now());
+                self.is_answered = true;
                 let acknowledged = self
                     .sent
                     .acknowledge(handled)
@@ -439,50 +449,6 @@ impl Connection {
             Err(error) => tracing::debug!(%error, "left unread"),
         }
         Ok(())
-    }
-
-    /// Deals with the IQs that concern the connection alone; says whether this was one.
-    fn take_iq(&mut self, element: &Element) -> bool {
-        if element.name() != "iq" {
-            return false;
-        }
-        let id = element.attr("id").unwrap_or_default().to_owned();
-        match element.attr("type") {
-            Some("get" | "set") => {
-                self.answer_iq(element, id);
-                true
-            }
-            _ => {
-                let Some(place) = self.pings.iter().position(|ping| ping.id == id) else {
-                    return id.ends_with(":enableCarbons");
-                };
-                if let Some(ping) = self.pings.remove(place) {
-                    // An error is an answer as well. The asker may have given up.
-                    let _ = ping.answer.send(ping.since.elapsed());
-                }
-                true
-            }
-        }
-    }
-
-    /// Every request is answered (RFC 6120 §8.2.3), with an error where we know no better.
-    fn answer_iq(&mut self, element: &Element, id: String) {
-        let is_ping = element.has_child("ping", ns::PING);
-        let mut reply = Element::builder("iq", ns::CLIENT)
-            .with("type", if is_ping { "result" } else { "error" })
-            .with("id", id);
-        if let Some(from) = element.attr("from") {
-            reply = reply.with("to", from);
-        }
-        if !is_ping {
-            reply = reply.append(
-                Element::builder("error", ns::CLIENT)
-                    .with("type", "cancel")
-                    .with("code", "503")
-                    .append(Element::bare("service-unavailable", ns::STANZAS)),
-            );
-        }
-        self.push(reply.build(), Purpose::Other);
     }
 }
 

@@ -3,7 +3,7 @@
 
 use minidom::Element;
 
-use super::client::ChatEvent;
+use super::event::ChatEvent;
 use crate::base::object_id::ObjectId;
 use crate::protocol::address::{Realm, UserId};
 use crate::protocol::chat_message::{self, ChatMessage, Incoming, Marker};

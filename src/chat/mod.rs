@@ -3,7 +3,7 @@
 //! [`ChatClient`] is the handle the engine holds, [`ChatRunner`] the loop behind it: connect, log
 //! in, serve, wait, again. Below them, from the wire upwards: `connector` and `happy_eyeballs`
 //! (TCP and TLS), `transport` (framing), `login` and `handshake` (until stanzas flow),
-//! `connection` (stream management, pings), `resumption` (what outlives it), `service` (one
+//! `connection` (stream management, pings), `resumption` (what outlives it), `iq` (requests), `service` (one
 //! connection being served), `outbox` and `inbox` (what is stored, what is seen).
 //!
 //! Invariant: a message handed to [`ChatClient::send`] reaches the server or ends among the
@@ -15,9 +15,11 @@ mod connection;
 mod connector;
 mod credentials;
 mod error;
+mod event;
 mod handshake;
 mod happy_eyeballs;
 mod inbox;
+mod iq;
 mod liveness;
 mod login;
 mod netlink;
@@ -29,9 +31,11 @@ mod service;
 mod settings;
 mod transport;
 
-pub use client::{ChatClient, ChatEvent, ConnectionStatus, PING_LIMIT, SendError, chat};
+pub use client::{ChatClient, SendError, chat};
 pub use credentials::{Credentials, CredentialsError, CredentialsSource, Secret};
 pub use error::{ConnectionEnd, Fault, Step};
+pub use event::{ChatEvent, ConnectionStatus};
+pub use iq::{Iq, IqKind, PING_LIMIT};
 pub use netlink::network_changes;
 pub use runner::ChatRunner;
 pub use settings::{ChatEndpoint, ChatSettings, ChatTuning};

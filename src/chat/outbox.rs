@@ -1,13 +1,19 @@
 //! How many stored messages may be under way at once, sans-IO.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::base::backoff::Backoff;
 use crate::store::Queued;
 
-/// Messages sent and not yet acknowledged, at most. Small enough that a slow line answers within
-/// the patience of `liveness`.
-const WINDOW: u32 = 32;
+/// Messages sent and not yet acknowledged, at most. Enough that a fast server is never idle while
+/// an acknowledgement makes its way through the stores of both sides.
+const WINDOW: u32 = 128;
+/// Text under way, bytes, from which on nothing more is read. Small enough that a slow line answers
+/// within the patience of `liveness`.
+const WINDOW_BYTES: usize = 32 << 10;
+/// Messages read from the store at once.
+const PIECE: u32 = 32;
 /// The bounds of the pause before a message is tried again that the server wanted later.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_LONGEST: Duration = Duration::from_secs(60);
@@ -17,7 +23,9 @@ const RETRY_LONGEST: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) struct Outbox {
     sent_up_to: i64,
-    in_flight: u32,
+    // Bytes of each message under way, in the order of sending, which is that of acknowledgement.
+    in_flight: VecDeque<usize>,
+    bytes: usize,
     is_exhausted: bool,
     // When to try again what the server wants later.
     retry_at: Option<Instant>,
@@ -28,7 +36,8 @@ impl Default for Outbox {
     fn default() -> Self {
         Self {
             sent_up_to: i64::MIN,
-            in_flight: 0,
+            in_flight: VecDeque::new(),
+            bytes: 0,
             is_exhausted: false,
             retry_at: None,
             retries: Backoff::new(RETRY_FIRST, RETRY_LONGEST)
@@ -45,8 +54,10 @@ impl Outbox {
             // The line is emptied first, so that reading from the start repeats nothing.
             return None;
         }
-        let is_due = !self.is_exhausted && self.in_flight <= WINDOW / 2;
-        is_due.then(|| (self.sent_up_to, WINDOW - self.in_flight))
+        let in_flight = u32::try_from(self.in_flight.len()).unwrap_or(u32::MAX);
+        let has_room = in_flight <= WINDOW / 2 && self.bytes < WINDOW_BYTES;
+        let limit = PIECE.min(WINDOW.saturating_sub(in_flight));
+        (!self.is_exhausted && has_room).then_some((self.sent_up_to, limit))
     }
 
     /// These were read after [`Outbox::wants`] and are being sent.
@@ -54,9 +65,11 @@ impl Outbox {
         if let Some(last) = queued.last() {
             self.sent_up_to = last.seq;
         }
-        let count = u32::try_from(queued.len()).unwrap_or(u32::MAX);
-        self.in_flight = self.in_flight.saturating_add(count);
-        self.is_exhausted = count < limit;
+        for queued in queued {
+            self.bytes += queued.message.body.len();
+            self.in_flight.push_back(queued.message.body.len());
+        }
+        self.is_exhausted = queued.len() < limit as usize;
     }
 
     /// The server wants one of the messages later.
@@ -73,7 +86,7 @@ impl Outbox {
 
     /// Whether what was put off is to be tried again now.
     pub(super) fn is_retry_due(&self, now: Instant) -> bool {
-        self.in_flight == 0 && self.retry_at.is_some_and(|at| at <= now)
+        self.in_flight.is_empty() && self.retry_at.is_some_and(|at| at <= now)
     }
 
     /// What was put off waits again: everything is read from the start.
@@ -90,8 +103,8 @@ impl Outbox {
 
     /// So many are no longer under way.
     pub(super) fn settled(&mut self, count: usize) {
-        let count = u32::try_from(count).unwrap_or(u32::MAX);
-        self.in_flight = self.in_flight.saturating_sub(count);
+        let count = count.min(self.in_flight.len());
+        self.bytes -= self.in_flight.drain(..count).sum::<usize>();
     }
 }
 
@@ -117,15 +130,35 @@ mod tests {
     }
 
     #[test]
-    fn a_long_queue_is_read_in_pieces_of_half_a_window() {
+    fn a_long_queue_is_read_in_pieces_until_the_window_is_full() {
+        let now = Instant::now();
         let mut outbox = Outbox::default();
-        assert_eq!(outbox.wants(Instant::now()), Some((i64::MIN, 32)));
-        outbox.taken(&queued(1..33), 32);
-        assert_eq!(outbox.wants(Instant::now()), None);
-        outbox.settled(15);
-        assert_eq!(outbox.wants(Instant::now()), None);
+        let mut next = 1;
+        while let Some((after, limit)) = outbox.wants(now) {
+            assert_eq!(
+                (after, limit),
+                (if next == 1 { i64::MIN } else { next - 1 }, PIECE)
+            );
+            outbox.taken(&queued(next..next + 32), limit);
+            next += 32;
+        }
+        assert_eq!(next, 97);
+        outbox.settled(31);
+        assert_eq!(outbox.wants(now), None);
         outbox.settled(1);
-        assert_eq!(outbox.wants(Instant::now()), Some((32, 16)));
+        assert_eq!(outbox.wants(now), Some((96, PIECE)));
+    }
+
+    #[test]
+    fn long_messages_fill_the_window_by_their_bytes() {
+        let now = Instant::now();
+        let mut outbox = Outbox::default();
+        let mut long = queued(1..3);
+        long[0].message.body = "x".repeat(WINDOW_BYTES);
+        outbox.taken(&long, 2);
+        assert_eq!(outbox.wants(now), None);
+        outbox.settled(1);
+        assert_eq!(outbox.wants(now), Some((2, PIECE)));
     }
 
     #[test]

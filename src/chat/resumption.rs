@@ -14,7 +14,7 @@ use crate::protocol::stream_management::{AckError, Inbound, Nonza, Outbound, cou
 const SIGNAL_LIFE: Duration = Duration::from_secs(5);
 /// Resumptions in a row that brought nothing forward before the stream is given up. A stanza that
 /// breaks the stream comes again with every resumption, and would do so forever.
-const MAX_FRUITLESS: u32 = 3;
+pub(super) const MAX_FRUITLESS: u32 = 3;
 
 /// What an element is for, which decides what becomes of it after a cut.
 #[derive(Clone, Debug, PartialEq, Eq)]

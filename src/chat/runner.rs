@@ -7,10 +7,11 @@ use rand::Rng;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::client::{ChatEvent, Command, ConnectionStatus, Link, SendError};
+use super::client::{Command, Link, SendError};
 use super::connection::Connection;
 use super::credentials::{Credentials, CredentialsError, CredentialsSource};
 use super::error::{ConnectionEnd, Fault};
+use super::event::{ChatEvent, ConnectionStatus};
 use super::handshake::{Established, establish};
 use super::inbox;
 use super::network::Network;
@@ -243,7 +244,7 @@ fn refuse(command: Command) {
             let _ = accepted.send(Err(SendError::Offline));
         }
         // Dropping its answer tells the asker.
-        Command::Ping { .. } => {}
+        Command::Request { .. } => {}
         // There is no connection to give up; rooms are entered when there is one.
         Command::Reconnect | Command::Room { .. } => {}
     }

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::client::{ChatEvent, Command, ConnectionStatus, Link, SendError};
+use super::client::{Command, Link, SendError};
 use super::connection::{Connection, Event};
 use super::error::{ConnectionEnd, Fault};
+use super::event::{ChatEvent, ConnectionStatus};
 use super::inbox::Inbox;
 use super::network::Network;
 use super::outbox::Outbox;
@@ -266,10 +267,7 @@ impl<'a> Service<'a> {
                 // The asker may have given up.
                 let _ = accepted.send(outcome.map_err(|_| SendError::Busy));
             }
-            Command::Ping { answer } => {
-                let host = &self.inbox.realm.chat_host;
-                self.connection.ping(host, answer);
-            }
+            Command::Request { iq, answer } => self.connection.request(iq, answer),
             Command::Room { dialog, is_wanted } => {
                 if self.progress.entered.contains(&dialog) != is_wanted {
                     self.room(&dialog, is_wanted);

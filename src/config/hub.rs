@@ -101,8 +101,8 @@ impl Default for Listen {
     }
 }
 
-/// What the cloud's admin panel sets for the chat.
-#[derive(Clone, Debug, Default, Deserialize)]
+/// What the cloud's admin panel sets for the chat, and how the hub speaks XMPP.
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ChatRules {
     /// Names of the custom fields a dialog may have in `extensions`, at most three (CH-13).
@@ -111,6 +111,24 @@ pub struct ChatRules {
     /// Let every user create broadcast dialogs, whose messages reach everybody. Otherwise only
     /// who sends the administration key with the request may (CH-12).
     pub broadcast_by_users: bool,
+    /// Offer SCRAM-SHA-256 besides PLAIN, and keep the keys it needs. With it a client never
+    /// hands its secret over and sees that the server knows it too; but who steals the database
+    /// can try passwords against these keys faster than against the argon2id hashes.
+    pub scram: bool,
+    /// Put what SDK versions 4.0 to 6.1.2 read instead of a status code beside it in room
+    /// presences. Without it their joining and leaving rooms never ends.
+    pub sdk_compat: bool,
+}
+
+impl Default for ChatRules {
+    fn default() -> Self {
+        Self {
+            dialog_extensions: Vec::new(),
+            broadcast_by_users: false,
+            scram: true,
+            sdk_compat: true,
+        }
+    }
 }
 
 /// Custom fields of a dialog (CH-13).
@@ -231,12 +249,21 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Chat connections in all.
     pub connections: usize,
+    /// Chat connections from one address, logged in or not.
+    pub connections_per_address: usize,
+    /// Whether connections from the machine itself are not counted for that: those of a reverse
+    /// proxy all come from there.
+    pub loopback_exempt: bool,
     /// Chat connections of one user; one more ends the oldest.
     pub connections_per_user: usize,
-    /// Stanzas waiting for one slow reader before it is disconnected.
+    /// Stanzas waiting for one slow reader. Beyond that, messages wait in the database, and
+    /// anything else ends the connection.
     pub queued_stanzas: usize,
-    /// Bytes waiting for one slow reader before it is disconnected.
+    /// Bytes waiting for one slow reader, likewise.
     pub queued_bytes: usize,
+    /// Seconds for which a session survives its broken connection, if the client asked for
+    /// that; 0 for never.
+    pub resume_seconds: u32,
     /// Seconds of silence after which a connection is pinged.
     pub idle_seconds: u64,
     /// Seconds a silent connection has to answer the ping.
@@ -256,8 +283,12 @@ pub struct Limits {
     pub session_seconds: i64,
     /// Seconds a guest's session lives (AU-14).
     pub guest_seconds: i64,
-    /// Messages kept for a user who is away; the history has them all.
+    /// Messages kept for a user until one of its devices has acknowledged them; beyond that the
+    /// oldest go. The history has them all.
     pub offline_messages: u32,
+    /// Bytes the database may take; 0 leaves that to the disk. When it is full, messages are
+    /// refused until there is room again.
+    pub database_bytes: u64,
     /// People in one group dialog.
     pub occupants: usize,
 }
@@ -268,9 +299,12 @@ impl Default for Limits {
             stanza_bytes: 256 * 1024,
             body_bytes: 256 * 1024,
             connections: 5_000,
+            connections_per_address: 500,
+            loopback_exempt: true,
             connections_per_user: 20,
             queued_stanzas: 1_000,
             queued_bytes: 4 * 1024 * 1024,
+            resume_seconds: 300,
             idle_seconds: 60,
             ping_seconds: 30,
             login_seconds: 30,
@@ -281,6 +315,7 @@ impl Default for Limits {
             session_seconds: 2 * 3600,
             guest_seconds: 24 * 3600,
             offline_messages: 1_000,
+            database_bytes: 0,
             occupants: 1_000,
         }
     }
@@ -406,6 +441,7 @@ impl HubConfig {
             ("stanza_bytes", limits.stanza_bytes, 10_000),
             ("body_bytes", limits.body_bytes, 1_000),
             ("connections", limits.connections, 1),
+            ("connections_per_address", limits.connections_per_address, 1),
             ("connections_per_user", limits.connections_per_user, 1),
             ("queued_stanzas", limits.queued_stanzas, 1),
             ("queued_bytes", limits.queued_bytes, limits.stanza_bytes),
@@ -418,15 +454,32 @@ impl HubConfig {
                 usize::try_from(limits.request_burst).unwrap_or(usize::MAX),
                 usize::from(limits.requests_per_second > 0),
             ),
+            ("offline_messages", limits.offline_messages as usize, 1),
         ] {
             if value < least {
                 faults.push(format!("limits.{name}: {value} is below {least}"));
             }
         }
+        if limits.resume_seconds > MAX_RESUME {
+            faults.push(format!(
+                "limits.resume_seconds: {} is above {MAX_RESUME}",
+                limits.resume_seconds
+            ));
+        }
+        if (1..MIN_DATABASE).contains(&limits.database_bytes) {
+            faults.push(format!(
+                "limits.database_bytes: {} is below {MIN_DATABASE}; 0 is no bound",
+                limits.database_bytes
+            ));
+        }
         faults
     }
 }
 
+/// Seconds a session may wait to be resumed: it counts as online meanwhile.
+const MAX_RESUME: u32 = 3_600;
+/// Bytes of a database that can hold its own tables and a few messages.
+const MIN_DATABASE: u64 = 1_000_000;
 /// Characters of an administration key that cannot be guessed.
 const ADMIN_KEY_MIN: usize = 16;
 

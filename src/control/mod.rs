@@ -26,13 +26,22 @@ use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::config;
-use crate::engine::command::Request;
+use crate::engine::command::{Command, CommandError, Request};
 use crate::engine::event::Event;
 use crate::engine::state::DeviceState;
 use crate::protocol::call_signal::CallType;
 
 pub use actor::actors;
 pub use run::run;
+
+/// Reads a command as one that arrived on `cmd/<verb>`, without carrying it out.
+///
+/// # Errors
+/// The typed error the sender would be answered with.
+pub fn read_command(verb: &str, payload: &[u8]) -> Result<Command, CommandError> {
+    let (fields, _) = payload::split(payload)?;
+    payload::parse(verb, fields, CallType::Video)
+}
 
 /// What control needs to know.
 #[derive(Clone, Debug)]
@@ -88,4 +97,25 @@ pub enum BrokerStatus {
     },
     /// Shut down.
     Stopped,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn whatever_arrives_is_a_command_or_a_typed_error(
+            verb in "(call|ring|send|reject|kill|answer|[a-z]{0,8})",
+            payload in r#"[\[\]{}:,"a-z0-9 ]{0,80}|\{"(to|text|user|targets|id|reason)":["0-9a-z\[\]{}]{0,20}\}"#,
+        ) {
+            let _ = read_command(&verb, payload.as_bytes());
+        }
+
+        #[test]
+        fn bytes_that_are_no_json_are_refused(payload in proptest::collection::vec(128u8.., 1..60)) {
+            prop_assert!(read_command("call", &payload).is_err());
+        }
+    }
 }

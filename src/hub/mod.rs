@@ -24,4 +24,5 @@ mod web;
 mod xmpp;
 
 pub use clock::Clock;
+pub use rest::read_form;
 pub use server::{HubError, Ready, RunningHub, start, start_at};

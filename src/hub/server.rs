@@ -11,29 +11,37 @@ use std::time::Duration;
 use actix_web::dev::{Extensions, ServerHandle};
 use actix_web::web::{self, Data};
 use actix_web::{App, HttpServer};
+use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, oneshot};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use super::auth::scram::Salts;
 use super::auth::{Lockout, Passwords, Rates};
 use super::certificate::{self, Authority, CertificateError};
 use super::clock::Clock;
 use super::files::{self, Files};
 use super::site::Site;
-use super::store::{Store, StoreError, sessions, users};
-use super::xmpp::lanes::Lanes;
+use super::store::{Store, StoreError, privacy, scram, sessions, undelivered, users};
+use super::xmpp::addresses::Addresses;
+use super::xmpp::blocks::Blocks;
+use super::xmpp::in_flight::InFlight;
+use super::xmpp::resumption::Resumptions;
 use super::xmpp::router::Router;
 use super::xmpp::websocket::Socket;
 use super::{rest, web as pages, xmpp};
 use crate::config::hub::{HubConfig, HubConfigError};
 use crate::protocol::address::Realm;
+use crate::protocol::privacy::Rules;
 
 /// HTTP threads: REST work waits for the store, so few suffice.
 const WORKERS: usize = 2;
 /// How long a stop waits for streams to say good-bye.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
+/// How often it is noted which messages have arrived, when they are few.
+const NOTE_ARRIVALS_EVERY: Duration = Duration::from_secs(1);
 /// How often ended sessions and guests are forgotten.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
 
@@ -231,7 +239,6 @@ async fn open(config: HubConfig, clock: Clock, stop: CancellationToken) -> Resul
     let mut names = config.names.clone();
     names.push(config.chat_host().to_owned());
     let authority = Authority::open(&tls_folder, &names)?;
-    let store = Store::open(&config.data_dir.join("hub.sqlite"))?;
     let folder = config.data_dir.join("files");
     let files =
         Files::open(&folder, config.files.reserve_bytes).map_err(|source| HubError::Files {
@@ -239,6 +246,9 @@ async fn open(config: HubConfig, clock: Clock, stop: CancellationToken) -> Resul
             source,
         })?;
     let limits = &config.limits;
+    let store = Store::open_bounded(&config.data_dir.join("hub.sqlite"), limits.database_bytes)?;
+    let last_seq = store.run(undelivered::last_seq).await?;
+    let max_missed = limits.offline_messages as usize;
     let listen = config.listen.clone();
     let site = Arc::new(Site {
         realm: Realm {
@@ -248,16 +258,27 @@ async fn open(config: HubConfig, clock: Clock, stop: CancellationToken) -> Resul
         lockout: Lockout::new(limits.login_failures, limits.lockout_seconds),
         chat_slots: Arc::new(Semaphore::new(limits.connections)),
         rates: Rates::new(limits.requests_per_second, limits.request_burst),
-        passwords: Passwords::default(),
         files,
+        addresses: Arc::new(Addresses::new(
+            limits.connections_per_address,
+            limits.loopback_exempt,
+        )),
+        passwords: Passwords::default(),
+        salts: Salts::new(store.run(scram::salt_secret).await?),
+        blocks: Blocks::default(),
         router: Router::default(),
-        lanes: Lanes::default(),
+        in_flight: Mutex::new(InFlight::starting_after(last_seq, max_missed)),
+        resumptions: Resumptions::default(),
         ca_pem: authority.ca_pem.clone(),
         clock,
         store,
         stop,
         config,
     });
+    for (user, items) in site.store.run(privacy::defaults).await? {
+        let rules = Rules::new(&items, &site.realm);
+        site.blocks.set_default(user, Some(rules));
+    }
     let tls = authority.server_config()?;
     let fail = |field, address| {
         move |source| HubError::Listen {
@@ -380,6 +401,7 @@ impl Open {
                 tracing::error!(%error, "a server task had failed");
             }
         }
+        xmpp::undelivered::flush(&site).await;
         let closing = Arc::clone(&site);
         // Joining the store's thread blocks; nothing else runs on this one any more, but its
         // last jobs' answers are awaited by nobody either.
@@ -396,6 +418,8 @@ impl Open {
 /// Periodic work until the hub stops.
 async fn keep_house(site: &Arc<Site>, authority: &Authority) {
     let mut sweep = tokio::time::interval(SWEEP_EVERY);
+    let mut arrivals = tokio::time::interval(NOTE_ARRIVALS_EVERY);
+    arrivals.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut renewal = tokio::time::interval(certificate::RENEW_AFTER);
     renewal.tick().await;
     loop {
@@ -415,7 +439,10 @@ async fn keep_house(site: &Arc<Site>, authority: &Authority) {
                     Ok(swept) => tracing::debug!(?swept, "swept files"),
                     Err(error) => tracing::warn!(%error, "sweeping files failed"),
                 }
+                // Logging in takes much memory for a moment.
+                crate::base::allocator::trim();
             }
+            _ = arrivals.tick() => xmpp::undelivered::flush(site).await,
             _ = renewal.tick() => {
                 if let Err(error) = authority.renew() {
                     tracing::error!(%error, "the server's certificate could not be renewed");

@@ -2,14 +2,20 @@
 
 use std::sync::Arc;
 
+use minidom::Element;
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use super::auth::scram::Salts;
 use super::auth::{Lockout, Passwords, Rates};
 use super::clock::Clock;
 use super::files::Files;
 use super::store::Store;
-use super::xmpp::lanes::Lanes;
+use super::xmpp::addresses::Addresses;
+use super::xmpp::blocks::Blocks;
+use super::xmpp::in_flight::InFlight;
+use super::xmpp::resumption::Resumptions;
 use super::xmpp::router::Router;
 use crate::config::hub::HubConfig;
 use crate::protocol::address::Realm;
@@ -32,12 +38,20 @@ pub struct Site {
     pub lockout: Lockout,
     /// How often REST clients ask.
     pub rates: Rates,
+    /// Salts of chat log-ins.
+    pub salts: Salts,
+    /// Whom users have blocked.
+    pub blocks: Blocks,
     /// Who is connected.
     pub router: Router,
-    /// Order of delivery for each user.
-    pub lanes: Lanes,
+    /// Messages that connections have not acknowledged.
+    pub in_flight: Mutex<InFlight<Arc<Element>>>,
+    /// Sessions that can be resumed.
+    pub resumptions: Resumptions,
     /// Places for chat connections, logged in or not.
     pub chat_slots: Arc<Semaphore>,
+    /// Each address's share of them.
+    pub addresses: Arc<Addresses>,
     /// Cancelled when the hub stops.
     pub stop: CancellationToken,
     /// The local CA's certificate, for phones that install it.

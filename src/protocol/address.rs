@@ -127,6 +127,11 @@ impl Realm {
         format!("{}/{resource}", self.user(user))
     }
 
+    /// `muc.{chat}`: the host of all rooms.
+    pub fn rooms(&self) -> String {
+        format!("muc.{}", self.chat_host)
+    }
+
     /// `{app}_{dialog}@muc.{chat}`.
     pub fn room(&self, dialog: impl fmt::Display) -> String {
         format!("{}_{dialog}@muc.{}", self.app_id, self.chat_host)

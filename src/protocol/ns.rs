@@ -52,3 +52,7 @@ pub const DISCO_INFO: &str = "http://jabber.org/protocol/disco#info";
 pub const STATUS_STREAMING: &str = "https://connectycube.com/protocol/status_streaming";
 /// Tigase's active/inactive state of a mobile client (wire reference B.9).
 pub const MOBILE: &str = "http://tigase.org/protocol/mobile#v2";
+/// XEP-0352: whether a client's user looks at it.
+pub const CSI: &str = "urn:xmpp:csi:0";
+/// RFC 6121: the contact list.
+pub const ROSTER: &str = "jabber:iq:roster";

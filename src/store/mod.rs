@@ -7,6 +7,7 @@
 mod calls;
 mod database;
 mod error;
+mod group_commit;
 pub mod history;
 mod migrations;
 mod outbox;
@@ -22,6 +23,7 @@ use parking_lot::RwLock;
 use tokio::sync::{mpsc, oneshot};
 
 use database::{Database, Durability};
+use group_commit::{MAX_GROUP, Pending, Request, carry_out};
 use migrations::Schema;
 
 pub use calls::{CallDirection, CallRecord};
@@ -37,7 +39,7 @@ pub const DEFAULT_MAX_BYTES: u64 = 256 << 20;
 /// Requests waiting for the store's thread; beyond it callers wait.
 const QUEUE: usize = 256;
 
-type Job = Box<dyn FnOnce(&mut Database) + Send>;
+type Job = Box<dyn Request>;
 
 /// A handle on the store, cheap to clone. The thread ends with the last handle, after the
 /// requests already accepted.
@@ -135,7 +137,7 @@ impl Store {
         )
     }
 
-    /// Runs `work` in one transaction on the store's thread.
+    /// Runs `work` on the store's thread, in a transaction it may share with others that wait.
     async fn run<T, W>(&self, durability: Durability, work: W) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -145,12 +147,7 @@ impl Store {
             file: (*self.file).clone(),
         };
         let (answer, answered) = oneshot::channel();
-        let job: Job = Box::new(move |database| {
-            let outcome = transact(database, durability, work)
-                .map_err(|error| StoreError::of(&database.file, &error));
-            // A caller that gave up waiting does not undo the work.
-            let _ = answer.send(outcome);
-        });
+        let job: Job = Box::new(Pending::new(durability, work, answer));
         let jobs = self.jobs.read().clone().ok_or_else(closed)?;
         jobs.send(job).await.map_err(|_| closed())?;
         answered.await.map_err(|_| closed())?
@@ -164,8 +161,14 @@ fn start(mut database: Database) -> Result<mpsc::Sender<Job>, StoreError> {
     std::thread::Builder::new()
         .name("store".into())
         .spawn(move || {
-            while let Some(job) = waiting.blocking_recv() {
-                job(&mut database);
+            while let Some(first) = waiting.blocking_recv() {
+                let mut group = vec![first];
+                while group.len() < MAX_GROUP
+                    && let Ok(next) = waiting.try_recv()
+                {
+                    group.push(next);
+                }
+                carry_out(&mut database, group);
             }
         })
         .map_err(|error| StoreError::Io {
@@ -173,16 +176,4 @@ fn start(mut database: Database) -> Result<mpsc::Sender<Job>, StoreError> {
             reason: format!("its thread did not start: {error}"),
         })?;
     Ok(jobs)
-}
-
-fn transact<T>(
-    database: &mut Database,
-    durability: Durability,
-    work: impl FnOnce(&rusqlite::Transaction<'_>) -> rusqlite::Result<T>,
-) -> rusqlite::Result<T> {
-    database.require(durability)?;
-    let transaction = database.connection.transaction()?;
-    let value = work(&transaction)?;
-    transaction.commit()?;
-    Ok(value)
 }

@@ -107,6 +107,11 @@ fn append_to(file: PathBuf) -> File {
 fn process() {
     let orders = std::env::var(ORDERS).expect("started by the chaos test alone");
     let orders: Orders = serde_json::from_str(&orders).unwrap();
+    // Into the file the test shows when the process ends by itself.
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .init();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

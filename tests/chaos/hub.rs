@@ -138,7 +138,9 @@ impl Hub {
 }
 
 async fn launch(folder: &Path) -> (Child, Ready) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_cubelet"))
+    let binary =
+        std::env::var_os("CUBELET_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_cubelet").into());
+    let mut child = Command::new(binary)
         .args(["hub", "--ready-json", "--config"])
         .arg(folder.join("hub.toml"))
         .stdin(Stdio::null())

@@ -4,7 +4,7 @@
 //! history.
 //!
 //! A seed decides what happens when; it is printed, and `CHAOS_SEED` repeats it as far as the
-//! scheduler allows. `CHAOS_MESSAGES` sets how many each side sends (`make chaos`: 10,000).
+//! scheduler allows; `CUBELET_BIN` names another hub. `CHAOS_MESSAGES` sets how many each side sends (`make chaos`: 10,000).
 
 #![cfg(feature = "hub")]
 // All of it is test code; clippy exempts only the functions marked as tests.
@@ -20,14 +20,15 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 
 use device::Orders;
 use hub::Hub;
 use line::Line;
 
-/// After everything is sent and nothing disturbs any more.
-const CALM: Duration = Duration::from_secs(60);
+/// When everything is sent, nothing disturbs any more and still nothing arrives, it is over.
+const CALM: Duration = Duration::from_secs(30);
 
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().expect(name))
@@ -39,7 +40,6 @@ struct Station {
     orders: Orders,
     line: Line,
     process: Option<Child>,
-    kills: u32,
 }
 
 impl Drop for Station {
@@ -74,45 +74,83 @@ impl Station {
     }
 }
 
-/// Does one mischief and says which.
-async fn mischief(hub: &mut Hub, stations: &mut [Station; 2], random: &mut StdRng) -> &'static str {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Mischief {
+    Cut,
+    CutBoth,
+    Stall,
+    Refuse,
+    KillDevice,
+    KillHub,
+}
+
+/// As often as each comes, by chance.
+const MISCHIEFS: [(Mischief, u32); 6] = [
+    (Mischief::Cut, 8),
+    (Mischief::CutBoth, 3),
+    (Mischief::Stall, 2),
+    (Mischief::Refuse, 2),
+    (Mischief::KillDevice, 4),
+    (Mischief::KillHub, 2),
+];
+
+/// Every kind once, in any order, then by chance.
+struct Deck {
+    first: Vec<Mischief>,
+}
+
+impl Deck {
+    fn shuffled(random: &mut StdRng) -> Self {
+        let mut first: Vec<Mischief> = MISCHIEFS.iter().map(|(kind, _)| *kind).collect();
+        first.shuffle(random);
+        Self { first }
+    }
+
+    fn draw(&mut self, random: &mut StdRng) -> Mischief {
+        if let Some(kind) = self.first.pop() {
+            return kind;
+        }
+        let whole = MISCHIEFS.iter().map(|(_, weight)| weight).sum();
+        let mut place: u32 = random.random_range(0..whole);
+        for (kind, weight) in MISCHIEFS {
+            if place < weight {
+                return kind;
+            }
+            place -= weight;
+        }
+        Mischief::Cut
+    }
+}
+
+async fn commit(kind: Mischief, hub: &mut Hub, stations: &mut [Station; 2], random: &mut StdRng) {
     let station = &mut stations[random.random_range(0..2)];
-    let moment = Duration::from_millis(random.random_range(50..1500));
-    match random.random_range(0..20) {
-        0..8 => {
-            station.line.cut();
-            "cut"
-        }
-        8..11 => {
-            station.line.stall();
-            tokio::time::sleep(moment * 2).await;
-            station.line.pass();
-            "stall"
-        }
-        11..13 => {
-            station.line.refuse();
-            tokio::time::sleep(moment).await;
-            station.line.pass();
-            "refuse"
-        }
-        13..15 => {
+    let moment = Duration::from_millis(random.random_range(20..1200));
+    match kind {
+        Mischief::Cut => station.line.cut(),
+        Mischief::CutBoth => {
             for station in stations {
                 station.line.cut();
             }
-            "cut both"
         }
-        15..18 => {
+        Mischief::Stall => {
+            station.line.stall();
+            tokio::time::sleep(moment * 3).await;
+            station.line.pass();
+        }
+        Mischief::Refuse => {
+            station.line.refuse();
+            tokio::time::sleep(moment).await;
+            station.line.pass();
+        }
+        Mischief::KillDevice => {
             station.kill();
             tokio::time::sleep(moment).await;
             station.start();
-            station.kills += 1;
-            "kill a device"
         }
-        _ => {
+        Mischief::KillHub => {
             hub.kill();
             tokio::time::sleep(moment).await;
             hub.restart().await;
-            "kill the hub"
         }
     }
 }
@@ -171,7 +209,7 @@ async fn every_message_arrives_once_in_order_whatever_is_cut_or_killed() {
     for (place, login) in ["door", "desk"].into_iter().enumerate() {
         let home = folder.join(login);
         std::fs::create_dir(&home).unwrap();
-        let line = Line::to(hub.xmpp_port, random.random(), 4_000..120_000).await;
+        let line = Line::to(hub.xmpp_port, random.random(), 4_000..80_000).await;
         let orders = Orders {
             chat_host: hub.ready.chat.clone(),
             port: line.port(),
@@ -190,7 +228,6 @@ async fn every_message_arrives_once_in_order_whatever_is_cut_or_killed() {
             orders,
             line,
             process: None,
-            kills: 0,
         });
     }
     let Ok(mut stations) = <[Station; 2]>::try_from(stations) else {
@@ -201,28 +238,35 @@ async fn every_message_arrives_once_in_order_whatever_is_cut_or_killed() {
     }
 
     let since = Instant::now();
-    let mut mischiefs: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut mischiefs: BTreeMap<Mischief, u32> = BTreeMap::new();
+    let mut deck = Deck::shuffled(&mut random);
     while stations
         .iter()
         .any(|station| station.orders.sent() < messages as usize)
     {
-        tokio::time::sleep(Duration::from_millis(random.random_range(100..900))).await;
+        tokio::time::sleep(Duration::from_millis(random.random_range(20..400))).await;
         for station in &mut stations {
             station.check();
         }
-        let done = mischief(&mut hub, &mut stations, &mut random).await;
-        *mischiefs.entry(done).or_default() += 1;
+        let kind = deck.draw(&mut random);
+        commit(kind, &mut hub, &mut stations, &mut random).await;
+        *mischiefs.entry(kind).or_default() += 1;
     }
     for station in &stations {
         station.line.calm();
     }
     let disturbed = since.elapsed();
-    let is_complete = |stations: &[Station; 2]| {
-        let has_all = |station: &Station| station.orders.received().len() >= messages as usize;
-        stations.iter().all(has_all)
-    };
     let since = Instant::now();
-    while !is_complete(&stations) && since.elapsed() < CALM {
+    let mut progress = (0, Instant::now());
+    while progress.1.elapsed() < CALM {
+        let arrived = [0, 1].map(|place: usize| stations[place].orders.received().len());
+        if arrived.iter().all(|count| *count >= messages as usize) {
+            break;
+        }
+        let arrived = arrived.iter().sum();
+        if arrived != progress.0 {
+            progress = (arrived, Instant::now());
+        }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     // What would come twice has a moment to do so.

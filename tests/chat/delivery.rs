@@ -306,3 +306,32 @@ async fn stopping_waits_for_what_is_under_way_and_says_goodbye() {
     stopping.await.unwrap();
     assert_eq!(store.pending_count().await.unwrap(), 0);
 }
+
+#[tokio::test]
+async fn a_request_gets_the_answer_under_its_id_or_the_error_that_came_instead() {
+    let (_server, client, mut peer) = online().await;
+    for (answer, expected) in [
+        (
+            "type='result'><query xmlns='jabber:iq:last' seconds='42'/>",
+            Ok(42),
+        ),
+        (
+            "type='error'><error code='404' type='cancel'><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>",
+            Err("404 item-not-found".to_owned()),
+        ),
+    ] {
+        let handle = client.client.clone();
+        let asked = tokio::spawn(async move { handle.last_activity(9).await });
+        peer.until("<iq").await;
+        let request = peer.until("</iq>").await;
+        assert!(request.contains("9-7@localhost"), "{request}");
+        let at = request.find(":lastActivity").unwrap();
+        let id = &request[at - 24..at + 13];
+        peer.say(&format!(
+            "<iq xmlns='jabber:client' id='{id}' from='9-7@localhost' {answer}</iq>"
+        ))
+        .await;
+        let answered = asked.await.unwrap().map_err(|error| error.to_string());
+        assert_eq!(answered, expected);
+    }
+}

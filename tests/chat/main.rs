@@ -18,6 +18,7 @@ mod peer;
 mod privacy;
 mod proxy;
 mod rest;
+mod rest_blobs;
 mod resumption;
 mod rooms;
 mod store;

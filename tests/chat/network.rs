@@ -59,3 +59,43 @@ async fn a_change_of_the_network_finds_a_dead_line_within_three_seconds() {
     let taken = since.elapsed();
     assert!(taken < Duration::from_secs(3), "{taken:?}");
 }
+
+/// In a network namespace of its own, where this process may change addresses and nobody else
+/// does.
+#[tokio::test]
+#[ignore = "runs inside a network namespace, started by the test below"]
+async fn inside_a_namespace() {
+    let mut changes = cubelet::chat::network_changes();
+    for arguments in [
+        ["link", "set", "dev", "lo", "up"].as_slice(),
+        ["address", "add", "192.0.2.1/32", "dev", "lo"].as_slice(),
+        ["route", "add", "198.51.100.0/24", "dev", "lo"].as_slice(),
+    ] {
+        changes.mark_unchanged();
+        let done = std::process::Command::new("ip").args(arguments).status();
+        assert!(done.unwrap().success(), "{arguments:?}");
+        let told = tokio::time::timeout(Duration::from_secs(5), changes.changed()).await;
+        told.unwrap_or_else(|_| panic!("{arguments:?} was not noticed"))
+            .unwrap();
+    }
+}
+
+#[test]
+fn the_kernel_tells_of_links_addresses_and_routes() {
+    let may = std::process::Command::new("unshare")
+        .args(["-Urn", "true"])
+        .output();
+    if !may.is_ok_and(|tried| tried.status.success()) {
+        eprintln!("left out: this system gives no network namespaces to ordinary users");
+        return;
+    }
+    let inside = std::process::Command::new("unshare")
+        .arg("-Urn")
+        .arg(std::env::current_exe().unwrap())
+        .args(["network::inside_a_namespace", "--exact", "--ignored"])
+        .output()
+        .unwrap();
+    let words = String::from_utf8_lossy(&inside.stdout);
+    assert!(inside.status.success(), "{words}");
+    assert!(words.contains("1 passed"), "{words}");
+}

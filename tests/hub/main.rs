@@ -3,22 +3,37 @@
 // Clippy excuses test functions only; the helpers they share fail the same way.
 #![allow(clippy::unwrap_used)]
 
+mod blobs;
 mod broadcast;
 mod chat;
 mod deletion;
+mod delivery_order;
 mod dialogs;
 mod extensions;
 mod filters;
+mod full_disk;
 mod groups;
+mod hostile;
 mod lifecycle;
+mod login;
 mod message_changes;
 mod message_models;
+mod privacy;
 mod public_dialogs;
 mod reactions;
+mod recordings;
+mod replay;
+mod requests;
+mod resumption;
 mod roles;
+mod rooms;
 mod search;
 mod sessions;
+mod sessions_ending;
+mod slow_readers;
 mod streams;
 mod support;
 mod system_messages;
 mod users;
+mod users_profile;
+mod users_search;

@@ -73,7 +73,10 @@ async fn users_are_found_by_id_login_and_filters_in_both_array_encodings() {
         (&json!(1), &json!(5))
     );
     let (_, body) = hub
-        .get(&ann, "/users/v2?id[gt]=0&sort_asc=login&limit=1&offset=1")
+        .get(
+            &ann,
+            "/users/v2?login[in]=anna,bob,carl&sort_asc=login&limit=1&offset=1",
+        )
         .await;
     assert_eq!(
         (&body["items"][0]["login"], &body["skip"]),

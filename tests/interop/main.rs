@@ -1,16 +1,19 @@
-//! cubelet against software nobody here wrote: the official ConnectyCube SDK, Chromium and
-//! Mosquitto, driven by the Node scripts beside this file, and Prosody.
+//! cubelet against software nobody here wrote: the official ConnectyCube SDK, slixmpp, Chromium
+//! and Mosquitto, driven by the Node and Python scripts beside this file, and Prosody.
 //!
 //! A script prints one line, `{"checks":[{"name","ok","detail"}],"logs"}`; a test here runs one
 //! script and fails with every failed check and what hub, device and page had to say.
-//! `make interop-deps` installs the scripts' packages; Chromium, Mosquitto and Node are Debian's.
+//! `make interop-deps` installs the scripts' packages; Chromium, Mosquitto, Node and Python are
+//! Debian's. docs/design/interop.md says what is proved against what.
 
 #![cfg(all(feature = "hub", feature = "phone", feature = "media"))]
+// Clippy excuses test functions only; the helpers they share fail the same way.
+#![allow(clippy::unwrap_used)]
 
 mod prosody;
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -33,16 +36,42 @@ struct Check {
     detail: String,
 }
 
-/// Runs a script and panics unless it made at least `least` checks and all of them passed.
+/// Runs a script of Node's and panics unless it made at least `least` checks and all passed.
 async fn passes(script: &str, least: usize) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop");
+    run(
+        Path::new("node"),
+        "node_modules/connectycube",
+        script,
+        least,
+    )
+    .await;
+}
+
+/// One area of the official SDK's conformance suite; see `conformance.mjs`.
+async fn conforms(area: &str, least: usize) {
+    passes(&format!("conformance.mjs {area}"), least).await;
+}
+
+/// Runs a script of Python's with slixmpp.
+async fn slixmpp_passes(script: &str, least: usize) {
+    let python = folder().join(".venv/bin/python");
+    run(&python, ".venv/bin/python", script, least).await;
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop")
+}
+
+/// `needed` is a file that tells whether the script's packages are there.
+async fn run(program: &Path, needed: &str, script: &str, least: usize) {
+    let folder = folder();
     assert!(
-        folder.join("node_modules/connectycube").exists(),
-        "the interop tests need their npm packages: run `make interop-deps`"
+        folder.join(needed).exists(),
+        "the interop tests need their packages: run `make interop-deps`"
     );
 
-    let child = Command::new("node")
-        .arg(script)
+    let child = Command::new(program)
+        .args(script.split(' '))
         .current_dir(&folder)
         .env("CUBELET_BIN", env!("CARGO_BIN_EXE_cubelet"))
         .stdin(Stdio::null())
@@ -51,7 +80,7 @@ async fn passes(script: &str, least: usize) {
         .stderr(Stdio::inherit())
         .kill_on_drop(true)
         .spawn()
-        .expect("the interop tests need Node 18+: run `scripts/setup test`");
+        .expect("the interop tests need Node 18+ and Python 3.11+: run `scripts/setup test`");
     let output = tokio::time::timeout(SCRIPT_LIMIT, child.wait_with_output())
         .await
         .unwrap_or_else(|_| panic!("{script} did not finish within {SCRIPT_LIMIT:?}"))
@@ -100,6 +129,76 @@ async fn passes(script: &str, least: usize) {
 #[tokio::test]
 async fn the_official_sdk_finds_sessions_users_dialogs_and_messages_as_documented() {
     passes("sdk.mjs", 44).await;
+}
+
+#[tokio::test]
+async fn every_method_of_the_official_sdk_is_exercised_or_excused() {
+    conforms("coverage", 5).await;
+}
+
+#[tokio::test]
+async fn the_official_sdk_opens_upgrades_renews_and_ends_sessions() {
+    conforms("sessions", 17).await;
+}
+
+#[tokio::test]
+async fn the_official_sdk_signs_up_finds_and_changes_users() {
+    conforms("users", 20).await;
+}
+
+#[tokio::test]
+async fn the_official_sdk_keeps_dialogs_of_every_type_by_their_roles() {
+    conforms("dialogs", 32).await;
+}
+
+#[tokio::test]
+async fn the_official_sdk_writes_reads_changes_and_searches_messages() {
+    conforms("messages", 29).await;
+}
+
+#[tokio::test]
+async fn the_official_sdk_chats_from_person_to_person() {
+    conforms("chat", 36).await;
+}
+
+#[tokio::test]
+async fn the_official_sdk_chats_in_rooms() {
+    conforms("rooms", 17).await;
+}
+
+#[tokio::test]
+async fn the_official_sdk_blocks_people_by_privacy_lists() {
+    conforms("privacy", 13).await;
+}
+
+#[tokio::test]
+async fn the_official_sdk_stores_and_fetches_files() {
+    conforms("storage", 15).await;
+}
+
+#[tokio::test]
+async fn the_official_sdk_survives_broken_lines() {
+    conforms("reconnect", 8).await;
+}
+
+#[tokio::test]
+async fn older_generations_of_the_official_sdk_log_in_join_and_chat() {
+    passes("generations.mjs", 15).await;
+}
+
+#[tokio::test]
+async fn slixmpp_logs_in_by_scram_and_plain_and_trusts_only_the_hubs_authority() {
+    slixmpp_passes("slixmpp/login.py", 9).await;
+}
+
+#[tokio::test]
+async fn slixmpp_chats_joins_rooms_and_discovers() {
+    slixmpp_passes("slixmpp/chat.py", 14).await;
+}
+
+#[tokio::test]
+async fn slixmpp_resumes_its_stream_after_a_cut() {
+    slixmpp_passes("slixmpp/resumption.py", 8).await;
 }
 
 #[tokio::test]

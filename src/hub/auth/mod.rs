@@ -6,6 +6,7 @@
 mod lockout;
 mod password;
 mod rates;
+pub mod scram;
 pub mod secret;
 pub mod signature;
 
@@ -18,6 +19,7 @@ pub use rates::{Caller, Rates};
 use super::site::Site;
 use super::store::{StoreError, sessions, users};
 use crate::protocol::address::UserId;
+use crate::protocol::scram::ScramError;
 
 /// Why a log-in failed.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +39,9 @@ pub enum LoginError {
     /// Hashing failed.
     #[error(transparent)]
     Password(#[from] PasswordError),
+    /// A SCRAM message makes no sense.
+    #[error(transparent)]
+    Scram(ScramError),
 }
 
 /// How REST clients name a user.
@@ -86,7 +91,7 @@ pub async fn by_password(
     };
     // Guests have no password; nobody logs in as one.
     let is_right = match hash {
-        Some(hash) => site.passwords.verify(password, hash).await?,
+        Some(hash) => site.passwords.verify(password.clone(), hash).await?,
         None => false,
     };
     if !is_right {
@@ -94,6 +99,7 @@ pub async fn by_password(
         return Err(LoginError::Wrong);
     }
     site.lockout.succeeded(&account);
+    scram::learn_password(site, user, &password).await;
     Ok(user)
 }
 
@@ -108,7 +114,7 @@ pub async fn for_chat(
     secret: String,
     address: Option<IpAddr>,
 ) -> Result<(), LoginError> {
-    let account = format!("chat {user}");
+    let account = scram::account(Some(user), "");
     let now = site.clock.now();
     if let Some(wait) = site.lockout.wait(&account, address, now) {
         return Err(LoginError::Locked(wait));
@@ -131,13 +137,15 @@ pub async fn for_chat(
         .await?
         .and_then(|(_, hash)| hash);
     let is_right = match hash {
-        Some(hash) => site.passwords.verify(secret, hash).await?,
-        None => false,
+        Some(hash) => site.passwords.verify(secret.clone(), hash).await?,
+        // A number nobody has takes as long as a wrong password.
+        None => site.passwords.verify_nobody(secret.clone()).await?,
     };
     if !is_right {
         site.lockout.failed(&account, address, now);
         return Err(LoginError::Wrong);
     }
     site.lockout.succeeded(&account);
+    scram::learn_password(site, user, &secret).await;
     Ok(())
 }

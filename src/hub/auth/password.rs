@@ -68,7 +68,17 @@ impl Passwords {
         .await
     }
 
-    async fn on_thread<T: Send + 'static>(
+    /// Takes the time of a check and finds the password wrong, for users who do not exist or have
+    /// no password.
+    ///
+    /// # Errors
+    /// [`PasswordError`].
+    pub async fn verify_nobody(&self, password: String) -> Result<bool, PasswordError> {
+        self.hash(password).await.map(|_| false)
+    }
+
+    /// Runs work that takes a core for a while, with the others of its kind.
+    pub(super) async fn on_thread<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, PasswordError> + Send + 'static,
     ) -> Result<T, PasswordError> {

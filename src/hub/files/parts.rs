@@ -101,6 +101,15 @@ impl PartWriter {
         self.keep_or_remove(outcome).await
     }
 
+    /// Removes what was written: a form that was cut begins anew.
+    pub async fn discard(self) {
+        if let Err(error) = tokio::fs::remove_file(&self.path).await
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, "a failed upload could not be removed");
+        }
+    }
+
     async fn keep_or_remove(&self, outcome: std::io::Result<()>) -> Result<(), FileError> {
         if outcome.is_err()
             && let Err(error) = tokio::fs::remove_file(&self.path).await

@@ -67,3 +67,120 @@ fn remove_unnamed(folder: &Path, named: &HashSet<String>) -> std::io::Result<usi
     }
     Ok(count)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::store::users;
+
+    const HOUR: i64 = 3_600;
+
+    struct House {
+        folder: tempfile::TempDir,
+        files: Files,
+        store: Store,
+    }
+
+    impl House {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            Self {
+                files: Files::open(&folder.path().join("files"), 0).unwrap(),
+                store: Store::open(&folder.path().join("hub.sqlite")).unwrap(),
+                folder,
+            }
+        }
+
+        /// A file with an upload under way, and its number.
+        async fn upload(&self, uid: &'static str, body: &[u8]) -> i64 {
+            let mut writer = self.files.write_part(uid, None, None).await.unwrap();
+            writer.write(body).await.unwrap();
+            writer.flush().await.unwrap();
+            let created = self.store.run(move |db| {
+                let owner = users::create(db, &vec![], None, false, 0)?.unwrap().id;
+                let new = blobs::New {
+                    uid: uid.into(),
+                    owner,
+                    name: "n".into(),
+                    content_type: "a/b".into(),
+                    is_public: false,
+                    upload_expires_at: HOUR,
+                };
+                blobs::create(db, &new, 0)
+            });
+            created.await.unwrap().id
+        }
+
+        async fn complete(&self, id: i64, uid: &str) {
+            let placing = self.files.placing().await;
+            let (digest, size) = self.files.seal(uid, &placing).await.unwrap();
+            let noted = self.store.run(move |db| {
+                blobs::set_pending(db, id, digest, size)?;
+                blobs::complete(db, id, 1)
+            });
+            noted.await.unwrap();
+        }
+
+        fn on_disk(&self, folder: &str) -> usize {
+            fn count(path: &Path) -> usize {
+                let entries = std::fs::read_dir(path).unwrap();
+                entries
+                    .map(|entry| entry.unwrap().path())
+                    .map(|path| if path.is_dir() { count(&path) } else { 1 })
+                    .sum()
+            }
+            count(&self.folder.path().join("files").join(folder))
+        }
+
+        async fn sweep(&self, now: i64) -> (usize, usize) {
+            let swept = sweep(&self.files, &self.store, now).await.unwrap();
+            (swept.uploads, swept.contents)
+        }
+    }
+
+    #[tokio::test]
+    async fn an_upload_that_was_never_completed_goes_when_its_time_is_over() {
+        let house = House::new();
+        house.upload("a", b"half").await;
+        assert_eq!(house.sweep(HOUR - 1).await, (0, 0));
+        assert_eq!(house.on_disk("uploads"), 1);
+        assert_eq!(house.sweep(HOUR).await, (1, 0));
+        assert_eq!(house.on_disk("uploads"), 0);
+    }
+
+    #[tokio::test]
+    async fn a_content_is_kept_once_and_goes_with_the_last_file_that_names_it() {
+        let house = House::new();
+        let (one, other) = (
+            house.upload("a", b"same").await,
+            house.upload("b", b"same").await,
+        );
+        house.complete(one, "a").await;
+        house.complete(other, "b").await;
+        assert_eq!(house.on_disk("contents"), 1);
+        let delete = |id: i64| house.store.run(move |db| blobs::delete(db, id));
+        delete(one).await.unwrap();
+        assert_eq!(house.sweep(9 * HOUR).await, (0, 0));
+        delete(other).await.unwrap();
+        assert_eq!(house.sweep(9 * HOUR).await, (0, 1));
+        assert_eq!(house.on_disk("contents"), 0);
+    }
+
+    #[tokio::test]
+    async fn a_content_being_put_in_place_is_waited_for() {
+        let house = House::new();
+        let id = house.upload("a", b"new").await;
+        let placing = house.files.placing().await;
+        let (digest, size) = house.files.seal("a", &placing).await.unwrap();
+        let sweeping = sweep(&house.files, &house.store, 0);
+        tokio::pin!(sweeping);
+        assert!(futures::poll!(&mut sweeping).is_pending());
+        let noted = house
+            .store
+            .run(move |db| blobs::set_pending(db, id, digest, size));
+        noted.await.unwrap();
+        drop(placing);
+        assert_eq!(sweeping.await.unwrap().contents, 0);
+        assert_eq!(house.on_disk("contents"), 1);
+    }
+}

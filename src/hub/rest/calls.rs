@@ -9,6 +9,7 @@ use super::params::{Params, plain};
 use super::request::Request;
 use super::{Answer, json as respond};
 use crate::base::object_id::ObjectId;
+use crate::hub::xmpp::delivery;
 use crate::protocol::call_signal::{CallSignal, SignalKind};
 use crate::protocol::xml::SetAttribute;
 
@@ -47,7 +48,7 @@ pub async fn reject(request: &Request) -> Answer {
     if let Some(platform) = params.text("platform") {
         set_platform(&mut headline, &platform);
     }
-    site.router.deliver(recipient, None, &headline);
+    delivery::signal(site, user, recipient, &headline);
     Ok(respond(StatusCode::OK, &json!({})))
 }
 

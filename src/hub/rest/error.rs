@@ -205,6 +205,7 @@ impl From<LoginError> for ApiError {
             },
             LoginError::Store(error) => error.into(),
             LoginError::Password(error) => error.into(),
+            LoginError::Scram(error) => Self::invalid("base", error.to_string()),
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::base::object_id::ObjectId;
 use crate::hub::roles::Action;
 use crate::hub::store::dialogs::{self, Dialog};
 use crate::hub::store::messages::{self, Insertion, MAX_BODY, NewMessage};
+use crate::hub::xmpp::stanza::Refusal;
 use crate::hub::xmpp::{announce, delivery};
 use crate::protocol::address::UserId;
 use crate::protocol::extra_params::{ExtraParamsBuilder, text_element};
@@ -32,6 +33,11 @@ pub async fn create(request: &Request) -> Answer {
         return Err(ApiError::invalid("base", rule));
     }
     let dialog = target(request, user).await?;
+    if let Some(partner) = dialog.partner(user)
+        && !delivery::may_post(&request.site, user, partner)
+    {
+        return Err(ApiError::forbidden(Refusal::UNAVAILABLE.text));
+    }
     let new = NewMessage {
         id: ObjectId::generate().to_string(),
         dialog_id: dialog.id.clone(),

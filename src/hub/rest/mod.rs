@@ -28,6 +28,7 @@ mod user_filter;
 mod user_list;
 mod users;
 
+pub use params::read_form;
 use std::sync::Arc;
 
 use actix_web::http::{Method, StatusCode, header};

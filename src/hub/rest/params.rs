@@ -175,4 +175,12 @@ mod tests {
         form("a=1&a[b]=2&a[]=3&[x]=4&]=5&a[=6&=7&b[[[[[[[[[[=8");
         assert_eq!(decode_path("a%2Fb+c&d"), "a/b+c&d");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_reading_panic_or_grow(text in "[a-c&=%\\[\\]0-9+]{0,120}") {
+            let read = Json::Object(read_form(&text));
+            proptest::prop_assert!(read.to_string().len() <= 8 * text.len() + 2);
+        }
+    }
 }

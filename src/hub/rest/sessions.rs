@@ -108,6 +108,9 @@ pub async fn log_in(request: &Request) -> Answer {
             users::by_id(db, user)
         })
         .await?;
+    if let Some(token) = request.token() {
+        auth::scram::learn_token(&request.site, user, token).await;
+    }
     let user = found.ok_or_else(|| ApiError::not_found("User not found"))?;
     Ok(respond(StatusCode::ACCEPTED, &json!({"user": user.json()})))
 }
@@ -138,13 +141,15 @@ async fn check(request: &Request, user: &Json) -> Result<UserId, ApiError> {
             let (column, text) = name.column();
             let changes = vec![(column, Some(text.to_owned()))];
             super::users::validate(&changes, Some(&password))?;
-            let hash = site.passwords.hash(password).await?;
+            let hash = site.passwords.hash(password.clone()).await?;
             let now = site.now();
             let created = site
                 .store
                 .run(move |db| users::create(db, &changes, Some(&hash), false, now))
                 .await?;
-            Ok(created?.id)
+            let user = created?.id;
+            auth::scram::learn_password(site, user, &password).await;
+            Ok(user)
         }
         other => Ok(other?),
     }
@@ -180,6 +185,9 @@ async fn open(request: &Request, user: Option<UserId>, life: i64) -> Answer {
         .store
         .run(move |db| sessions::create(db, hash, user, life, now))
         .await?;
+    if let Some(user) = user {
+        auth::scram::learn_token(&request.site, user, &token).await;
+    }
     describe(request, StatusCode::CREATED, &session, &token).await
 }
 

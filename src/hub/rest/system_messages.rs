@@ -40,10 +40,10 @@ pub async fn create(request: &Request) -> Answer {
     let stanza = announce::system(site, user, recipient, &id, &params);
     let sender = Sender {
         user,
-        address: &announce::rest_address(site, user),
+        address: announce::rest_address(site, user),
         connection: None,
     };
-    delivery::send(site, &sender, stanza)
+    delivery::send_and_wait(site, sender, stanza)
         .await
         .map_err(|refusal| ApiError::forbidden(refusal.text))?;
     Ok(respond(

@@ -112,7 +112,10 @@ async fn store_form(
     limit: u64,
 ) -> Result<(), ApiError> {
     let mut writer = site.files.write_part(&blob.uid, None, None).await?;
-    receive(&mut writer, body, limit).await?;
+    if let Err(error) = receive(&mut writer, body, limit).await {
+        writer.discard().await;
+        return Err(error);
+    }
     drop(writer);
     let placing = site.files.placing().await;
     let (digest, size) = site.files.seal(&blob.uid, &placing).await?;

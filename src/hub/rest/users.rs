@@ -7,6 +7,7 @@ use super::error::ApiError;
 use super::params::{Params, plain};
 use super::request::Request;
 use super::{Answer, done, json as respond, user_filter};
+use crate::hub::auth::scram;
 use crate::hub::store::query::Page;
 use crate::hub::store::sessions;
 use crate::hub::store::users::{self, Changes, PROFILE, User};
@@ -47,16 +48,15 @@ pub async fn sign_up(request: &Request) -> Answer {
     }
     let password = password.ok_or_else(|| ApiError::invalid("password", "can't be blank"))?;
     validate(&changes, Some(&password))?;
-    let hash = site.passwords.hash(password).await?;
+    let hash = site.passwords.hash(password.clone()).await?;
     let now = site.now();
     let created = site
         .store
         .run(move |db| users::create(db, &changes, Some(&hash), false, now))
         .await?;
-    Ok(respond(
-        StatusCode::CREATED,
-        &json!({"user": created?.json()}),
-    ))
+    let user = created?;
+    scram::learn_password(site, user.id, &password).await;
+    Ok(respond(StatusCode::CREATED, &json!({"user": user.json()})))
 }
 
 /// `GET /users/v2`
@@ -171,7 +171,7 @@ pub async fn update(request: &Request, id: &str) -> Answer {
     let changes = changes_of(user)?;
     let password = user.text("password");
     validate(&changes, password.as_deref())?;
-    let hash = match password {
+    let hash = match password.clone() {
         None => None,
         Some(password) => {
             if !who.is_admin {
@@ -192,7 +192,8 @@ pub async fn update(request: &Request, id: &str) -> Answer {
         })
         .await?;
     let user = updated.ok_or_else(|| ApiError::not_found("User not found"))?;
-    if has_new_password {
+    if let Some(password) = password {
+        scram::learn_password(site, id, &password).await;
         site.router.end_user(id, "reset");
     }
     Ok(respond(StatusCode::OK, &json!({"user": user.json()})))

@@ -261,11 +261,19 @@ pub fn find_private(
     one: UserId,
     other: UserId,
 ) -> rusqlite::Result<Option<Dialog>> {
-    let id: Option<String> = connection
+    private_id(connection, one, other)?.map_or(Ok(None), |id| load(connection, &id))
+}
+
+/// The id of the private dialog of two people, if they have one.
+pub fn private_id(
+    connection: &Connection,
+    one: UserId,
+    other: UserId,
+) -> rusqlite::Result<Option<String>> {
+    connection
         .prepare_cached("SELECT id FROM dialogs WHERE pair = ?1")?
         .query_row([pair(one, other)], |row| row.get(0))
-        .optional()?;
-    id.map_or(Ok(None), |id| load(connection, &id))
+        .optional()
 }
 
 fn pair(one: UserId, other: UserId) -> String {

@@ -5,6 +5,9 @@ use rusqlite::Connection;
 const STEPS: &[&str] = &[
     include_str!("schema_1.sql"),
     include_str!("schema_chat.sql"),
+    include_str!("schema_undelivered.sql"),
+    include_str!("schema_privacy.sql"),
+    include_str!("schema_scram.sql"),
     include_str!("schema_files.sql"),
     include_str!("schema_tags.sql"),
 ];

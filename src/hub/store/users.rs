@@ -226,6 +226,13 @@ pub fn by_id(connection: &Connection, id: UserId) -> rusqlite::Result<Option<Use
     by_column(connection, "id", &id.to_string())
 }
 
+/// Whether there is a user of a number.
+pub fn exists(connection: &Connection, id: UserId) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT 1 FROM users WHERE id = ?1")?
+        .exists([id as i64])
+}
+
 /// The first user whose `column` (a literal: `id` or one of [`PROFILE`]) has this text.
 pub fn by_column(
     connection: &Connection,

@@ -1,6 +1,15 @@
-//! Where messages go: storage, recipients, carbons, the offline store.
+//! Where messages go: storage, recipients, carbons.
+//!
+//! A message is one job of the store: it is checked, stamped, put into the history and written
+//! down for its receivers in one transaction. Once that is on disk, still on the store's thread,
+//! it is queued for the receivers' connections. So the order of storage is the order of delivery,
+//! and what is not on disk is neither delivered nor acknowledged.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use minidom::Element;
+use tokio::sync::oneshot;
 
 use super::announce::rest_address;
 use super::change::{self, After, Target};
@@ -9,44 +18,63 @@ use super::message::{
 };
 use super::router::Connection;
 use super::stanza::{Refusal, carbon};
+use super::undelivered::flush_if_due;
 use crate::hub::roles::Action;
 use crate::hub::site::Site;
 use crate::hub::store::dialogs::{self, Dialog};
 use crate::hub::store::messages::{self, Insertion, NewMessage};
-use crate::hub::store::{StoreError, offline, users};
+use crate::hub::store::{StoreError, undelivered, users};
 use crate::protocol::address::{Address, UserId};
+use crate::protocol::ns;
+use crate::protocol::privacy::{Peer, Traffic};
 use crate::protocol::xml::set_attribute;
 
 /// Who sends: a connection, or a REST request.
-pub struct Sender<'a> {
+#[derive(Clone)]
+pub struct Sender {
     /// The user.
     pub user: UserId,
     /// The full address put into `from`.
-    pub address: &'a str,
+    pub address: String,
     /// The connection, which gets no carbon of what it sent.
-    pub connection: Option<&'a Connection>,
+    pub connection: Option<Arc<Connection>>,
 }
 
-/// Carries out a message stanza.
-///
-/// # Errors
-/// The [`Refusal`] to answer with.
-pub async fn send(site: &Site, sender: &Sender<'_>, mut message: Element) -> Result<(), Refusal> {
-    let to = message.attr("to").and_then(|to| site.realm.parse(to).ok());
-    let to = to.ok_or(Refusal::NOT_FOUND)?;
+impl Sender {
+    /// How privacy lists see the sender.
+    fn peer(&self) -> Peer<'_> {
+        Peer::User {
+            user: self.user,
+            resource: self.connection.as_ref().map(|own| own.resource.as_str()),
+        }
+    }
+}
+
+/// Carries out a message stanza. Returns when it is handed in; `outcome` learns what came of it
+/// once that is certain, in the order in which messages were handed in, except for those that
+/// need no storing: they overtake.
+pub async fn send(
+    site: &Arc<Site>,
+    sender: Sender,
+    mut message: Element,
+    outcome: impl FnOnce(Result<(), Refusal>) + Send + 'static,
+) {
+    let Some(to) = message.attr("to").and_then(|to| site.realm.parse(to).ok()) else {
+        return outcome(Err(Refusal::NOT_FOUND));
+    };
     let kind = message.attr("type").unwrap_or("normal").to_owned();
     if kind != "error" && is_forged(&message) {
-        return Err(Refusal::FORBIDDEN);
+        return outcome(Err(Refusal::FORBIDDEN));
     }
     match (kind.as_str(), to) {
         // Answering an error with an error could go on forever (RFC 6120 §8.3.1).
-        ("error", _) => Ok(()),
+        ("error", _) => outcome(Ok(())),
         // Clients act on a change whatever type it comes with, so every type is checked as one.
         (kind @ ("chat" | "normal"), Address::User { user, resource })
             if kind == "chat" || !matches!(content(&message), Content::Text { .. }) =>
         {
-            set_attribute(&mut message, "from", Some(sender.address));
-            chat(site, sender, user, resource, message).await
+            set_attribute(&mut message, "from", Some(&sender.address));
+            chat(site, sender, user, resource, message, outcome).await;
         }
         (
             "groupchat",
@@ -54,256 +82,482 @@ pub async fn send(site: &Site, sender: &Sender<'_>, mut message: Element) -> Res
                 dialog,
                 occupant: None,
             },
-        ) => group(site, sender, dialog, message).await,
+        ) => group(site, sender, dialog, message, outcome).await,
         ("headline" | "normal", Address::User { user, resource }) => {
-            set_attribute(&mut message, "from", Some(sender.address));
-            site.router.deliver(user, resource.as_deref(), &message);
-            copy_to_own(site, sender, &message);
-            Ok(())
+            set_attribute(&mut message, "from", Some(&sender.address));
+            outcome(headline(site, &sender, user, resource.as_deref(), &message).await);
         }
-        ("headline" | "normal" | "chat" | "groupchat", _) => Err(Refusal::UNAVAILABLE),
-        _ => Err(Refusal::BAD_REQUEST),
+        ("headline" | "normal" | "chat" | "groupchat", _) => outcome(Err(Refusal::UNAVAILABLE)),
+        _ => outcome(Err(Refusal::BAD_REQUEST)),
     }
 }
 
+/// Like [`send`], and waits for what comes of it.
+///
+/// # Errors
+/// The [`Refusal`].
+pub async fn send_and_wait(
+    site: &Arc<Site>,
+    sender: Sender,
+    message: Element,
+) -> Result<(), Refusal> {
+    let (tell, told) = oneshot::channel();
+    let outcome = move |result| {
+        // Who asked may have gone.
+        let _ = tell.send(result);
+    };
+    send(site, sender, message, outcome).await;
+    told.await.unwrap_or(Err(Refusal::INTERNAL))
+}
+
+/// Call signals and system messages: now or never.
+async fn headline(
+    site: &Site,
+    sender: &Sender,
+    to: UserId,
+    resource: Option<&str>,
+    message: &Element,
+) -> Result<(), Refusal> {
+    let peer = sender.peer();
+    if !site.blocks.may_message(&site.router, &peer, to, resource) {
+        return Err(Refusal::UNAVAILABLE);
+    }
+    if push(site, &peer, to, resource, message) == 0 {
+        let known = site.store.run(move |db| users::exists(db, to)).await;
+        if !known.map_err(|error| refusal_of(&error))? {
+            return Err(Refusal::NOT_FOUND);
+        }
+    }
+    copy_to_own(site, sender, message);
+    Ok(())
+}
+
+/// Sends a call signal that came by REST, unless the receiver has blocked the sender: then it is
+/// as if nobody were there.
+pub fn signal(site: &Site, sender: UserId, to: UserId, message: &Element) {
+    if may_post(site, sender, to) {
+        let peer = Peer::User {
+            user: sender,
+            resource: None,
+        };
+        push(site, &peer, to, None, message);
+    }
+}
+
+/// Whether a user may write to another one by REST: neither has blocked the other (B.9).
+pub fn may_post(site: &Site, sender: UserId, to: UserId) -> bool {
+    let peer = Peer::User {
+        user: sender,
+        resource: None,
+    };
+    site.blocks.may_message(&site.router, &peer, to, None)
+}
+
+/// Where a stanza of `peer` to a user goes: to those connections whose privacy lists let it
+/// through (B.9), and typing not to who does not look (XEP-0352).
+fn targets(
+    site: &Site,
+    peer: &Peer<'_>,
+    to: UserId,
+    resource: Option<&str>,
+    stanza: &Element,
+) -> Vec<Arc<Connection>> {
+    let mut targets = site.router.targets(to, resource);
+    let is_typing = ["composing", "paused"]
+        .iter()
+        .any(|name| stanza.has_child(name, ns::CHAT_STATES));
+    targets.retain(|target| {
+        let resource = Some(target.resource.as_str());
+        let is_unseen = is_typing && target.is_inactive.load(Ordering::Relaxed);
+        !is_unseen && !site.blocks.denies(to, resource, peer, Traffic::MessageIn)
+    });
+    targets
+}
+
+/// Hands over what is not kept for anybody. Returns how many took it.
+fn push(
+    site: &Site,
+    peer: &Peer<'_>,
+    to: UserId,
+    resource: Option<&str>,
+    stanza: &Element,
+) -> usize {
+    let targets = targets(site, peer, to, resource, stanza);
+    let taken = targets.iter().filter(|target| target.push(stanza.clone()));
+    taken.count()
+}
+
 /// Sent-carbons for the sender's other connections (B.1).
-fn copy_to_own(site: &Site, sender: &Sender<'_>, message: &Element) {
-    let copy = carbon(message, &site.realm.user(sender.user));
-    for other in site.router.available(sender.user) {
+fn copy_to_own(site: &Site, sender: &Sender, message: &Element) {
+    let own = site.router.available(sender.user);
+    let is_alone = |one: &Arc<Connection>| {
+        let sent = sender.connection.as_ref();
+        sent.is_some_and(|sent| Arc::ptr_eq(sent, one))
+    };
+    if own.iter().all(is_alone) {
+        return;
+    }
+    let bare = site.realm.user(sender.user);
+    let mut copy = None;
+    for other in own {
         let is_sender = sender
             .connection
+            .as_ref()
             .is_some_and(|own| own.resource == other.resource);
         // A message to oneself reached the other connections already.
         let is_target = message.attr("to") == Some(other.address.as_str())
-            || message.attr("to") == Some(site.realm.user(sender.user).as_str());
-        if !is_sender && !is_target && other.carbons.load(std::sync::atomic::Ordering::Relaxed) {
+            || message.attr("to") == Some(bare.as_str());
+        if !is_sender && !is_target && other.carbons.load(Ordering::Relaxed) {
+            let copy = copy.get_or_insert_with(|| carbon(message, &bare));
             other.push(copy.clone());
         }
     }
 }
 
+/// A message that has been checked and stored, and where it goes.
+struct Outgoing {
+    stanza: Element,
+    to: Receivers,
+    // Its place, if it must arrive.
+    seq: Option<i64>,
+    // Whether the store has it for its receivers.
+    is_written: bool,
+}
+
+enum Receivers {
+    // One user, at one resource if it is there.
+    One(UserId, Option<String>),
+    // The occupants of a dialog.
+    Many { dialog: String, users: Vec<UserId> },
+}
+
+/// Hands in a job that checks and stores a message, and delivers what it returns.
+async fn submit(
+    site: &Arc<Site>,
+    sender: Sender,
+    job: impl FnOnce(
+        &Site,
+        &rusqlite::Connection,
+    ) -> rusqlite::Result<Result<Option<Outgoing>, Refusal>>
+    + Send
+    + 'static,
+    outcome: impl FnOnce(Result<(), Refusal>) + Send + 'static,
+) {
+    let (store_site, site_after) = (Arc::clone(site), Arc::clone(site));
+    let job = move |db: &rusqlite::Connection| job(&store_site, db);
+    let after = move |stored: Result<Result<Option<Outgoing>, Refusal>, StoreError>| {
+        let result = stored.unwrap_or_else(|error| Err(refusal_of(&error)));
+        outcome(result.map(|outgoing| {
+            if let Some(outgoing) = outgoing {
+                deliver(&site_after, &sender, outgoing);
+            }
+        }));
+    };
+    site.store.run_then(job, after).await;
+}
+
+/// Queues a stored message for its receivers. On the store's thread only: it is what makes the
+/// order of storage the order of delivery.
+fn deliver(site: &Arc<Site>, sender: &Sender, outgoing: Outgoing) {
+    let Outgoing {
+        stanza,
+        to,
+        seq,
+        is_written,
+    } = outgoing;
+    let unsaved = seq
+        .filter(|_| !is_written)
+        .map(|_| Arc::new(stanza.clone()));
+    let peer = match &to {
+        Receivers::One(..) => sender.peer(),
+        Receivers::Many { dialog, .. } => Peer::Occupant {
+            dialog,
+            user: sender.user,
+        },
+    };
+    let one = |user: UserId, resource: Option<&str>| {
+        let Some(seq) = seq else {
+            push(site, &peer, user, resource, &stanza);
+            return;
+        };
+        let targets = targets(site, &peer, user, resource, &stanza);
+        let mut in_flight = site.in_flight.lock();
+        let later = in_flight.hand_out(
+            user,
+            seq,
+            unsaved.clone(),
+            &targets,
+            |target| target.number,
+            |target| target.push_message(stanza.clone(), seq),
+        );
+        for target in targets.iter().filter(|one| later.contains(&one.number)) {
+            target.fall_behind();
+        }
+    };
+    match &to {
+        Receivers::One(user, resource) => {
+            one(*user, resource.as_deref());
+            copy_to_own(site, sender, &stanza);
+        }
+        Receivers::Many { users, .. } => {
+            for user in users.iter().copied() {
+                if user == sender.user {
+                    // The own connections get their copy (B.2).
+                    site.router.deliver(user, None, &stanza);
+                } else {
+                    one(user, None);
+                }
+            }
+        }
+    }
+    flush_if_due(site);
+}
+
 async fn chat(
-    site: &Site,
-    sender: &Sender<'_>,
+    site: &Arc<Site>,
+    sender: Sender,
     to: UserId,
     resource: Option<String>,
     mut message: Element,
-) -> Result<(), Refusal> {
+    outcome: impl FnOnce(Result<(), Refusal>) + Send + 'static,
+) {
+    let user = sender.user;
     let content = content(&message);
-    match content.clone() {
+    let peer = sender.peer();
+    let resource_name = resource.as_deref();
+    let is_blocked = !site
+        .blocks
+        .may_message(&site.router, &peer, to, resource_name);
+    match content {
+        // Clients send these by themselves, so nobody waits for an answer: what is blocked is
+        // dropped in silence.
         Content::Typing => {
-            site.router.deliver(to, resource.as_deref(), &message);
-            return Ok(());
+            if !is_blocked {
+                push(site, &peer, to, resource_name, &message);
+            }
+            outcome(Ok(()));
+        }
+        content if is_blocked && !matches!(content, Content::Marker { .. }) => {
+            outcome(Err(Refusal::UNAVAILABLE));
         }
         Content::Text { is_saved } => {
             let id = ensure_id(&mut message);
-            if !store_chat(site, sender.user, to, &mut message, id, is_saved).await? {
-                return Ok(());
+            if is_saved && !is_valid_id(&id) {
+                return outcome(Err(Refusal::BAD_REQUEST));
             }
+            if is_too_long(&message) {
+                return outcome(Err(Refusal::TOO_LONG));
+            }
+            let job = move |site: &Site, db: &rusqlite::Connection| {
+                let now = site.now();
+                if !users::exists(db, to)? {
+                    return Ok(Err(Refusal::NOT_FOUND));
+                }
+                let dialog = match dialogs::private_id(db, user, to)? {
+                    Some(id) => id,
+                    None => dialogs::private_between(db, user, to, now)?.id,
+                };
+                let date = stamp(&mut message, &dialog, now);
+                if is_saved {
+                    let new = to_store(&message, id, dialog, user, Some(to), date);
+                    if let Some(known) = known(messages::insert(db, &new, now)?) {
+                        return Ok(known);
+                    }
+                }
+                let must_arrive = is_saved || message.has_child("body", ns::CLIENT);
+                let to = Receivers::One(to, resource);
+                write_down(site, db, message, to, user, must_arrive, is_saved).map(Ok)
+            };
+            submit(site, sender, job, outcome).await;
         }
         change => {
-            if apply_change(site, sender.user, To::User(to), change).await? == After::Drop {
-                return Ok(());
-            }
-        }
-    }
-    let lane = site.lanes.enter(to).await;
-    let taken = site.router.deliver(to, resource.as_deref(), &message);
-    if taken == 0 && matches!(content, Content::Text { .. }) {
-        keep_for_later(site, to, &message).await.map_err(internal)?;
-    }
-    drop(lane);
-    copy_to_own(site, sender, &message);
-    Ok(())
-}
-
-/// Finds or makes the dialog, stamps the message and stores it. `false` for a duplicate.
-async fn store_chat(
-    site: &Site,
-    sender: UserId,
-    to: UserId,
-    message: &mut Element,
-    id: String,
-    is_saved: bool,
-) -> Result<bool, Refusal> {
-    if is_saved && !is_valid_id(&id) {
-        return Err(Refusal::BAD_REQUEST);
-    }
-    if is_too_long(message) {
-        return Err(Refusal::TOO_LONG);
-    }
-    let now = site.now();
-    let mut stamped = message.clone();
-    let stored = site
-        .store
-        .run(move |connection| {
-            if users::by_id(connection, to)?.is_none() {
-                return Ok(None);
-            }
-            let dialog = dialogs::private_between(connection, sender, to, now)?;
-            let date = stamp(&mut stamped, &dialog.id, now);
-            let mut insertion = Insertion::New;
-            if is_saved {
-                let new = to_store(&stamped, id, dialog.id, sender, Some(to), date);
-                insertion = messages::insert(connection, &new, now)?;
-            }
-            Ok(Some((stamped, insertion)))
-        })
-        .await
-        .map_err(internal)?;
-    let (stamped, insertion) = stored.ok_or(Refusal::NOT_FOUND)?;
-    *message = stamped;
-    is_first(insertion)
-}
-
-fn is_first(insertion: Insertion) -> Result<bool, Refusal> {
-    match insertion {
-        Insertion::New => Ok(true),
-        // Sent again after a lost acknowledgement: accepted, but it has gone out before.
-        Insertion::Duplicate => Ok(false),
-        Insertion::Conflict => Err(Refusal::CONFLICT),
-    }
-}
-
-/// Markers, edits and removals act on the stored message, if there is one.
-async fn apply_change(
-    site: &Site,
-    user: UserId,
-    to: To,
-    change: Content,
-) -> Result<After, Refusal> {
-    let now = site.now();
-    site.store
-        .run(move |connection| {
-            let target = match &to {
-                To::User(other) => Target::User(*other),
-                To::Room(dialog) => Target::Room(dialog),
+            let job = move |site: &Site, db: &rusqlite::Connection| {
+                let target = Target::User(to);
+                match change::apply(db, user, target, &change, site.now())? {
+                    Err(refusal) => Ok(Err(refusal)),
+                    Ok(After::Drop) => Ok(Ok(None)),
+                    Ok(After::Relay) if is_blocked => Ok(Ok(None)),
+                    Ok(After::Relay) => {
+                        let must_arrive = follows_its_message(&change);
+                        let to = Receivers::One(to, resource);
+                        write_down(site, db, message, to, user, must_arrive, true).map(Ok)
+                    }
+                }
             };
-            change::apply(connection, user, target, &change, now)
-        })
-        .await
-        .map_err(internal)?
-}
-
-enum To {
-    User(UserId),
-    Room(Box<Dialog>),
-}
-
-/// Keeps a message for a user who is away, and hands it over at once if the user has just come.
-async fn keep_for_later(site: &Site, user: UserId, message: &Element) -> Result<(), StoreError> {
-    let text = String::from(message);
-    let now = site.now();
-    let limit = site.config.limits.offline_messages;
-    site.store
-        .run(move |connection| offline::keep(connection, user, &text, limit, now))
-        .await?;
-    // Whoever became available between the look-up and the storing has already asked for what
-    // was kept, so it is handed over here.
-    if site.router.is_online(user) {
-        let kept = site
-            .store
-            .run(move |connection| offline::take(connection, user, 1))
-            .await?;
-        for kept in kept {
-            if let Ok(stanza) = kept.stanza.parse() {
-                site.router.deliver(user, None, &stanza);
-            }
+            submit(site, sender, job, outcome).await;
         }
     }
-    Ok(())
+}
+
+/// An edit or a removal has to arrive wherever its message may have: whoever was away gets both,
+/// in their order. What is only known to be read or received is in the history.
+fn follows_its_message(change: &Content) -> bool {
+    matches!(change, Content::Edit { .. } | Content::Remove { .. })
+}
+
+/// Gives a message its place, and writes it down for its receivers in the same transaction that
+/// stored it. One that is not in the history is written down only for those who are not there
+/// to take it, so that chatting without history costs no write.
+fn write_down(
+    site: &Site,
+    db: &rusqlite::Connection,
+    stanza: Element,
+    to: Receivers,
+    sender: UserId,
+    must_arrive: bool,
+    is_saved: bool,
+) -> rusqlite::Result<Option<Outgoing>> {
+    let mut outgoing = Outgoing {
+        stanza,
+        to,
+        seq: None,
+        is_written: false,
+    };
+    if !must_arrive {
+        return Ok(Some(outgoing));
+    }
+    let receivers: Vec<UserId> = match &outgoing.to {
+        Receivers::One(user, _) => vec![*user],
+        Receivers::Many { users, .. } => {
+            users.iter().copied().filter(|one| *one != sender).collect()
+        }
+    };
+    let seq = {
+        let mut in_flight = site.in_flight.lock();
+        // A reader that is behind would hold everything in memory that is not in the store.
+        let is_taken =
+            |user: &UserId| site.router.is_online(*user) && !in_flight.has_somebody_behind(*user);
+        outgoing.is_written = is_saved || !receivers.iter().all(is_taken);
+        in_flight.next_seq()
+    };
+    outgoing.seq = Some(seq);
+    if outgoing.is_written {
+        let text = String::from(&outgoing.stanza);
+        let limit = site.config.limits.offline_messages;
+        undelivered::insert(db, seq, &text, &receivers, limit, site.now())?;
+    }
+    Ok(Some(outgoing))
+}
+
+/// What follows when an id was known; nothing for a new message.
+fn known<T>(insertion: Insertion) -> Option<Result<Option<T>, Refusal>> {
+    match insertion {
+        Insertion::New => None,
+        // Sent again after a lost acknowledgement: accepted, but it has gone out before.
+        Insertion::Duplicate => Some(Ok(None)),
+        Insertion::Conflict => Some(Err(Refusal::CONFLICT)),
+    }
 }
 
 async fn group(
-    site: &Site,
-    sender: &Sender<'_>,
+    site: &Arc<Site>,
+    sender: Sender,
     dialog_id: String,
     mut message: Element,
-) -> Result<(), Refusal> {
+    outcome: impl FnOnce(Result<(), Refusal>) + Send + 'static,
+) {
     let content = content(&message);
     let user = sender.user;
-    let id = dialog_id.clone();
-    let dialog = site
-        .store
-        .run(move |connection| dialogs::load(connection, &id))
-        .await
-        .map_err(internal)?
-        .filter(|dialog| dialog.kind != dialogs::PRIVATE)
-        .ok_or(Refusal::NOT_FOUND)?;
-    if !dialog.has(user) {
-        return Err(Refusal::FORBIDDEN);
-    }
     let occupant = site.realm.occupant(&dialog_id, user);
     set_attribute(&mut message, "from", Some(&occupant));
-    match content.clone() {
-        Content::Typing | Content::Text { .. } if !dialog.may(user, Action::Write) => {
-            return Err(Refusal::FORBIDDEN);
+    let job = move |site: &Site, db: &rusqlite::Connection| {
+        let dialog = dialogs::load(db, &dialog_id)?;
+        let Some(dialog) = dialog.filter(|dialog| dialog.kind != dialogs::PRIVATE) else {
+            return Ok(Err(Refusal::NOT_FOUND));
+        };
+        if !dialog.has(user) {
+            return Ok(Err(Refusal::FORBIDDEN));
         }
-        Content::Typing => {}
-        Content::Text { is_saved } => {
-            if is_too_long(&message) {
-                return Err(Refusal::TOO_LONG);
+        // Broadcasts and public dialogs may have any number of people, who read the history.
+        let is_listed = dialog.kind == dialogs::GROUP;
+        let is_saved = match &content {
+            Content::Typing | Content::Text { .. } if !dialog.may(user, Action::Write) => {
+                return Ok(Err(Refusal::FORBIDDEN));
             }
-            let id = ensure_id(&mut message);
-            let now = site.now();
-            let date = stamp(&mut message, &dialog_id, now);
-            if is_saved {
-                if !is_valid_id(&id) {
-                    return Err(Refusal::BAD_REQUEST);
-                }
-                let new = to_store(&message, id, dialog_id, user, None, date);
-                let insertion = site
-                    .store
-                    .run(move |connection| messages::insert(connection, &new, now))
-                    .await
-                    .map_err(internal)?;
-                if !is_first(insertion)? {
-                    return Ok(());
-                }
+            Content::Typing => {
+                let to = receivers(site, &dialog, user, Some(user));
+                return write_down(site, db, message, to, user, false, false).map(Ok);
+            }
+            Content::Text { is_saved } => *is_saved,
+            change => {
+                return match change::apply(db, user, Target::Room(&dialog), change, site.now())? {
+                    Err(refusal) => Ok(Err(refusal)),
+                    Ok(After::Drop) => Ok(Ok(None)),
+                    Ok(After::Relay) => {
+                        let must_arrive = is_listed && follows_its_message(change);
+                        let to = receivers(site, &dialog, user, None);
+                        write_down(site, db, message, to, user, must_arrive, true).map(Ok)
+                    }
+                };
+            }
+        };
+        if is_too_long(&message) {
+            return Ok(Err(Refusal::TOO_LONG));
+        }
+        let id = ensure_id(&mut message);
+        if is_saved && !is_valid_id(&id) {
+            return Ok(Err(Refusal::BAD_REQUEST));
+        }
+        let now = site.now();
+        let date = stamp(&mut message, &dialog_id, now);
+        if is_saved {
+            let new = to_store(&message, id, dialog_id, user, None, date);
+            if let Some(known) = known(messages::insert(db, &new, now)?) {
+                return Ok(known);
             }
         }
-        change => {
-            let room = To::Room(Box::new(dialog.clone()));
-            if apply_change(site, user, room, change).await? == After::Drop {
-                return Ok(());
-            }
-        }
-    }
-    let except = (content == Content::Typing).then_some(user);
-    deliver_to_group(site, &dialog, &message, except);
-    Ok(())
+        let must_arrive = is_listed && (is_saved || message.has_child("body", ns::CLIENT));
+        let to = receivers(site, &dialog, user, None);
+        write_down(site, db, message, to, user, must_arrive, is_saved).map(Ok)
+    };
+    submit(site, sender, job, outcome).await;
 }
 
 /// Joining is not needed to receive, and the sender's own connections get their copy (B.2). A
-/// broadcast goes to every user who is connected.
-fn deliver_to_group(site: &Site, dialog: &Dialog, message: &Element, except: Option<UserId>) {
-    let everybody;
-    let receivers = if dialog.kind == dialogs::BROADCAST {
-        everybody = site.router.online();
-        &everybody
+/// broadcast goes to every user who is connected. Who has blocked the sender in rooms gets
+/// nothing, and the sender does not learn of it (B.9).
+fn receivers(site: &Site, dialog: &Dialog, sender: UserId, except: Option<UserId>) -> Receivers {
+    let mut users = if dialog.kind == dialogs::BROADCAST {
+        site.router.online()
     } else {
-        &dialog.occupants
+        dialog.occupants.clone()
     };
-    for user in receivers {
-        if Some(*user) != except && !dialog.blocked.contains(user) {
-            site.router.deliver(*user, None, message);
-        }
+    let peer = Peer::Occupant {
+        dialog: &dialog.id,
+        user: sender,
+    };
+    users.retain(|user| {
+        Some(*user) != except
+            && !dialog.blocked.contains(user)
+            && site.blocks.takes(&site.router, *user, None, &peer)
+    });
+    Receivers::Many {
+        dialog: dialog.id.clone(),
+        users,
     }
 }
 
 /// Hands a stanza that the hub made for `user` to the people of a dialog, the user's own
 /// connections included. It is kept for nobody: the history says the same.
 pub fn emit(site: &Site, dialog: &Dialog, user: UserId, stanza: &Element) {
-    if dialog.kind != dialogs::PRIVATE {
-        deliver_to_group(site, dialog, stanza, None);
-    } else if let Some(partner) = dialog.partner(user) {
-        site.router.deliver(partner, None, stanza);
-        let sender = Sender {
+    let sender = Sender {
+        user,
+        address: rest_address(site, user),
+        connection: None,
+    };
+    if dialog.kind == dialogs::PRIVATE {
+        if let Some(partner) = dialog.partner(user) {
+            push(site, &sender.peer(), partner, None, stanza);
+            copy_to_own(site, &sender, stanza);
+        }
+    } else if let Receivers::Many { dialog, users } = receivers(site, dialog, user, None) {
+        let peer = Peer::Occupant {
+            dialog: &dialog,
             user,
-            address: &rest_address(site, user),
-            connection: None,
         };
-        copy_to_own(site, &sender, stanza);
+        for receiver in users {
+            push(site, &peer, receiver, None, stanza);
+        }
     }
 }
 
@@ -312,41 +566,59 @@ pub fn emit(site: &Site, dialog: &Dialog, user: UserId, stanza: &Element) {
 /// # Errors
 /// [`StoreError`]; the insertion says whether the id was new.
 pub async fn post(
-    site: &Site,
+    site: &Arc<Site>,
     dialog: Dialog,
     new: NewMessage,
     stanza: Option<Element>,
 ) -> Result<Insertion, StoreError> {
-    let now = site.now();
-    let (sender, recipient) = (new.sender, new.recipient);
-    let insertion = site
-        .store
-        .run(move |connection| messages::insert(connection, &new, now))
-        .await?;
-    let (Insertion::New, Some(stanza)) = (insertion, stanza) else {
-        return Ok(insertion);
+    let user = new.sender;
+    let sender = Sender {
+        user,
+        address: rest_address(site, user),
+        connection: None,
     };
-    match recipient {
-        None => deliver_to_group(site, &dialog, &stanza, None),
-        Some(user) => {
-            let lane = site.lanes.enter(user).await;
-            if site.router.deliver(user, None, &stanza) == 0 {
-                keep_for_later(site, user, &stanza).await?;
+    let (store_site, site_after) = (Arc::clone(site), Arc::clone(site));
+    let job = move |db: &rusqlite::Connection| {
+        let site = &*store_site;
+        let insertion = messages::insert(db, &new, site.now())?;
+        let (Insertion::New, Some(stanza)) = (insertion, stanza) else {
+            return Ok((insertion, None));
+        };
+        let (to, must_arrive) = match new.recipient {
+            Some(recipient) => (Receivers::One(recipient, None), true),
+            None => (
+                receivers(site, &dialog, user, None),
+                dialog.kind == dialogs::GROUP,
+            ),
+        };
+        let outgoing = write_down(site, db, stanza, to, user, must_arrive, true)?;
+        Ok((insertion, outgoing))
+    };
+    let (tell, told) = oneshot::channel();
+    let after = move |stored: Result<(Insertion, Option<Outgoing>), StoreError>| {
+        let stored = stored.map(|(insertion, outgoing)| {
+            if let Some(outgoing) = outgoing {
+                deliver(&site_after, &sender, outgoing);
             }
-            drop(lane);
-            let address = rest_address(site, sender);
-            let sender = Sender {
-                user: sender,
-                address: &address,
-                connection: None,
-            };
-            copy_to_own(site, &sender, &stanza);
-        }
-    }
-    Ok(insertion)
+            insertion
+        });
+        // The client may have gone meanwhile; the message has not.
+        drop(tell.send(stored));
+    };
+    site.store.run_then(job, after).await;
+    told.await.map_err(|_| StoreError::Closed)?
 }
 
-fn internal(error: StoreError) -> Refusal {
-    tracing::error!(%error, "a message could not be stored");
-    Refusal::INTERNAL
+/// The sender may try again when there is room or the hub is back.
+fn refusal_of(error: &StoreError) -> Refusal {
+    match error {
+        StoreError::Panicked => {
+            tracing::error!(%error, "a message could not be stored");
+            Refusal::INTERNAL
+        }
+        error => {
+            tracing::debug!(%error, "a message could not be stored");
+            Refusal::NO_ROOM
+        }
+    }
 }

@@ -1,4 +1,5 @@
-//! Requests: ping, activity, discovery, switches (wire reference B.9).
+//! Requests: ping, activity, switches (wire reference B.9). Privacy lists and discovery have files
+//! of their own.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -7,10 +8,12 @@ use minidom::Element;
 
 use super::router::Connection;
 use super::stanza::{Refusal, result};
+use super::{discovery, privacy};
 use crate::hub::site::Site;
-use crate::hub::store::{StoreError, dialogs, users};
+use crate::hub::store::{StoreError, users};
 use crate::protocol::address::{Address, UserId};
 use crate::protocol::ns;
+use crate::protocol::privacy::{Peer, Traffic};
 use crate::protocol::xml::SetAttribute;
 
 /// Answers an IQ of a bound connection; results and errors need no answer.
@@ -19,8 +22,12 @@ pub async fn answer(site: &Site, connection: &Arc<Connection>, iq: &Element) -> 
     if matches!(kind, "result" | "error") {
         return None;
     }
-    let answered = match (kind, iq.children().next()) {
-        ("get" | "set", Some(payload)) => handle(site, connection, iq, kind, payload).await,
+    let mut children = iq.children();
+    // RFC 6120 §8.2.3: an id, and one child.
+    let answered = match (kind, children.next(), children.next(), iq.attr("id")) {
+        ("get" | "set", Some(payload), None, Some(_)) => {
+            handle(site, connection, iq, kind, payload).await
+        }
         _ => Err(Refusal::BAD_REQUEST),
     };
     Some(match answered {
@@ -36,33 +43,50 @@ async fn handle(
     kind: &str,
     payload: &Element,
 ) -> Result<Option<Element>, Refusal> {
+    let namespace = payload.ns();
+    let request = (kind, payload.name(), namespace.as_str());
+    if iq.attr("to") == Some(site.realm.rooms().as_str()) {
+        return discovery::of_rooms(request);
+    }
     let to = match iq.attr("to") {
         None => Address::Server,
         Some(to) => site.realm.parse(to).map_err(|_| Refusal::NOT_FOUND)?,
     };
     let is_own = match &to {
         Address::Server => true,
-        Address::User {
-            user,
-            resource: None,
-        } => *user == connection.user,
-        _ => false,
+        Address::User { user, resource } => {
+            *user == connection.user
+                && resource
+                    .as_ref()
+                    .is_none_or(|resource| *resource == connection.resource)
+        }
+        Address::Room { .. } => false,
     };
-    match (kind, payload.name(), payload.ns().as_str()) {
+    match request {
         ("get", "ping", ns::PING) if is_own => Ok(None),
-        ("get", "query", ns::LAST) => last_activity(site, &to).await.map(Some),
-        ("get", "query", ns::DISCO_ITEMS) => items(site, connection, &to).await.map(Some),
-        ("get", "query", ns::DISCO_INFO) if matches!(to, Address::Server) => Ok(Some(info())),
+        ("get", "query", ns::LAST) => last_activity(site, connection, &to).await.map(Some),
+        ("get", "query", ns::DISCO_ITEMS) => {
+            discovery::items(site, connection, &to).await.map(Some)
+        }
+        ("get", "query", ns::DISCO_INFO) => discovery::info(site, connection, &to).await.map(Some),
+        ("get" | "set", "query", ns::PRIVACY) if is_own => {
+            privacy::answer(site, connection, kind, payload).await
+        }
+        // There is no contact list: it is always empty, and nobody can change it.
+        ("get", "query", ns::ROSTER) if is_own => Ok(Some(Element::bare("query", ns::ROSTER))),
+        ("set", "query", ns::ROSTER) if is_own => Err(Refusal::NOT_ALLOWED),
         ("set", name @ ("enable" | "disable"), ns::CARBONS) if is_own => {
             connection
                 .carbons
                 .store(name == "enable", Ordering::Relaxed);
             Ok(None)
         }
-        ("set", "subscribe", ns::STATUS_STREAMING) => watch(site, connection, payload),
-        // Whether a phone sleeps matters to push notifications only, which come with a later
-        // version; until then there is nothing to switch, and clients expect a result.
-        ("set", "mobile", ns::MOBILE) => Ok(None),
+        ("set", "subscribe", ns::STATUS_STREAMING) => watch(site, connection, payload).await,
+        ("set", "mobile", ns::MOBILE) => {
+            let wants_push = payload.attr("enable") == Some("true");
+            connection.wants_push.store(wants_push, Ordering::Relaxed);
+            Ok(None)
+        }
         ("set", "session", ns::SESSION) => Ok(None),
         (_, name, namespace) => {
             tracing::debug!(user = connection.user, name, namespace, "unknown request");
@@ -72,10 +96,22 @@ async fn handle(
 }
 
 /// Seconds since the user was here; 0 while online (XEP-0012).
-async fn last_activity(site: &Site, to: &Address) -> Result<Element, Refusal> {
+async fn last_activity(
+    site: &Site,
+    connection: &Connection,
+    to: &Address,
+) -> Result<Element, Refusal> {
     let Address::User { user, .. } = to else {
         return Err(Refusal::UNAVAILABLE);
     };
+    let asking = Peer::User {
+        user: connection.user,
+        resource: Some(&connection.resource),
+    };
+    let denies = |traffic| site.blocks.denies(*user, None, &asking, traffic);
+    if denies(Traffic::IqIn) || denies(Traffic::PresenceOut) {
+        return Err(Refusal::UNAVAILABLE);
+    }
     let seconds = if site.router.is_online(*user) {
         0
     } else {
@@ -106,11 +142,14 @@ pub fn announce_activity(site: &Site, user: UserId, is_online: bool) {
         .append(activity(i64::from(!is_online)))
         .build();
     for watcher in site.router.watchers(user) {
-        watcher.push(push.clone());
+        let resource = Some(watcher.resource.as_str());
+        if site.blocks.may_see(watcher.user, resource, user, None) {
+            watcher.push(push.clone());
+        }
     }
 }
 
-fn watch(
+async fn watch(
     site: &Site,
     connection: &Arc<Connection>,
     payload: &Element,
@@ -121,6 +160,8 @@ fn watch(
     let Some(Address::User { user, .. }) = user else {
         return Err(Refusal::BAD_REQUEST);
     };
+    let found = site.store.run(move |db| users::last_seen(db, user)).await;
+    found.map_err(internal)?.ok_or(Refusal::NOT_FOUND)?;
     let enable = payload.attr("enable") != Some("false");
     if site.router.watch(user, connection, enable) {
         Ok(None)
@@ -129,61 +170,8 @@ fn watch(
     }
 }
 
-/// The users who joined a room (B.8).
-async fn items(
-    site: &Site,
-    connection: &Arc<Connection>,
-    to: &Address,
-) -> Result<Element, Refusal> {
-    let query = Element::builder("query", ns::DISCO_ITEMS);
-    let Address::Room { dialog, .. } = to else {
-        return Ok(query.build());
-    };
-    let id = dialog.clone();
-    let found = site.store.run(move |db| dialogs::load(db, &id)).await;
-    let found = found.map_err(internal)?.ok_or(Refusal::NOT_FOUND)?;
-    if !found.has(connection.user) {
-        return Err(Refusal::FORBIDDEN);
-    }
-    let mut users: Vec<UserId> = site
-        .router
-        .joined(dialog)
-        .iter()
-        .map(|one| one.user)
-        .collect();
-    users.sort_unstable();
-    users.dedup();
-    let items = users.into_iter().map(|user| {
-        Element::builder("item", ns::DISCO_ITEMS)
-            .with("jid", site.realm.occupant(dialog, user))
-            .with("name", user.to_string())
-    });
-    Ok(query.append_all(items).build())
-}
-
-fn info() -> Element {
-    let features = [
-        ns::PING,
-        ns::LAST,
-        ns::CARBONS,
-        ns::DISCO_ITEMS,
-        ns::MUC,
-        ns::CHAT_MARKERS,
-    ];
-    let identity = Element::builder("identity", ns::DISCO_INFO)
-        .with("category", "server")
-        .with("type", "im")
-        .with("name", "cubelet hub");
-    Element::builder("query", ns::DISCO_INFO)
-        .append(identity)
-        .append_all(
-            features
-                .map(|feature| Element::builder("feature", ns::DISCO_INFO).with("var", feature)),
-        )
-        .build()
-}
-
-fn internal(error: StoreError) -> Refusal {
+/// A request could not be answered for a reason of ours.
+pub(super) fn internal(error: StoreError) -> Refusal {
     tracing::error!(%error, "a request could not be answered");
     Refusal::INTERNAL
 }

@@ -8,13 +8,17 @@ use base64::prelude::BASE64_STANDARD;
 use minidom::Element;
 use zeroize::Zeroizing;
 
-use super::router::{Connection, Outbox};
+use super::connection::Line;
+use super::resumption;
+use super::router::Connection;
 use super::stanza::{Refusal, result};
 use super::stream::{Ending, Features, Inbound, Transport};
+use crate::hub::auth::scram::{self, ITERATIONS};
 use crate::hub::auth::{self, LoginError, secret};
 use crate::hub::site::Site;
 use crate::protocol::address::{Realm, UserId};
 use crate::protocol::ns;
+use crate::protocol::scram::{ClientFirst, MECHANISM};
 
 /// Tries one stream has.
 const MAX_TRIES: u32 = 3;
@@ -25,16 +29,15 @@ const MAX_RESOURCE: usize = 64;
 
 /// Logs a stream in and enters it into the router.
 pub async fn negotiate<T: Transport>(
-    site: &Site,
+    site: &Arc<Site>,
     transport: &mut T,
     address: Option<IpAddr>,
-) -> Result<(Arc<Connection>, Outbox), Ending> {
+) -> Result<(Arc<Connection>, Line), Ending> {
     let host = &site.realm.chat_host;
-    transport.open(host, Features::Login).await?;
-    let user = authenticate(site, transport, address).await?;
-    transport
-        .restart(&Element::bare("success", ns::SASL))
-        .await?;
+    let scram = site.config.chat.scram;
+    transport.open(host, Features::Login { scram }).await?;
+    let (user, success) = authenticate(site, transport, address).await?;
+    transport.restart(&success).await?;
     transport.open(host, Features::Bind).await?;
     bind(site, transport, user).await
 }
@@ -54,19 +57,49 @@ async fn next<T: Transport>(transport: &mut T) -> Result<Element, Ending> {
     }
 }
 
+/// Why one try fails.
+enum Failure {
+    /// The client is told, and may try again.
+    Condition(&'static str),
+    /// The stream is over.
+    Ending(Ending),
+}
+
+impl From<&'static str> for Failure {
+    fn from(condition: &'static str) -> Self {
+        Self::Condition(condition)
+    }
+}
+
+impl From<Ending> for Failure {
+    fn from(ending: Ending) -> Self {
+        Self::Ending(ending)
+    }
+}
+
 async fn authenticate<T: Transport>(
     site: &Site,
     transport: &mut T,
     address: Option<IpAddr>,
-) -> Result<UserId, Ending> {
+) -> Result<(UserId, Element), Ending> {
     for _ in 0..MAX_TRIES {
         let element = next(transport).await?;
         if !element.is("auth", ns::SASL) {
             return Err(Ending::Error("not-authorized"));
         }
-        let condition = match try_plain(site, &element, address).await {
-            Ok(user) => return Ok(user),
-            Err(condition) => condition,
+        let tried = match element.attr("mechanism") {
+            Some("PLAIN") => try_plain(site, &element, address)
+                .await
+                .map_err(Failure::Condition),
+            Some(MECHANISM) if site.config.chat.scram => {
+                try_scram(site, transport, &element, address).await
+            }
+            _ => Err(Failure::Condition("invalid-mechanism")),
+        };
+        let condition = match tried {
+            Ok(proved) => return Ok(proved),
+            Err(Failure::Condition(condition)) => condition,
+            Err(Failure::Ending(ending)) => return Err(ending),
         };
         let failure = Element::builder("failure", ns::SASL)
             .append(Element::bare(condition, ns::SASL))
@@ -80,31 +113,96 @@ async fn try_plain(
     site: &Site,
     element: &Element,
     address: Option<IpAddr>,
-) -> Result<UserId, &'static str> {
-    if element.attr("mechanism") != Some("PLAIN") {
-        return Err("invalid-mechanism");
-    }
+) -> Result<(UserId, Element), &'static str> {
     let text = Zeroizing::new(element.text());
     let (user, password) = read_plain(&site.realm, text.trim())?;
-    match auth::for_chat(site, user, password, address).await {
-        Ok(()) => Ok(user),
-        Err(LoginError::Locked(seconds)) => {
+    auth::for_chat(site, user, password, address)
+        .await
+        .map_err(|error| condition_of(user, &error))?;
+    Ok((user, Element::bare("success", ns::SASL)))
+}
+
+/// RFC 5802 over XMPP: auth, challenge, response, and the proof of the server in the success.
+async fn try_scram<T: Transport>(
+    site: &Site,
+    transport: &mut T,
+    element: &Element,
+    address: Option<IpAddr>,
+) -> Result<(UserId, Element), Failure> {
+    let first = ClientFirst::read(&payload(element)?).map_err(|error| error.condition())?;
+    let user = user_of(&site.realm, &first.name);
+    if let Some((authzid, user)) = first.authzid.as_deref().zip(user)
+        && !is_same_user(&site.realm, authzid, user)
+    {
+        return Err("invalid-authzid".into());
+    }
+    let name = match user {
+        Some(user) => site.realm.user_name(user),
+        None => first.name.clone(),
+    };
+    // Names nobody has get a challenge like any other, and fail as a wrong password does.
+    let nonce = secret::random_text(32);
+    let challenge = first.challenge(&nonce, &site.salts.of(&name), ITERATIONS);
+    let text = BASE64_STANDARD.encode(challenge.text());
+    let question = Element::builder("challenge", ns::SASL).append(text).build();
+    transport.send(&[question]).await?;
+    let response = next(transport).await?;
+    match (response.name(), response.ns().as_str()) {
+        ("response", ns::SASL) => {}
+        ("abort", ns::SASL) => return Err("aborted".into()),
+        _ => return Err(Ending::Error("not-authorized").into()),
+    }
+    let proof = payload(&response)?;
+    let proved = scram::prove(site, user, &name, &challenge, &proof, address).await;
+    let proved = proved.map_err(|error| condition_of(user.unwrap_or_default(), &error))?;
+    let user = user.ok_or("not-authorized")?;
+    let success = Element::builder("success", ns::SASL).append(BASE64_STANDARD.encode(proved));
+    Ok((user, success.build()))
+}
+
+fn payload(element: &Element) -> Result<Zeroizing<Vec<u8>>, &'static str> {
+    let bytes = BASE64_STANDARD.decode(element.text().trim());
+    bytes.map(Zeroizing::new).map_err(|_| "incorrect-encoding")
+}
+
+fn condition_of(user: UserId, error: &LoginError) -> &'static str {
+    match error {
+        LoginError::Locked(seconds) => {
             tracing::warn!(user, seconds, "chat log-in refused for a while");
-            Err("temporary-auth-failure")
+            "temporary-auth-failure"
         }
-        Err(LoginError::Wrong | LoginError::Unknown) => {
+        LoginError::Wrong | LoginError::Unknown => {
             tracing::info!(user, "chat log-in failed");
-            Err("not-authorized")
+            "not-authorized"
         }
-        Err(error) => {
+        LoginError::Scram(error) => error.condition(),
+        LoginError::Store(_) | LoginError::Password(_) => {
             tracing::error!(user, %error, "chat log-in could not be checked");
-            Err("temporary-auth-failure")
+            "temporary-auth-failure"
         }
     }
 }
 
-/// `authzid NUL authcid NUL password` (RFC 4616). An authorisation id is tolerated if it names
-/// the same user, as old clients send their bare address.
+/// The user of a log-in name: `{user}-{app}`, or as some clients write it the whole address.
+fn user_of(realm: &Realm, name: &str) -> Option<UserId> {
+    let local = name
+        .strip_suffix(realm.chat_host.as_str())
+        .and_then(|rest| rest.strip_suffix('@'))
+        .unwrap_or(name);
+    local
+        .split_once('-')
+        .filter(|(_, app)| app.parse() == Ok(realm.app_id))
+        .and_then(|(user, _)| user.parse().ok())
+}
+
+/// An authorisation id is tolerated if it names the same user, as old clients send their bare
+/// address.
+fn is_same_user(realm: &Realm, authzid: &str, user: UserId) -> bool {
+    let bare = authzid.split('/').next().unwrap_or_default();
+    authzid.is_empty() || bare == realm.user(user) || bare == realm.user_name(user)
+}
+
+/// `authzid NUL authcid NUL password` (RFC 4616).
 fn read_plain(realm: &Realm, text: &str) -> Result<(UserId, String), &'static str> {
     let bytes = BASE64_STANDARD.decode(text).map(Zeroizing::new);
     let bytes = bytes.map_err(|_| "incorrect-encoding")?;
@@ -114,19 +212,8 @@ fn read_plain(realm: &Realm, text: &str) -> Result<(UserId, String), &'static st
     else {
         return Err("malformed-request");
     };
-    // Some clients give the whole address as their name.
-    let local = name
-        .strip_suffix(&format!("@{}", realm.chat_host))
-        .unwrap_or(name);
-    let user = local
-        .split_once('-')
-        .filter(|(_, app)| app.parse() == Ok(realm.app_id))
-        .and_then(|(user, _)| user.parse().ok())
-        .ok_or("not-authorized")?;
-    let is_same = authzid.is_empty()
-        || authzid == local
-        || authzid.split('/').next() == Some(realm.user(user).as_str());
-    if is_same {
+    let user = user_of(realm, name).ok_or("not-authorized")?;
+    if is_same_user(realm, authzid, user) {
         Ok((user, password.to_owned()))
     } else {
         Err("invalid-authzid")
@@ -134,12 +221,19 @@ fn read_plain(realm: &Realm, text: &str) -> Result<(UserId, String), &'static st
 }
 
 async fn bind<T: Transport>(
-    site: &Site,
+    site: &Arc<Site>,
     transport: &mut T,
     user: UserId,
-) -> Result<(Arc<Connection>, Outbox), Ending> {
+) -> Result<(Arc<Connection>, Line), Ending> {
     loop {
         let element = next(transport).await?;
+        if element.is("resume", ns::SM) {
+            match resumption::resume(site, user, &element).await {
+                Ok(resumed) => return Ok(resumed),
+                Err(failed) => transport.send(&[failed]).await?,
+            }
+            continue;
+        }
         let request = element.get_child("bind", ns::BIND);
         let Some(request) = request.filter(|_| element.name() == "iq") else {
             if element.name() == "iq" {
@@ -158,18 +252,19 @@ async fn bind<T: Transport>(
         let jid = Element::builder("jid", ns::BIND).append(address.as_str());
         let answer = Element::builder("bind", ns::BIND).append(jid).build();
         let limits = &site.config.limits;
-        let (connection, outbox) = Connection::new(
+        let connection = Connection::new(
             user,
             resource,
             address,
             limits.queued_stanzas,
             limits.queued_bytes,
         );
+        let line = connection.attach().await.ok_or(Ending::Lost)?;
         site.router
             .register(&connection, limits.connections_per_user);
         // Through the queue, so that nothing can overtake it.
         connection.push(result(&element, Some(answer)));
-        return Ok((connection, outbox));
+        return Ok((connection, line));
     }
 }
 

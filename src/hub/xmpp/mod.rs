@@ -4,19 +4,28 @@
 //! make sense of; the sender gets an error stanza, the log gets the context.
 //! Must not enter: SQL, HTTP other than the WebSocket upgrade.
 
+pub mod addresses;
 pub mod announce;
+pub mod blocks;
 mod change;
+mod connection;
 pub mod delivery;
-mod depth;
+mod discovery;
+pub mod in_flight;
 mod iq;
-pub mod lanes;
 mod login;
 mod message;
 mod presence;
+mod privacy;
+mod receipts;
+pub mod resumption;
 pub mod router;
+mod sending;
 pub mod stanza;
 mod stream;
 pub mod tls;
+pub mod undelivered;
+mod unexpected;
 pub mod websocket;
 
 pub use presence::kick;

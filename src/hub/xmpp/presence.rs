@@ -1,5 +1,6 @@
 //! Presence: becoming available, and joining and leaving rooms (wire reference B.8).
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use minidom::Element;
@@ -36,22 +37,34 @@ pub async fn handle(site: &Site, connection: &Arc<Connection>, presence: &Elemen
             Some(_) => After::Done,
         };
     };
-    let answer = match (site.realm.parse(to), kind) {
+    // A room's nick is the user's number, whatever name a client wishes for (A.1).
+    let bare = to.split('/').next().unwrap_or(to);
+    let answer = match (site.realm.parse(bare), kind) {
         (Ok(Address::Room { dialog, .. }), None) => join(site, connection, &dialog, presence).await,
         (Ok(Address::Room { dialog, .. }), Some("unavailable")) => {
             leave(site, connection, &dialog);
             Ok(())
         }
-        (Ok(_), _) => Ok(()),
-        (Err(_), _) => Err(Refusal::NOT_FOUND),
+        (Err(_), None) => Err(Refusal::NOT_FOUND),
+        // Also errors, which are never answered (RFC 6120 §8.3.1).
+        _ => Ok(()),
     };
     if let Err(refusal) = answer {
-        let mut error = refusal.answer(presence);
-        // Without this child the SDK's promise never settles (B.8).
-        error.append_child(Element::bare("x", ns::MUC));
-        connection.push(error);
+        connection.push(join_error(presence, refusal));
     }
     After::Done
+}
+
+fn join_error(presence: &Element, refusal: Refusal) -> Element {
+    let mut error = Element::builder("presence", ns::CLIENT)
+        .with("type", "error")
+        // Without this child the SDK's promise never settles (B.8).
+        .append(Element::bare("x", ns::MUC))
+        .append(refusal.element())
+        .build();
+    set_attribute(&mut error, "id", presence.attr("id"));
+    set_attribute(&mut error, "from", presence.attr("to"));
+    error
 }
 
 fn available(site: &Site, connection: &Arc<Connection>, presence: &Element) -> After {
@@ -87,6 +100,8 @@ async fn went_offline(site: &Site, user: UserId) {
 /// Cleans up after a connection that has ended.
 pub async fn gone(site: &Site, connection: &Arc<Connection>) {
     let (rooms, was_last) = site.router.unregister(connection);
+    site.blocks
+        .set_active(connection.user, &connection.resource, None);
     for dialog in rooms {
         announce_leave(site, &dialog, connection.user, &site.router.joined(&dialog));
     }
@@ -113,30 +128,48 @@ async fn join(
     if !is_member {
         return Err(Refusal::FORBIDDEN);
     }
+    let is_of_user = |other: &Arc<Connection>| other.user == connection.user;
+    // A user is in a room once, through however many connections (B.8).
+    let was_there = site.router.joined(dialog).iter().any(is_of_user);
     let others = site
         .router
         .join(dialog, connection)
         .ok_or(Refusal::UNAVAILABLE)?;
     let own = site.realm.occupant(dialog, connection.user);
-    let mut told: Vec<UserId> = Vec::new();
-    for other in &others {
-        if other.user == connection.user {
-            continue;
+    let mut told: HashSet<UserId> = HashSet::new();
+    for other in others.iter().filter(|other| !is_of_user(other)) {
+        if told.insert(other.user) && may_see(site, connection, other.user, dialog) {
+            let theirs = site.realm.occupant(dialog, other.user);
+            connection.push(occupant(&theirs, None, None));
         }
-        if !told.contains(&other.user) {
-            told.push(other.user);
-            connection.push(occupant(
-                &site.realm.occupant(dialog, other.user),
-                None,
-                None,
-            ));
+        if !was_there && may_see(site, other, connection.user, dialog) {
+            other.push(occupant(&own, None, None));
         }
-        other.push(occupant(&own, None, None));
     }
-    let mut own_presence = occupant(&own, None, Some("110"));
+    let mut own_presence = occupant(&own, None, Some((site, "110")));
+    if presence.attr("to") != Some(own.as_str()) {
+        name_given(&mut own_presence);
+    }
     set_attribute(&mut own_presence, "id", presence.attr("id"));
     connection.push(own_presence);
     Ok(())
+}
+
+fn may_see(site: &Site, viewer: &Connection, user: UserId, dialog: &str) -> bool {
+    let resource = Some(viewer.resource.as_str());
+    site.blocks
+        .may_see(viewer.user, resource, user, Some(dialog))
+}
+
+/// The room gave the nick, not the client (XEP-0045 §7.2.3); after the 110, which has to be first.
+fn name_given(presence: &mut Element) {
+    if let Some(x) = presence.get_child_mut("x", ns::MUC_USER) {
+        x.append_child(
+            Element::builder("status", ns::MUC_USER)
+                .with("code", "210")
+                .build(),
+        );
+    }
 }
 
 fn leave(site: &Site, connection: &Arc<Connection>, dialog: &str) {
@@ -145,7 +178,7 @@ fn leave(site: &Site, connection: &Arc<Connection>, dialog: &str) {
     }
     // Leaving twice is answered too, or the SDK's promise would hang.
     let own = site.realm.occupant(dialog, connection.user);
-    connection.push(occupant(&own, Some("unavailable"), Some("110")));
+    connection.push(occupant(&own, Some("unavailable"), Some((site, "110"))));
 }
 
 /// Tells a room, unless the user is still in it through another connection.
@@ -159,13 +192,23 @@ fn announce_leave(site: &Site, dialog: &str, user: UserId, remaining: &[Arc<Conn
         None,
     );
     for other in remaining {
-        other.push(presence.clone());
+        if may_see(site, other, user, dialog) {
+            other.push(presence.clone());
+        }
     }
 }
 
-/// A room's presence. `status` is for the occupant itself; it comes with the element the SDK
-/// reads in its stead (`<xmlns><code/></xmlns>`, wire reference B.8).
-fn occupant(from: &str, kind: Option<&str>, status: Option<&str>) -> Element {
+/// What SDK versions 4.0 to 6.1.2 read instead of a status code (B.8), if the site wants it.
+fn shim(site: &Site, code: &str) -> Option<Element> {
+    site.config.chat.sdk_compat.then(|| {
+        Element::builder("xmlns", ns::MUC_USER)
+            .append(Element::builder("code", ns::MUC_USER).append(code))
+            .build()
+    })
+}
+
+/// A room's presence. `status` is for the occupant itself.
+fn occupant(from: &str, kind: Option<&str>, status: Option<(&Site, &str)>) -> Element {
     let role = if kind.is_some() {
         "none"
     } else {
@@ -176,13 +219,10 @@ fn occupant(from: &str, kind: Option<&str>, status: Option<&str>) -> Element {
             .with("affiliation", "member")
             .with("role", role),
     );
-    if let Some(code) = status {
+    if let Some((site, code)) = status {
         x = x
             .append(Element::builder("status", ns::MUC_USER).with("code", code))
-            .append(
-                Element::builder("xmlns", ns::MUC_USER)
-                    .append(Element::builder("code", ns::MUC_USER).append(code)),
-            );
+            .append_all(shim(site, code));
     }
     let mut presence = Element::builder("presence", ns::CLIENT)
         .with("from", from)
@@ -207,13 +247,11 @@ pub fn kick(site: &Site, dialog: &str, victim: UserId, by: UserId) {
             continue;
         }
         let status = |code: &str| Element::builder("status", ns::MUC_USER).with("code", code);
-        let shim = Element::builder("xmlns", ns::MUC_USER)
-            .append(Element::builder("code", ns::MUC_USER).append("301"));
         let x = Element::builder("x", ns::MUC_USER)
             .append(item())
             .append(status("301"))
             .append(status("110"))
-            .append(shim);
+            .append_all(shim(site, "301"));
         // Old clients read the item inside `x`, newer ones beside it.
         let presence = Element::builder("presence", ns::CLIENT)
             .with("type", "unavailable")

@@ -1,144 +1,16 @@
 //! Who is connected, and the way to them.
 //!
 //! Invariant: handing a stanza over never waits. A connection whose queue is full is ended, not
-//! waited for: one slow reader must not hold up a room.
+//! waited for, unless the stanza can wait in the store: one slow reader must not hold up a room.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use minidom::Element;
 use parking_lot::Mutex;
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
-use super::stanza::weight;
+pub use super::connection::Connection;
 use crate::protocol::address::UserId;
-use crate::protocol::xml::set_attribute;
-
-/// Numbers connections in the order they were made.
-static COUNT: AtomicU64 = AtomicU64::new(0);
-
-/// One bound connection.
-pub struct Connection {
-    /// Whose it is.
-    pub user: UserId,
-    /// Its resource.
-    pub resource: String,
-    /// Its full address.
-    pub address: String,
-    /// Whether it asked for carbons.
-    pub carbons: AtomicBool,
-    available: AtomicBool,
-    since: u64,
-    queue: mpsc::Sender<(Element, usize)>,
-    queued_bytes: Arc<AtomicUsize>,
-    max_queued_bytes: usize,
-    end: CancellationToken,
-    end_condition: Mutex<&'static str>,
-}
-
-/// The receiving end of a connection's queue.
-pub struct Outbox {
-    queue: mpsc::Receiver<(Element, usize)>,
-    queued_bytes: Arc<AtomicUsize>,
-}
-
-/// Stanzas written to the socket in one go.
-const WRITE_BATCH: usize = 32;
-
-impl Outbox {
-    /// Waits for stanzas and takes those that are there.
-    pub async fn next(&mut self) -> Vec<Element> {
-        let mut batch = Vec::with_capacity(4);
-        self.queue.recv_many(&mut batch, WRITE_BATCH).await;
-        batch
-            .into_iter()
-            .map(|(element, weight)| {
-                self.queued_bytes.fetch_sub(weight, Ordering::Relaxed);
-                element
-            })
-            .collect()
-    }
-
-    /// Everything still waiting, when the connection is gone.
-    pub fn drain(&mut self) -> Vec<Element> {
-        self.queue.close();
-        std::iter::from_fn(|| self.queue.try_recv().ok().map(|(element, _)| element)).collect()
-    }
-}
-
-impl Connection {
-    /// A connection and the end of its queue.
-    pub fn new(
-        user: UserId,
-        resource: String,
-        address: String,
-        max_stanzas: usize,
-        max_bytes: usize,
-    ) -> (Arc<Self>, Outbox) {
-        let (sender, receiver) = mpsc::channel(max_stanzas);
-        let queued_bytes = Arc::new(AtomicUsize::new(0));
-        let connection = Self {
-            user,
-            resource,
-            address,
-            carbons: AtomicBool::new(false),
-            available: AtomicBool::new(false),
-            since: COUNT.fetch_add(1, Ordering::Relaxed),
-            queue: sender,
-            queued_bytes: Arc::clone(&queued_bytes),
-            max_queued_bytes: max_bytes,
-            end: CancellationToken::new(),
-            end_condition: Mutex::new("undefined-condition"),
-        };
-        let outbox = Outbox {
-            queue: receiver,
-            queued_bytes,
-        };
-        (Arc::new(connection), outbox)
-    }
-
-    /// Queues a stanza addressed to this connection. `false` means it was ended for being slow,
-    /// or is gone.
-    pub fn push(&self, mut element: Element) -> bool {
-        if matches!(element.name(), "message" | "presence" | "iq") {
-            set_attribute(&mut element, "to", Some(&self.address));
-        }
-        let weight = weight(&element);
-        let queued = self.queued_bytes.fetch_add(weight, Ordering::Relaxed);
-        if queued + weight <= self.max_queued_bytes
-            && self.queue.try_send((element, weight)).is_ok()
-        {
-            return true;
-        }
-        self.queued_bytes.fetch_sub(weight, Ordering::Relaxed);
-        if !self.end.is_cancelled() {
-            tracing::warn!(user = self.user, queued, "a slow reader is disconnected");
-        }
-        self.end("policy-violation");
-        false
-    }
-
-    /// Ends the connection with an RFC 6120 §4.9.3 stream error condition.
-    pub fn end(&self, condition: &'static str) {
-        if !self.end.is_cancelled() {
-            *self.end_condition.lock() = condition;
-            self.end.cancel();
-        }
-    }
-
-    /// Waits until somebody ends the connection, and says why.
-    pub async fn ended(&self) -> &'static str {
-        self.end.cancelled().await;
-        *self.end_condition.lock()
-    }
-
-    /// Whether it sent its presence, and so takes messages.
-    pub fn is_available(&self) -> bool {
-        self.available.load(Ordering::Relaxed)
-    }
-}
 
 #[derive(Default)]
 struct Tables {
@@ -171,7 +43,10 @@ impl Router {
             other.end("conflict");
         }
         let surplus = (own.len() + 1).saturating_sub(per_user);
-        for oldest in own.iter().take(surplus) {
+        // Those that wait to be resumed first.
+        let (detached, attached): (Vec<_>, Vec<_>) =
+            own.iter().partition(|other| other.is_detached());
+        for oldest in detached.into_iter().chain(attached).take(surplus) {
             oldest.end("policy-violation");
         }
         own.push(Arc::clone(connection));
@@ -214,7 +89,7 @@ impl Router {
             own.iter()
                 .any(|other| !Arc::ptr_eq(other, connection) && other.is_available())
         });
-        let before = connection.available.swap(available, Ordering::Relaxed);
+        let before = connection.set_available(available);
         before != available && !others
     }
 
@@ -250,17 +125,8 @@ impl Router {
             .collect()
     }
 
-    /// The user's other connections that take messages and were entered after this one, which
-    /// need not be entered any more.
-    pub fn newer_than(&self, connection: &Arc<Connection>) -> Vec<Arc<Connection>> {
-        let mut newer = self.available(connection.user);
-        newer.retain(|other| other.since > connection.since);
-        newer
-    }
-
-    /// Hands a stanza to a user: to one resource if it is there, else to all. Returns how many
-    /// took it.
-    pub fn deliver(&self, user: UserId, resource: Option<&str>, element: &Element) -> usize {
+    /// Where a message to a user goes: to one resource if it is there, else to all.
+    pub fn targets(&self, user: UserId, resource: Option<&str>) -> Vec<Arc<Connection>> {
         let mut targets = self.available(user);
         if let Some(resource) = resource
             && targets.iter().any(|target| target.resource == resource)
@@ -268,6 +134,12 @@ impl Router {
             targets.retain(|target| target.resource == resource);
         }
         targets
+    }
+
+    /// Hands a stanza to a user: to one resource if it is there, else to all. Returns how many
+    /// took it.
+    pub fn deliver(&self, user: UserId, resource: Option<&str>, element: &Element) -> usize {
+        self.targets(user, resource)
             .iter()
             .filter(|target| target.push(element.clone()))
             .count()

@@ -32,6 +32,8 @@ impl Refusal {
     pub const NOT_FOUND: Self = Self::new(404, "cancel", "item-not-found", "Item not found.");
     /// The sender may not.
     pub const FORBIDDEN: Self = Self::new(403, "auth", "forbidden", "Forbidden");
+    /// Nobody may.
+    pub const NOT_ALLOWED: Self = Self::new(405, "cancel", "not-allowed", "Not allowed.");
     /// The stanza makes no sense.
     pub const BAD_REQUEST: Self = Self::new(400, "modify", "bad-request", "Bad request.");
     /// The id belongs to another message.
@@ -50,6 +52,14 @@ impl Refusal {
         "wait",
         "internal-server-error",
         "Internal server error.",
+    );
+
+    /// There is no room to keep it; later there may be.
+    pub const NO_ROOM: Self = Self::new(
+        500,
+        "wait",
+        "resource-constraint",
+        "The message cannot be stored now.",
     );
 
     const fn new(

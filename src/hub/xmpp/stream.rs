@@ -1,5 +1,6 @@
 //! One chat stream from its first byte to its last, whatever carries it.
 
+use std::borrow::Borrow;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,25 +8,55 @@ use std::time::Duration;
 use minidom::Element;
 use tokio::time::Instant;
 
+use super::connection::Line;
 use super::delivery::{self, Sender};
 use super::presence::{self, After};
-use super::router::{Connection, Outbox};
-use super::stanza::delay;
-use super::{iq, login};
-use crate::hub::clock::iso8601;
+use super::router::Connection;
+use super::sending::Queued;
+use super::stanza::Refusal;
+use super::{iq, login, resumption, undelivered, unexpected};
 use crate::hub::site::Site;
-use crate::hub::store::offline;
 use crate::protocol::ns;
-use crate::protocol::stream_management::{self, Outbound, counts, handled_of};
-use crate::protocol::xml::SetAttribute;
+use crate::protocol::scram::MECHANISM;
+use crate::protocol::stream_management::{self, Nonza};
+use crate::protocol::xml::{SetAttribute, set_attribute};
 
 /// Which features a stream header is answered with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Features {
-    /// Before log-in: the mechanisms.
-    Login,
+    /// Before log-in: the mechanisms, with SCRAM-SHA-256 or without.
+    Login {
+        /// Whether SCRAM-SHA-256 is offered besides PLAIN.
+        scram: bool,
+    },
     /// After log-in: binding, stream management.
     Bind,
+}
+
+impl Features {
+    /// The mechanisms, the best first; none after log-in.
+    pub fn mechanisms(self) -> Vec<&'static str> {
+        match self {
+            Self::Login { scram: true } => vec![MECHANISM, "PLAIN"],
+            Self::Login { scram: false } => vec!["PLAIN"],
+            Self::Bind => Vec::new(),
+        }
+    }
+
+    /// The other features.
+    pub fn others(self) -> Vec<Element> {
+        match self {
+            Self::Login { .. } => Vec::new(),
+            Self::Bind => vec![
+                Element::bare("bind", ns::BIND),
+                Element::builder("session", ns::SESSION)
+                    .append(Element::bare("optional", ns::SESSION))
+                    .build(),
+                Element::bare("sm", ns::SM),
+                Element::bare("csi", ns::CSI),
+            ],
+        }
+    }
 }
 
 /// What came in.
@@ -60,131 +91,172 @@ pub trait Transport {
     /// Waits for the next element. Cancelling it loses nothing.
     async fn receive(&mut self) -> Inbound;
     /// Sends elements; cancelled only when the connection is given up.
-    async fn send(&mut self, batch: &[Element]) -> Result<(), Ending>;
+    async fn send<E: Borrow<Element>>(&mut self, batch: &[E]) -> Result<(), Ending>;
     /// Says good-bye, if there is anybody to hear it, and closes within a bound.
     async fn close(self, ending: Ending);
 }
 
 /// Elements that made no sense before the stream is given up.
 const MAX_MALFORMED: u32 = 20;
-/// Kept messages handed over in one go.
-const HAND_OVER: u32 = 50;
-/// Stanzas of other kinds sent before an acknowledgement is asked for.
-const ACK_EVERY: usize = 20;
+/// Stanzas of one peer that may be on their way to the store; then it is not read any more.
+const MAX_OPEN: usize = 256;
 
 /// Runs a stream to its end.
 pub async fn serve<T: Transport>(site: Arc<Site>, mut transport: T, address: Option<IpAddr>) {
-    let Ok(_slot) = Arc::clone(&site.chat_slots).try_acquire_owned() else {
+    let Ok(slot) = Arc::clone(&site.chat_slots).try_acquire_owned() else {
         tracing::warn!("all chat connections are taken");
         return transport.close(Ending::Error("resource-constraint")).await;
     };
+    let Some(share) = site.addresses.take(address) else {
+        tracing::warn!(?address, "the address has its share of chat connections");
+        return transport.close(Ending::Error("resource-constraint")).await;
+    };
     let deadline = Duration::from_secs(site.config.limits.login_seconds);
+    // Logging in takes much more memory than being logged in.
+    let negotiation = Box::pin(login::negotiate(&site, &mut transport, address));
     let bound = tokio::select! {
         () = site.stop.cancelled() => Err(Ending::Error("system-shutdown")),
-        bound = tokio::time::timeout(deadline, login::negotiate(&site, &mut transport, address)) =>
+        bound = tokio::time::timeout(deadline, negotiation) =>
             bound.unwrap_or(Err(Ending::Error("connection-timeout"))),
     };
-    let (connection, outbox) = match bound {
+    let (connection, line) = match bound {
         Ok(bound) => bound,
         Err(ending) => return transport.close(ending).await,
     };
-    tracing::info!(
-        user = connection.user,
-        resource = connection.resource,
-        "connected"
-    );
+    connection.attached();
+    let (user, resource) = (connection.user, &connection.resource);
+    tracing::info!(user, resource, "connected");
     let mut stream = Stream {
         site: &site,
         connection: &connection,
-        outbox,
-        management: None,
+        line: &line,
         last_inbound: Instant::now(),
         is_pinged: false,
+        is_arriving: false,
         malformed: 0,
     };
-    let ending = stream.run(&mut transport).await;
-    let lane = site.lanes.enter(connection.user).await;
-    let unsent = stream.into_unsent(ending);
-    presence::gone(&site, &connection).await;
-    tracing::info!(user = connection.user, ?ending, "disconnected");
-    keep_unsent(&site, &connection, unsent).await;
-    drop(lane);
+    let end = stream.run(&mut transport).await;
+    let is_resumable = connection.sending().is_resumable();
+    let ending = match end {
+        End::Replaced => Ending::Error("conflict"),
+        End::With(ending) => ending,
+    };
+    let is_lost = matches!(ending, Ending::Lost | Ending::Error("connection-timeout"));
+    if end == End::Replaced || is_lost && is_resumable && !connection.is_ended() {
+        tracing::info!(user, ?ending, "line lost");
+        // Even a line that is replaced is kept for, in case its successor never comes about.
+        let kept = Arc::clone(&connection);
+        let detached = connection.detached();
+        drop(line);
+        transport.close(ending).await;
+        drop((slot, share));
+        if !detached.is_cancelled() {
+            resumption::keep(&site, &kept).await;
+        }
+        return;
+    }
+    if ending == Ending::Closed {
+        // A peer that says good-bye has taken what it was sent.
+        let written = connection.sending().give_up();
+        undelivered::arrived(&site, &connection, &written);
+    }
+    end_session(&site, &connection).await;
+    drop(line);
+    tracing::info!(user, ?ending, "disconnected");
     transport.close(ending).await;
 }
 
-struct Management {
-    handled: u32,
-    // `None` once the peer has shown that its count is not to be relied on.
-    // What is kept of each stanza: one to be delivered again, else nothing.
-    sent: Option<Outbound<Option<Element>>>,
-    since_request: usize,
-    // Until `<enabled/>` is out, what is sent counts for neither side.
-    is_announced: bool,
+/// Takes an ended connection out of everything. What it did not acknowledge waits for the next.
+pub async fn end_session(site: &Arc<Site>, connection: &Arc<Connection>) {
+    connection.end("undefined-condition");
+    connection.close();
+    site.resumptions.remove(connection);
+    presence::gone(site, connection).await;
+    undelivered::end(site, connection).await;
 }
 
-impl Management {
-    /// Counts what is about to be sent. `true` when an acknowledgement should be asked for: at
-    /// once after a message that would have to be delivered again.
-    fn note(&mut self, batch: &[Element]) -> bool {
-        let Some(sent) = &mut self.sent else {
-            return false;
-        };
-        let mut has_text = false;
-        for element in batch {
-            self.is_announced |= element.is("enabled", ns::SM);
-            if !self.is_announced || !counts(element) {
-                continue;
-            }
-            let is_text = is_chat_text(element);
-            has_text |= is_text;
-            sent.sent(is_text.then(|| element.clone()));
-            self.since_request += 1;
-        }
-        let is_due = has_text || self.since_request >= ACK_EVERY;
-        if is_due {
-            self.since_request = 0;
-        }
-        is_due
+/// How a line ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// The session goes on on another one.
+    Replaced,
+    /// For a reason of its own.
+    With(Ending),
+}
+
+impl From<Ending> for End {
+    fn from(ending: Ending) -> Self {
+        Self::With(ending)
     }
 }
 
 struct Stream<'a> {
-    site: &'a Site,
+    site: &'a Arc<Site>,
     connection: &'a Arc<Connection>,
-    outbox: Outbox,
-    management: Option<Management>,
+    line: &'a Line,
     last_inbound: Instant,
     is_pinged: bool,
+    // It has just become available and gets what it missed before it is listened to again.
+    is_arriving: bool,
     malformed: u32,
 }
 
 impl Stream<'_> {
-    async fn run<T: Transport>(&mut self, transport: &mut T) -> Ending {
+    async fn run<T: Transport>(&mut self, transport: &mut T) -> End {
+        let silence = tokio::time::sleep_until(self.silence_ends());
+        tokio::pin!(silence);
         loop {
-            let limits = &self.site.config.limits;
-            let silence = if self.is_pinged {
-                limits.idle_seconds + limits.ping_seconds
-            } else {
-                limits.idle_seconds
-            };
+            undelivered::catch_up(self.site, self.connection).await;
+            let batch = self.connection.take_batch();
+            if !batch.is_empty()
+                && let Err(end) = self.send(transport, batch).await
+            {
+                return end;
+            }
+            let is_busy = self.connection.has_waiting();
+            self.is_arriving &= self.connection.is_behind() && !self.is_slow_to_acknowledge();
+            let may_read = !self.is_arriving && self.connection.has_fewer_open(MAX_OPEN);
             let step = tokio::select! {
-                // What is queued goes out before more is taken in.
+                // Whoever sends much must not keep a peer's acknowledgements from being read.
                 biased;
-                condition = self.connection.ended() => Err(Ending::Error(condition)),
-                batch = self.outbox.next() => self.send(transport, batch).await,
-                inbound = transport.receive() => self.take(transport, inbound).await,
-                () = tokio::time::sleep_until(self.last_inbound + Duration::from_secs(silence)) =>
-                    self.on_silence(),
+                () = self.line.release.cancelled() => Err(End::Replaced),
+                condition = self.connection.ended() => Err(Ending::Error(condition).into()),
+                inbound = transport.receive(), if may_read => self.take(inbound).await,
+                () = std::future::ready(()), if is_busy => Ok(()),
+                () = self.connection.changed() => Ok(()),
+                () = silence.as_mut() => {
+                    let step = self.on_silence();
+                    silence.as_mut().reset(self.silence_ends());
+                    step
+                }
             };
-            if let Err(ending) = step {
-                return ending;
+            if let Err(end) = step {
+                return end;
             }
         }
     }
 
-    fn on_silence(&mut self) -> Result<(), Ending> {
+    /// What was missed is more than the peer acknowledges before it is listened to.
+    fn is_slow_to_acknowledge(&self) -> bool {
+        self.connection.sending().outstanding() > self.site.config.limits.queued_stanzas / 2
+    }
+
+    fn silence_ends(&self) -> Instant {
+        let limits = &self.site.config.limits;
+        let mut silence = limits.idle_seconds;
         if self.is_pinged {
-            return Err(Ending::Error("connection-timeout"));
+            silence += limits.ping_seconds;
+        }
+        self.last_inbound + Duration::from_secs(silence)
+    }
+
+    fn on_silence(&mut self) -> Result<(), End> {
+        // The timer is not set anew for each element that comes in.
+        if Instant::now() < self.silence_ends() {
+            return Ok(());
+        }
+        if self.is_pinged {
+            return Err(Ending::Error("connection-timeout").into());
         }
         self.is_pinged = true;
         self.connection.push(
@@ -203,35 +275,29 @@ impl Stream<'_> {
     async fn send<T: Transport>(
         &mut self,
         transport: &mut T,
-        mut batch: Vec<Element>,
-    ) -> Result<(), Ending> {
-        if let Some(management) = &mut self.management {
-            if management.note(&batch) {
-                batch.push(stream_management::request());
-            }
-            let limit = self.site.config.limits.queued_stanzas;
-            let outstanding = management.sent.as_ref().map_or(0, Outbound::outstanding);
-            if outstanding > limit {
-                tracing::info!(
-                    user = self.connection.user,
-                    outstanding,
-                    "never acknowledges"
-                );
-                management.sent = None;
-            }
-        }
+        batch: Vec<Queued>,
+    ) -> Result<(), End> {
+        let (written, asks) = {
+            let mut sending = self.connection.sending();
+            (sending.note(&batch), sending.asks())
+        };
+        let request = asks.then(|| Arc::new(stream_management::request()));
+        let batch: Vec<Arc<Element>> = batch
+            .into_iter()
+            .map(|queued| queued.element)
+            .chain(request)
+            .collect();
         tokio::select! {
             biased;
-            condition = self.connection.ended() => Err(Ending::Error(condition)),
-            sent = transport.send(&batch) => sent,
+            () = self.line.release.cancelled() => return Err(End::Replaced),
+            condition = self.connection.ended() => return Err(Ending::Error(condition).into()),
+            sent = transport.send(&batch) => sent?,
         }
+        undelivered::arrived(self.site, self.connection, &written);
+        Ok(())
     }
 
-    async fn take<T: Transport>(
-        &mut self,
-        transport: &mut T,
-        inbound: Inbound,
-    ) -> Result<(), Ending> {
+    async fn take(&mut self, inbound: Inbound) -> Result<(), End> {
         self.last_inbound = Instant::now();
         self.is_pinged = false;
         let element = match inbound {
@@ -241,192 +307,117 @@ impl Stream<'_> {
                 tracing::warn!(user = self.connection.user, reason, "malformed stanza");
                 self.malformed += 1;
                 return if self.malformed > MAX_MALFORMED {
-                    Err(Ending::Error("not-well-formed"))
+                    Err(Ending::Error("not-well-formed").into())
                 } else {
                     Ok(())
                 };
             }
-            Inbound::End(ending) => return Err(ending),
+            Inbound::End(ending) => return Err(ending.into()),
         };
         if element.ns() == ns::SM {
-            self.on_management(&element);
-            return Ok(());
-        }
-        let after = self.on_stanza(&element).await;
-        if counts(&element)
-            && let Some(management) = &mut self.management
-        {
-            management.handled = management.handled.wrapping_add(1);
-        }
-        if after == After::HandOver {
-            self.hand_over(transport).await?;
+            self.on_management(&element).await;
+        } else {
+            self.on_stanza(element).await?;
         }
         Ok(())
     }
 
-    async fn on_stanza(&self, element: &Element) -> After {
+    async fn on_stanza(&mut self, element: Element) -> Result<(), Ending> {
         match (element.name(), element.ns().as_str()) {
-            ("message", ns::CLIENT) => {
-                let sender = Sender {
-                    user: self.connection.user,
-                    address: &self.connection.address,
-                    connection: Some(self.connection),
-                };
-                if let Err(refusal) = delivery::send(self.site, &sender, element.clone()).await {
-                    tracing::debug!(user = sender.user, %refusal, id = element.attr("id"), "refused");
-                    self.connection.push(refusal.answer(element));
-                }
-            }
+            ("message", ns::CLIENT) => self.on_message(element).await,
             ("iq", ns::CLIENT) => {
-                if let Some(answer) = iq::answer(self.site, self.connection, element).await {
+                // Its answer may tell of messages before it, so those come first.
+                self.connection.all_settled().await;
+                let ticket = self.connection.accept();
+                if let Some(answer) = iq::answer(self.site, self.connection, &element).await {
                     self.connection.push(answer);
                 }
+                self.connection.settle(ticket);
             }
             ("presence", ns::CLIENT) => {
-                return presence::handle(self.site, self.connection, element).await;
-            }
-            (name, namespace) => {
-                tracing::warn!(
-                    user = self.connection.user,
-                    name,
-                    namespace,
-                    "unknown element"
-                );
-            }
-        }
-        After::Done
-    }
-
-    /// XEP-0198 without resumption (wire reference A.5).
-    fn on_management(&mut self, element: &Element) {
-        match (element.name(), &mut self.management) {
-            ("enable", None) => {
-                // Asking to resume is answered without an id, which means no (XEP-0198 §3).
-                self.connection.push(Element::bare("enabled", ns::SM));
-                self.management = Some(Management {
-                    handled: 0,
-                    sent: Some(Outbound::default()),
-                    since_request: 0,
-                    is_announced: false,
-                });
-            }
-            ("enable", Some(_)) | ("resume", _) => {
-                let failed = Element::builder("failed", ns::SM)
-                    .append(Element::bare("feature-not-implemented", ns::STANZAS));
-                self.connection.push(failed.build());
-            }
-            ("r", Some(management)) => {
-                self.connection
-                    .push(stream_management::answer(management.handled));
-            }
-            ("a", Some(management)) => {
-                let sent = management.sent.as_mut();
-                let outcome = sent
-                    .zip(handled_of(element))
-                    .map(|(sent, handled)| sent.acknowledge(handled));
-                if let Some(Err(error)) = outcome {
-                    tracing::warn!(user = self.connection.user, %error, "acknowledgement");
-                    management.sent = None;
+                self.connection.all_settled().await;
+                let ticket = self.connection.accept();
+                let after = presence::handle(self.site, self.connection, &element).await;
+                if after == After::HandOver {
+                    undelivered::admit(self.site, self.connection).await;
+                    self.is_arriving = true;
                 }
+                self.connection.settle(ticket);
             }
-            (name, _) => tracing::debug!(name, "stream management before it was enabled"),
-        }
-    }
-
-    /// Sends what was kept while the user was away, oldest first, each once.
-    async fn hand_over<T: Transport>(&mut self, transport: &mut T) -> Result<(), Ending> {
-        let user = self.connection.user;
-        loop {
-            let taken = self
-                .site
-                .store
-                .run(move |db| offline::take(db, user, HAND_OVER))
-                .await;
-            let kept = match taken {
-                Ok(kept) if kept.is_empty() => return Ok(()),
-                Ok(kept) => kept,
-                Err(error) => {
-                    tracing::error!(user, %error, "kept messages cannot be read");
-                    return Ok(());
-                }
-            };
-            let batch = kept.iter().filter_map(|kept| {
-                let stanza: Element = kept.stanza.parse().ok()?;
-                let mut stanza = stanza.with("to", &self.connection.address);
-                stanza.append_child(delay(&self.site.realm.chat_host, &iso8601(kept.stored_at)));
-                Some(stanza)
-            });
-            let batch = batch.collect();
-            if let Err(ending) = self.send(transport, batch).await {
-                // With stream management, what was not acknowledged is kept again at the end.
-                if self.management.is_none() {
-                    let back = self
-                        .site
-                        .store
-                        .run(move |db| offline::put_back(db, user, &kept));
-                    if let Err(error) = back.await {
-                        tracing::error!(user, %error, "kept messages could not be put back");
-                    }
-                }
-                return Err(ending);
-            }
-        }
-    }
-
-    /// One-to-one messages that have not arrived: those still queued, and after a cut those not
-    /// acknowledged. A peer that says good-bye has taken what it was sent.
-    fn into_unsent(mut self, ending: Ending) -> Vec<Element> {
-        let unacknowledged = self
-            .management
-            .and_then(|management| management.sent)
-            .filter(|_| ending != Ending::Closed)
-            .map(Outbound::into_unacknowledged)
-            .unwrap_or_default()
-            .into_iter()
-            .flatten();
-        let queued = self.outbox.drain().into_iter().filter(is_chat_text);
-        unacknowledged.chain(queued).collect()
-    }
-}
-
-fn is_chat_text(element: &Element) -> bool {
-    element.is("message", ns::CLIENT)
-        && element.attr("type") == Some("chat")
-        && element.has_child("body", ns::CLIENT)
-}
-
-async fn keep_unsent(site: &Site, connection: &Arc<Connection>, unsent: Vec<Element>) {
-    let user = connection.user;
-    if unsent.is_empty() {
-        return;
-    }
-    if site.router.is_online(user) {
-        // Connections older than this one have had their own copy. A newer one may be the same
-        // device come back before its old line was known to be dead; devices ignore a message
-        // they have seen.
-        for newer in site.router.newer_than(connection) {
-            unsent.iter().for_each(|element| {
-                newer.push(element.clone());
-            });
-        }
-        return;
-    }
-    let (now, limit) = (site.now(), site.config.limits.offline_messages);
-    let texts: Vec<String> = unsent
-        .into_iter()
-        .map(|mut element| {
-            // The time of the first delivery attempt is in `date_sent`; one delay is enough.
-            element.remove_child("delay", ns::DELAY);
-            String::from(&element)
-        })
-        .collect();
-    let kept = site.store.run(move |db| {
-        for text in &texts {
-            offline::keep(db, user, text, limit, now)?;
+            _ => unexpected::handle(self.connection, &element)?,
         }
         Ok(())
-    });
-    if let Err(error) = kept.await {
-        tracing::error!(user, %error, "unsent messages could not be kept");
     }
+
+    /// Hands a message in and goes on: it is handled when it is on disk.
+    async fn on_message(&self, element: Element) {
+        let ticket = self.connection.accept();
+        let sender = Sender {
+            user: self.connection.user,
+            address: self.connection.address.clone(),
+            connection: Some(Arc::clone(self.connection)),
+        };
+        let connection = Arc::clone(self.connection);
+        let request = envelope(&element);
+        let outcome = move |result: Result<(), Refusal>| {
+            if let Err(refusal) = result {
+                tracing::debug!(user = connection.user, %refusal, id = request.attr("id"), "refused");
+                connection.push(refusal.answer(&request));
+            }
+            connection.settle(ticket);
+        };
+        delivery::send(self.site, sender, element, outcome).await;
+    }
+
+    /// XEP-0198 (wire reference A.5).
+    async fn on_management(&mut self, element: &Element) {
+        let connection = self.connection;
+        let user = connection.user;
+        let is_enabled = connection.sending().is_enabled();
+        match Nonza::read(element) {
+            Ok(Nonza::Enable { resume, .. }) if !is_enabled => {
+                connection.all_settled().await;
+                connection.start_counting();
+                let seconds = self.site.config.limits.resume_seconds;
+                let is_resumable = resume && seconds > 0;
+                connection.sending().enable(is_resumable);
+                let enabled = Nonza::Enabled {
+                    resume: is_resumable,
+                    id: is_resumable.then(|| self.site.resumptions.enter(connection)),
+                    max: is_resumable.then_some(seconds),
+                    location: None,
+                };
+                connection.push(enabled.to_element());
+            }
+            Ok(Nonza::Enable { .. } | Nonza::Resume { .. }) => {
+                let failed = Nonza::Failed {
+                    handled: None,
+                    condition: Some("unexpected-request".to_owned()),
+                };
+                connection.push(failed.to_element());
+            }
+            Ok(Nonza::Request) if is_enabled => connection.ask(),
+            Ok(Nonza::Answer { handled }) => {
+                let (arrived, error) = connection.sending().acknowledge(handled);
+                if let Some(error) = error {
+                    tracing::warn!(user, %error, "acknowledgement");
+                }
+                undelivered::arrived(self.site, connection, &arrived);
+                if connection.sending().asks() {
+                    connection.push(stream_management::request());
+                }
+            }
+            Ok(_) => tracing::debug!(user, "stream management out of turn"),
+            Err(error) => tracing::debug!(user, %error, "stream management"),
+        }
+    }
+}
+
+/// What an error answer needs of a stanza.
+fn envelope(element: &Element) -> Element {
+    let mut envelope = Element::bare(element.name(), ns::CLIENT);
+    for name in ["id", "to"] {
+        set_attribute(&mut envelope, name, element.attr(name));
+    }
+    envelope
 }

@@ -1,8 +1,10 @@
 //! XMPP over direct TLS (RFC 6120, RFC 7590): one XML document for as long as it lasts.
 
+use std::borrow::Borrow;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -18,14 +20,16 @@ use tokio_xmpp::xmlstream::{
 };
 use xmpp_parsers::stream_features::StreamFeatures;
 
-use super::depth::{DepthGuard, Excess};
 use super::stream::{Ending, Features, Inbound, Transport, serve};
 use crate::hub::auth::secret;
 use crate::hub::site::Site;
 use crate::protocol::ns;
+use crate::protocol::xml_guard::{Breach, XmlGuard};
 
 /// How long a peer may take to hear our good-bye.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
+/// Bytes read at once; below it TLS has a buffer of its own.
+const READ_BUFFER: usize = 1_024;
 /// The stream's own idle handling is the hub's (`Stream::on_silence`), so these never fire.
 const NEVER: Timeouts = Timeouts {
     read_timeout: Duration::from_secs(365 * 24 * 3600),
@@ -53,9 +57,20 @@ pub async fn listen(site: Arc<Site>, listener: TcpListener, acceptor: TlsAccepto
             if let Err(error) = socket.set_nodelay(true) {
                 tracing::debug!(%error, "cannot turn off Nagle's algorithm");
             }
+            // A handshake counts as a connection: who never ends it must not open another.
+            let slot = Arc::clone(&site.chat_slots).try_acquire_owned();
+            let share = site.addresses.take(Some(peer.ip()));
+            if slot.is_err() || share.is_none() {
+                tracing::warn!(%peer, "no place for another chat connection");
+                return;
+            }
             let limit = Duration::from_secs(site.config.limits.login_seconds);
-            match tokio::time::timeout(limit, acceptor.accept(socket)).await {
+            // Boxed, so that its memory is free once it is done.
+            let handshake = Box::pin(acceptor.accept(socket));
+            match tokio::time::timeout(limit, handshake).await {
                 Ok(Ok(stream)) => {
+                    // The stream takes its own.
+                    drop((slot, share));
                     let transport = Tls::new(stream, site.config.limits.stanza_bytes);
                     serve(site, transport, Some(peer.ip())).await;
                 }
@@ -77,20 +92,24 @@ enum State {
 
 struct Tls {
     state: State,
-    guard: Arc<Mutex<DepthGuard>>,
+    guard: Arc<Mutex<XmlGuard>>,
+    is_cut: Arc<AtomicBool>,
 }
 
 impl Tls {
     fn new(stream: TlsStream<TcpStream>, max_bytes: usize) -> Self {
-        let guard = Arc::new(Mutex::new(DepthGuard::stream(max_bytes)));
+        let guard = Arc::new(Mutex::new(XmlGuard::stream(max_bytes)));
+        let is_cut = Arc::new(AtomicBool::new(false));
         let io = Guarded {
-            inner: BufReader::new(stream),
+            inner: BufReader::with_capacity(READ_BUFFER, stream),
             guard: Arc::clone(&guard),
-            excess: None,
+            breach: None,
+            is_cut: Arc::clone(&is_cut),
         };
         Self {
             state: State::Fresh(Box::new(io)),
             guard,
+            is_cut,
         }
     }
 }
@@ -108,22 +127,15 @@ impl Transport for Tls {
             id: Some(secret::random_text(16).into()),
         };
         let pending = accepted.send_header(header).await.map_err(lost)?;
-        let mut offer = StreamFeatures::default();
-        match features {
-            Features::Login => {
-                offer.sasl_mechanisms.insert("PLAIN".to_owned());
-            }
-            Features::Bind => {
-                let session = Element::builder("session", ns::SESSION)
-                    .append(Element::bare("optional", ns::SESSION))
-                    .build();
-                offer.others = vec![
-                    Element::bare("bind", ns::BIND),
-                    session,
-                    Element::bare("sm", ns::SM),
-                ];
-            }
-        }
+        let offer = StreamFeatures {
+            sasl_mechanisms: features
+                .mechanisms()
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
+            others: features.others(),
+            ..StreamFeatures::default()
+        };
         let stream = pending.send_features(&offer).await.map_err(lost)?;
         self.state = State::Open(Box::new(stream));
         Ok(())
@@ -150,9 +162,13 @@ impl Transport for Tls {
             Some(Err(ReadError::StreamFooterReceived)) => Inbound::End(Ending::Closed),
             Some(Err(ReadError::HardError(error))) => {
                 tracing::info!(%error, "TLS stream ended");
-                Inbound::End(match error.kind() {
-                    io::ErrorKind::QuotaExceeded => Ending::Error("policy-violation"),
-                    io::ErrorKind::InvalidData => Ending::Error("not-well-formed"),
+                // A cut in the middle of a stanza looks like XML that breaks a rule.
+                if self.is_cut.load(Ordering::Relaxed) {
+                    return Inbound::End(Ending::Lost);
+                }
+                Inbound::End(match (self.guard.lock().breach(), error.kind()) {
+                    (Some(breach), _) => Ending::Error(breach.condition()),
+                    (None, io::ErrorKind::InvalidData) => Ending::Error("not-well-formed"),
                     _ => Ending::Lost,
                 })
             }
@@ -160,12 +176,12 @@ impl Transport for Tls {
         }
     }
 
-    async fn send(&mut self, batch: &[Element]) -> Result<(), Ending> {
+    async fn send<E: Borrow<Element>>(&mut self, batch: &[E]) -> Result<(), Ending> {
         let State::Open(stream) = &mut self.state else {
             return Err(Ending::Lost);
         };
         for element in batch {
-            stream.feed(element).await.map_err(lost)?;
+            stream.feed(element.borrow()).await.map_err(lost)?;
         }
         SinkExt::<&Element>::flush(stream).await.map_err(lost)
     }
@@ -202,25 +218,31 @@ fn lost(error: io::Error) -> Ending {
 /// Lets the guard see every byte on its way to the parser.
 struct Guarded<R> {
     inner: R,
-    guard: Arc<Mutex<DepthGuard>>,
-    excess: Option<Excess>,
+    guard: Arc<Mutex<XmlGuard>>,
+    breach: Option<Breach>,
+    // The bytes have ended.
+    is_cut: Arc<AtomicBool>,
 }
 
 impl<S: AsyncRead + Unpin> AsyncBufRead for Guarded<BufReader<S>> {
     fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
         let this = self.get_mut();
-        if let Some(excess) = this.excess {
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::QuotaExceeded, excess)));
+        if let Some(breach) = this.breach {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::QuotaExceeded, breach)));
         }
-        Pin::new(&mut this.inner).poll_fill_buf(cx)
+        let filled = Pin::new(&mut this.inner).poll_fill_buf(cx);
+        if matches!(&filled, Poll::Ready(Ok([]) | Err(_))) {
+            this.is_cut.store(true, Ordering::Relaxed);
+        }
+        filled
     }
 
     fn consume(self: Pin<&mut Self>, amount: usize) {
         let this = self.get_mut();
         let taken = this.inner.buffer();
         let taken = &taken[..amount.min(taken.len())];
-        if let Err(excess) = this.guard.lock().feed(taken) {
-            this.excess = Some(excess);
+        if let Err(breach) = this.guard.lock().feed(taken) {
+            this.breach = Some(breach);
         }
         Pin::new(&mut this.inner).consume(amount);
     }
@@ -238,7 +260,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<BufReader<S>> {
         let fed = this.guard.lock().feed(&buffer.filled()[before..]);
         match fed {
             Ok(()) => read,
-            Err(excess) => Poll::Ready(Err(io::Error::new(io::ErrorKind::QuotaExceeded, excess))),
+            Err(breach) => Poll::Ready(Err(io::Error::new(io::ErrorKind::QuotaExceeded, breach))),
         }
     }
 }

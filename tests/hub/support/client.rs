@@ -102,6 +102,17 @@ impl Chat {
         ))
         .await;
         let answer = self.next().await;
+        self.after_login(&answer).await
+    }
+
+    /// Sends a SASL element and returns the answer, whatever it is.
+    pub async fn sasl(&mut self, xml: &str) -> Element {
+        self.send(xml).await;
+        self.next().await
+    }
+
+    /// Opens the stream anew after a success. `Err` is the failure's condition.
+    pub async fn after_login(&mut self, answer: &Element) -> Result<(), String> {
         if answer.name() != "success" {
             return Err(answer.children().next().unwrap().name().to_owned());
         }
@@ -232,6 +243,60 @@ impl Chat {
         ))
         .await;
         self.sync().await
+    }
+
+    /// Sends a message and does not wait.
+    pub async fn write(&mut self, kind: &str, to: &str, id: &str, body: &str, is_saved: bool) {
+        let save = if is_saved {
+            "<extraParams xmlns='jabber:client'><save_to_history>1</save_to_history></extraParams>"
+        } else {
+            ""
+        };
+        self.send(&format!(
+            "<message xmlns='jabber:client' type='{kind}' id='{id}' to='{to}'>\
+             <body>{body}</body>{save}</message>"
+        ))
+        .await;
+    }
+
+    /// The texts of the next `count` messages.
+    pub async fn bodies(&mut self, count: usize) -> Vec<String> {
+        let mut bodies = Vec::new();
+        while bodies.len() < count {
+            bodies.push(body_of(&self.message().await));
+        }
+        bodies
+    }
+
+    /// Stream management; the session's name if it can be resumed.
+    pub async fn enable(&mut self, resume: bool) -> Option<String> {
+        self.send(&format!(
+            "<enable xmlns='urn:xmpp:sm:3' resume='{resume}'/>"
+        ))
+        .await;
+        let enabled = self.until(|element| element.name() == "enabled").await;
+        enabled.attr("id").map(str::to_owned)
+    }
+
+    /// The answer to `<resume/>`.
+    pub async fn resume(&mut self, session: &str, handled: u32) -> Element {
+        self.send(&format!(
+            "<resume xmlns='urn:xmpp:sm:3' previd='{session}' h='{handled}'/>"
+        ))
+        .await;
+        self.next().await
+    }
+
+    pub async fn acknowledge(&mut self, handled: u32) {
+        self.send(&format!("<a xmlns='urn:xmpp:sm:3' h='{handled}'/>"))
+            .await;
+    }
+
+    /// Asks for the server's count of what it has dealt with.
+    pub async fn count(&mut self) -> u32 {
+        self.send("<r xmlns='urn:xmpp:sm:3'/>").await;
+        let answer = self.until(|element| element.name() == "a").await;
+        answer.attr("h").unwrap().parse().unwrap()
     }
 
     /// The IQ's answer.

@@ -1,6 +1,8 @@
 //! A hub of one's own per test, and a small chat client.
 
 pub mod client;
+pub mod raw;
+pub mod recording;
 
 use cubelet::config::hub::{HubConfig, Secret};
 use cubelet::hub::{Clock, Ready, RunningHub, start_at};
@@ -13,6 +15,7 @@ pub use client::{Chat, body_of};
 pub struct Hub {
     pub running: RunningHub,
     pub clock: Clock,
+    config: HubConfig,
     http: reqwest::Client,
 }
 
@@ -38,13 +41,41 @@ impl Hub {
     pub async fn start_with(change: impl FnOnce(&mut HubConfig)) -> Self {
         let mut config = dev_config();
         change(&mut config);
-        let clock = Clock::manual(START);
-        let running = start_at(config, clock.clone()).await.unwrap();
+        Self::start_on(config, Clock::manual(START)).await
+    }
+
+    async fn start_on(config: HubConfig, clock: Clock) -> Self {
+        let running = start_at(config.clone(), clock.clone()).await.unwrap();
         Self {
             running,
             clock,
+            config,
             http: reqwest::Client::new(),
         }
+    }
+
+    /// A second hub that finds what a power cut at this moment would leave of this one: its files
+    /// as they are on disk, written back or not.
+    pub async fn after_power_cut(&self) -> Self {
+        let mut config = self.config.clone();
+        config.data_dir = dev_config().data_dir;
+        // The log before the database: a checkpoint between the two would only repeat it.
+        for file in ["hub.sqlite-wal", "hub.sqlite"] {
+            std::fs::copy(self.config.data_dir.join(file), config.data_dir.join(file)).unwrap();
+        }
+        Self::start_on(config, self.clock.clone()).await
+    }
+
+    /// Stops in order and starts again on the same folder.
+    pub async fn restarted(self) -> Self {
+        let kept = dev_config().data_dir;
+        let database = self.config.data_dir.join("hub.sqlite");
+        // The folder goes when the hub stops; a second name keeps the file.
+        std::fs::hard_link(database, kept.join("hub.sqlite")).unwrap();
+        let mut config = self.config.clone();
+        config.data_dir = kept;
+        self.running.stop().await;
+        Self::start_on(config, self.clock).await
     }
 
     pub fn ready(&self) -> &Ready {
@@ -148,6 +179,25 @@ impl Hub {
         let mut chat = self.bound(person).await;
         chat.come_online().await;
         chat
+    }
+
+    /// A chat connection that has logged in.
+    pub async fn logged_in(&self, person: &Person) -> Chat {
+        let mut chat = Chat::open_websocket(&self.ready().chat_url).await;
+        chat.log_in(&format!("{}-1", person.id), &person.token)
+            .await
+            .unwrap();
+        chat
+    }
+
+    /// A chat connection with stream management that has sent its presence, and the name under
+    /// which it can be resumed. It has been sent three counted stanzas: two results and its
+    /// presence.
+    pub async fn resumable(&self, person: &Person) -> (Chat, String) {
+        let mut chat = self.bound(person).await;
+        let session = chat.enable(true).await.unwrap();
+        chat.come_online().await;
+        (chat, session)
     }
 
     /// A chat connection that is bound and silent.

@@ -1,11 +1,12 @@
 /** One user of the official SDK's Node build, and everything that reached them. */
 import ConnectyCube from "connectycube";
 import { sdkOptions } from "./hub.mjs";
+import { recorded } from "./surface.mjs";
 
 const LIMIT_MS = 8_000;
 
 /** What came through one listener: `take` waits for the first that matches and removes it. */
-class Inbox {
+export class Inbox {
   #items = [];
   #waiting = [];
 
@@ -39,6 +40,11 @@ class Inbox {
     });
   }
 
+  /** Forgets what came so far. */
+  clear() {
+    this.#items = [];
+  }
+
   /** Those not taken yet. */
   get left() {
     return [...this.#items];
@@ -46,34 +52,56 @@ class Inbox {
 }
 
 export class Member {
-  /** A second instance for a second user or a second device of the same user. */
-  constructor(ready, user) {
+  /**
+   * An instance of its own for each user and each device of a user. `calls` notes what the SDK is
+   * asked to do and which of its listeners were told something.
+   */
+  constructor(ready, user, calls = new Set()) {
     this.user = user;
     this.id = user.id;
-    this.sdk = new ConnectyCube.ConnectyCube();
+    /** Where REST calls go that the SDK cannot make. */
+    this.api = ready.api;
+    this.sdk = recorded(new ConnectyCube.ConnectyCube(), calls);
     this.sdk.init({ appId: ready.app_id, authKey: ready.auth_key }, sdkOptions(ready));
-    const inbox = (name) => new Inbox(`${user.login} ${name}`);
-    this.messages = inbox("messages");
-    this.delivered = inbox("delivered");
-    this.read = inbox("read");
-    this.typing = inbox("typing");
-    this.edits = inbox("edits");
-    this.deletions = inbox("deletions");
-    this.system = inbox("system");
-    this.sent = inbox("sent");
-    this.activity = inbox("activity");
-    this.stanzas = inbox("stanzas");
-    const chat = this.sdk.chat;
-    chat.onMessageListener = (from, message) => this.messages.put({ from, ...message });
-    chat.onDeliveredStatusListener = (id, dialog, from) => this.delivered.put({ id, dialog, from });
-    chat.onReadStatusListener = (id, dialog, from) => this.read.put({ id, dialog, from });
-    chat.onMessageTypingListener = (on, from, dialog) => this.typing.put({ on, from, dialog });
-    chat.onMessageUpdateListener = (id, last, body, dialog, from) =>
-      this.edits.put({ id, last, body, dialog, from });
-    chat.onMessageDeleteListener = (id, dialog, from) => this.deletions.put({ id, dialog, from });
-    chat.onSystemMessageListener = (message) => this.system.put(message);
-    chat.onSentMessageCallback = (lost, sent) => this.sent.put({ lost, sent });
-    chat.onLastUserActivityListener = (from, seconds) => this.activity.put({ from, seconds });
+    const listen = (name, listener, item) => {
+      this[name] = new Inbox(`${user.login} ${name}`);
+      this.chat[listener] = (...args) => {
+        calls.add(`chat.${listener}`);
+        this[name].put(item(...args));
+      };
+    };
+    this.stanzas = new Inbox(`${user.login} stanzas`);
+    listen("messages", "onMessageListener", (from, message) => ({ from, ...message }));
+    listen("delivered", "onDeliveredStatusListener", (id, dialog, from) => ({ id, dialog, from }));
+    listen("read", "onReadStatusListener", (id, dialog, from) => ({ id, dialog, from }));
+    listen("typing", "onMessageTypingListener", (on, from, dialog) => ({ on, from, dialog }));
+    listen("edits", "onMessageUpdateListener", (id, last, body, dialog, from, extension) => ({
+      id,
+      last,
+      body,
+      dialog,
+      from,
+      extension,
+    }));
+    listen("deletions", "onMessageDeleteListener", (id, dialog, from) => ({ id, dialog, from }));
+    listen("reactions", "onMessageReactionsListener", (id, from, dialog, add, remove) => ({
+      id,
+      from,
+      dialog,
+      add,
+      remove,
+    }));
+    listen("system", "onSystemMessageListener", (message) => message);
+    listen("refusals", "onMessageErrorListener", (id, error) => ({ id, ...error }));
+    listen("sent", "onSentMessageCallback", (lost, sent) => ({ lost, sent }));
+    listen("activity", "onLastUserActivityListener", (from, seconds) => ({ from, seconds }));
+    listen("joins", "onJoinOccupant", (dialog, who) => ({ dialog, who }));
+    listen("leaves", "onLeaveOccupant", (dialog, who) => ({ dialog, who }));
+    listen("kicks", "onKickOccupant", (dialog, by) => ({ dialog, by }));
+    listen("statuses", "onChatStatusListener", (status) => status);
+    listen("errors", "onConnectionErrorListener", (error) => error);
+    listen("disconnects", "onDisconnectedListener", () => "disconnected");
+    listen("reconnects", "onReconnectListener", () => "reconnected");
   }
 
   get chat() {
@@ -105,6 +133,14 @@ export class Member {
       body,
       extension: { save_to_history: 1, ...extension },
     });
+  }
+
+  /**
+   * A round trip to the hub: what this member sent before has been dealt with, and what the hub
+   * sent it before has arrived.
+   */
+  async settled() {
+    await this.chat.ping();
   }
 
   /** Waits for the message with this id. */

@@ -176,6 +176,14 @@ impl ChatClient {
         self.send_now(element, Purpose::Signal).await.map(|()| id)
     }
 
+    /// Sends a stanza made by [`crate::protocol`] now: typing, a system message, a question.
+    ///
+    /// # Errors
+    /// As [`ChatClient::signal`].
+    pub async fn now(&self, element: Element) -> Result<(), SendError> {
+        self.send_now(element, Purpose::Signal).await
+    }
+
     /// Sends a marker now. Delivery is confirmed by itself; this is for reading.
     ///
     /// # Errors

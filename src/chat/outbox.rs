@@ -123,6 +123,7 @@ mod tests {
                 dialog_id: None,
                 date_sent: 0,
                 custom: Vec::new(),
+                ..OutgoingMessage::default()
             },
         })
         .collect()

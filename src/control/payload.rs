@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::base::object_id::ObjectId;
+use crate::engine::chat_command::{ChatCommand, Check, Draft};
 use crate::engine::command::{Command, CommandError, ErrorCode, UserRef};
 use crate::protocol::call_signal::CallType;
 
@@ -13,8 +13,6 @@ use crate::protocol::call_signal::CallType;
 pub(super) const PAYLOAD_MAX: usize = 64 * 1024;
 /// The longest id, in characters.
 const ID_MAX: usize = 128;
-/// The longest text of a message, in characters.
-const TEXT_MAX: usize = 5_000;
 /// The longest reason of a rejection, in characters.
 const REASON_MAX: usize = 200;
 /// The most targets of a ring, as in `[calls] ring`.
@@ -95,14 +93,6 @@ struct Reject {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Send {
-    to: Option<UserRef>,
-    dialog: Option<String>,
-    text: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Kill {
     actor: String,
 }
@@ -144,7 +134,11 @@ pub(super) fn parse(
             Ok(Command::Reject { reason })
         }
         "hangup" => plain(Command::Hangup),
-        "send" => send(read(&fields)?),
+        "send" => {
+            let draft: Draft = read(&fields)?;
+            draft.check().map_err(invalid)?;
+            Ok(Command::Send(Box::new(draft)))
+        }
         "unlock" => plain(Command::Unlock),
         "snapshot" => plain(Command::Snapshot),
         "press" => plain(Command::Press),
@@ -153,29 +147,58 @@ pub(super) fn parse(
             length("actor", &actor, 64)?;
             Ok(Command::Kill { actor })
         }
-        _ => Err(CommandError::new(
-            ErrorCode::UnknownCommand,
-            "there is no such command",
-        )),
+        verb => {
+            let command = chat(verb, &fields)?;
+            command.check().map_err(invalid)?;
+            Ok(Command::Chat(command))
+        }
     }
 }
 
-fn send(send: Send) -> Result<Command, CommandError> {
-    length("text", &send.text, TEXT_MAX)?;
-    match (&send.to, &send.dialog) {
-        (Some(_), Some(_)) => return Err(invalid("to and dialog: only one may be given")),
-        (None, None) => return Err(invalid("to or dialog: one is required")),
-        _ => {}
-    }
-    if let Some(dialog) = &send.dialog {
-        dialog
-            .parse::<ObjectId>()
-            .map_err(|error| invalid(format!("dialog: {error}")))?;
-    }
-    Ok(Command::Send {
-        to: send.to,
-        dialog: send.dialog,
-        text: send.text,
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Message {
+    message: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Dialog {
+    dialog: String,
+}
+
+/// The chat command of a verb with its fields.
+fn chat(verb: &str, fields: &Map<String, Value>) -> Result<ChatCommand, CommandError> {
+    let dialog = || read::<Dialog>(fields).map(|one| one.dialog);
+    Ok(match verb {
+        "edit" => ChatCommand::Edit(read(fields)?),
+        "remove" => ChatCommand::Remove(read(fields)?),
+        "react" => ChatCommand::React(read(fields)?),
+        "typing" => ChatCommand::Typing(read(fields)?),
+        "mark_read" => ChatCommand::MarkRead(read(fields)?),
+        "history" => ChatCommand::History(read(fields)?),
+        "search" => ChatCommand::Search(read(fields)?),
+        "send_status" => ChatCommand::SendStatus(read::<Message>(fields)?.message),
+        "unread" => read::<Nothing>(fields).map(|_| ChatCommand::Unread)?,
+        "dialogs" => ChatCommand::Dialogs(read(fields)?),
+        "dialog_create" => ChatCommand::CreateDialog(read(fields)?),
+        "dialog_update" => ChatCommand::UpdateDialog(Box::new(read(fields)?)),
+        "dialog_leave" => ChatCommand::LeaveDialog(dialog()?),
+        "dialog_delete" => ChatCommand::DeleteDialog(read(fields)?),
+        "dialog_clear" => ChatCommand::ClearDialog(read(fields)?),
+        "dialog_subscribe" => ChatCommand::Subscribe(dialog()?),
+        "dialog_occupants" => ChatCommand::Occupants(dialog()?),
+        "dialog_notifications" => ChatCommand::Notifications(read(fields)?),
+        "send_system" => ChatCommand::SendSystem(read(fields)?),
+        "last_activity" => ChatCommand::LastActivity(read(fields)?),
+        "download" => ChatCommand::Download(read(fields)?),
+        "users" => ChatCommand::Users(read(fields)?),
+        _ => {
+            return Err(CommandError::new(
+                ErrorCode::UnknownCommand,
+                "there is no such command",
+            ));
+        }
     })
 }
 

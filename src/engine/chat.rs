@@ -13,17 +13,21 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::calls::SignalArrived;
 use super::door::DoorMessage;
 use super::event::EventKind;
+use super::history::Input;
 use super::mailbox::MAILBOX_CAPACITY;
 use super::state::ChatStatus;
 use super::supervised::{Life, supervised};
 use super::wiring::Wiring;
+use crate::base::object_id::ObjectId;
 use crate::chat::{
     self, ChatClient, ChatEvent, ChatRunner, ChatSettings, ChatTuning, ConnectionStatus,
 };
 use crate::config;
-use crate::protocol::chat_message::{ChatMessage, Incoming, Marker};
+use crate::protocol::chat_message::{Incoming, params_to_json};
+use crate::protocol::last_activity;
 use crate::rest::RestClient;
 use crate::store::Store;
+use crate::store::history::OwnStatus;
 
 /// What arrived and this actor has not looked at yet.
 const EVENT_QUEUE: usize = 64;
@@ -193,9 +197,21 @@ async fn outbox_length(wiring: &Wiring) -> Option<u64> {
 
 async fn on_event(wiring: &Wiring, event: ChatEvent) {
     match event {
-        ChatEvent::Online { user, .. } => tracing::info!(user, "chat is online"),
+        ChatEvent::Online { user, resumed, .. } => {
+            tracing::info!(user, resumed, "chat is online");
+            if !resumed {
+                wiring.history_queue.put(Input::Online).await;
+                watch_again(wiring).await;
+            }
+        }
         ChatEvent::Incoming(incoming) => on_incoming(wiring, incoming).await,
         ChatEvent::Acknowledged { message_id } => {
+            let own = Input::Own {
+                message_id: message_id.clone(),
+                status: OwnStatus::Sent,
+                reason: None,
+            };
+            wiring.history_queue.put(own).await;
             wiring.board.publish(EventKind::ChatSent {
                 message: message_id,
             });
@@ -204,35 +220,86 @@ async fn on_event(wiring: &Wiring, event: ChatEvent) {
             }
         }
         ChatEvent::Refused { message_id, reason } => {
+            let own = Input::Own {
+                message_id: message_id.clone(),
+                status: OwnStatus::Refused,
+                reason: Some(reason.clone()),
+            };
+            wiring.history_queue.put(own).await;
             wiring.board.publish(EventKind::ChatRefused {
                 message: message_id,
                 reason,
             });
         }
         ChatEvent::Room { dialog, event } => tracing::debug!(dialog, ?event, "room"),
-        ChatEvent::Iq(_) => tracing::debug!("an unasked iq was ignored"),
+        ChatEvent::Iq(iq) => on_iq(wiring, iq),
+    }
+}
+
+fn on_iq(wiring: &Wiring, iq: minidom::Element) {
+    if let Some(iq) = wiring.inquiries.answered(iq)
+        && let Some((user, seconds)) = last_activity::read(&wiring.realm, &iq)
+    {
+        // Whom we watch came or went: pushes have ids nobody here asked under.
+        wiring
+            .board
+            .publish(EventKind::ChatActivity { user, seconds });
+    }
+}
+
+/// A new stream knows nothing of whom the last one watched.
+async fn watch_again(wiring: &Wiring) {
+    for user in wiring.inquiries.watched() {
+        let id = ObjectId::generate().to_string();
+        let element = last_activity::watch(&wiring.realm, &id, user, true);
+        if let Err(error) = wiring.chat.client().now(element).await {
+            tracing::warn!(%error, user, "not watched again");
+        }
     }
 }
 
 async fn on_incoming(wiring: &Wiring, incoming: Incoming) {
     match incoming {
-        Incoming::Message(message) => on_message(wiring, message).await,
+        Incoming::Message(message) => {
+            let message = Input::Message(Box::new(message));
+            wiring.history_queue.put(message).await;
+        }
         Incoming::Marker {
             marker,
             message_id,
             from,
             ..
         } => {
-            let marker = match marker {
-                Marker::Delivered => "delivered",
-                Marker::Read => "read",
-            };
-            wiring.board.publish(EventKind::ChatMarker {
-                message: message_id,
-                from,
+            let marked = Input::Marked {
                 marker,
-            });
+                message_id,
+                from,
+            };
+            wiring.history_queue.put(marked).await;
         }
+        Incoming::Edited(edit) => wiring.history_queue.put(Input::Edited(edit)).await,
+        Incoming::Removed {
+            message_id,
+            from,
+            dialog_id,
+        } => {
+            let removed = Input::Removed {
+                message_id,
+                from,
+                dialog_id,
+            };
+            wiring.history_queue.put(removed).await;
+        }
+        Incoming::Reaction(change) => wiring.history_queue.put(Input::Reaction(change)).await,
+        Incoming::Typing {
+            from,
+            dialog_id,
+            composing,
+        } => wiring.board.publish(EventKind::ChatTyping {
+            from,
+            dialog: dialog_id,
+            composing,
+        }),
         Incoming::Call {
             from,
             is_own_copy,
@@ -255,49 +322,31 @@ async fn on_incoming(wiring: &Wiring, incoming: Incoming) {
         Incoming::System {
             from,
             is_own_copy: false,
+            body,
             params,
         } => {
-            let params: HashMap<String, String> = params.into_iter().collect();
-            if params.contains_key("cubelet") {
+            let texts: HashMap<String, String> = params
+                .iter()
+                .filter_map(|(name, value)| Some((name.clone(), value.as_text()?.to_owned())))
+                .collect();
+            if texts.contains_key("cubelet") {
                 // As above; the asking side has its own time-out.
-                let _ = wiring.slots.door.tell(DoorMessage { from, params });
+                let _ = wiring.slots.door.tell(DoorMessage {
+                    from,
+                    params: texts,
+                });
+            } else {
+                wiring.board.publish(EventKind::ChatSystem {
+                    from,
+                    body,
+                    params: params_to_json(&params),
+                });
             }
         }
         Incoming::Error { id, code, text } => {
             tracing::warn!(id, code, text, "the hub could not deliver a stanza of ours");
         }
-        Incoming::System { .. } | Incoming::Typing { .. } => {}
+        Incoming::System { .. } => {}
         Incoming::Other(why) => tracing::debug!(why, "a stanza was ignored"),
-    }
-}
-
-/// The message is in good hands; before that it would be told again after a crash.
-async fn taken(wiring: &Wiring, id: &str) {
-    if let Err(error) = wiring.store.taken(id).await {
-        tracing::warn!(%error, id, "a message will be told again after a restart");
-    }
-}
-
-async fn on_message(wiring: &Wiring, message: ChatMessage) {
-    if message.is_own_copy || wiring.user() == Some(message.sender) {
-        taken(wiring, &message.id).await;
-        return;
-    }
-    wiring.board.publish(EventKind::ChatMessage {
-        message: message.id.clone(),
-        from: message.sender,
-        dialog: message.dialog_id.clone(),
-        text: message.body,
-    });
-    taken(wiring, &message.id).await;
-    // Whoever follows the events is this device's reader; that it is on its way there is as
-    // "read" as a headless device can know.
-    let client = wiring.chat.client();
-    let dialog = message.dialog_id.as_deref();
-    if let Err(error) = client
-        .marker(Marker::Read, message.sender, &message.id, dialog)
-        .await
-    {
-        tracing::warn!(%error, message = message.id, "the read marker was not sent");
     }
 }

@@ -4,6 +4,7 @@
 use serde::Serialize;
 use tokio::sync::oneshot;
 
+use super::chat_command::{ChatCommand, Draft};
 pub use crate::protocol::address::UserRef;
 use crate::protocol::call_signal::CallType;
 
@@ -33,14 +34,9 @@ pub enum Command {
     /// Ends the call, ringing or talking.
     Hangup,
     /// Sends a chat message; stored first, so that it survives a lost connection.
-    Send {
-        /// The receiver, unless a dialog is given.
-        to: Option<UserRef>,
-        /// The group dialog, unless a user is given.
-        dialog: Option<String>,
-        /// The text, 1 to 5,000 characters.
-        text: String,
-    },
+    Send(Box<Draft>),
+    /// Everything else about chat.
+    Chat(ChatCommand),
     /// Opens the door: this device's relay, or the peer's when this device has none.
     Unlock,
     /// Takes a JPEG of the camera now.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::attachments::{UploadSignal, Uploads};
 use super::audio::Audio;
 use super::board::Board;
 use super::calls::{Calls, HangUp, Ledger};
@@ -18,6 +19,8 @@ use super::dispatch;
 use super::door::Door;
 use super::event::Event;
 use super::gallery::Gallery;
+use super::history::{Historian, HistoryQueue};
+use super::inquiries::Inquiries;
 use super::session::Session;
 use super::state::DeviceState;
 use super::storage::Storage;
@@ -31,6 +34,7 @@ use crate::media;
 use crate::media::{AudioFanout, VideoFanout};
 use crate::protocol::address::Realm;
 use crate::rest::{Login, RestClient, RestError, RestSettings};
+use crate::store::history::History;
 use crate::store::{Store, StoreError};
 
 /// Commands that may wait for the engine.
@@ -181,6 +185,10 @@ impl Parts {
     ) -> Result<Self, StartError> {
         let hub = &config.hub;
         let store = Store::open(&config.device.state_dir.join("cubelet.db"))?;
+        let history = History::open(
+            &config.device.state_dir.join("history.db"),
+            u64::from(config.history.max_mb) << 20,
+        )?;
         let realm = Realm {
             app_id: hub.app_id,
             chat_host: hub.chat_host.clone(),
@@ -208,6 +216,10 @@ impl Parts {
             chat: ChatLine::new(settings, rest.clone(), store.clone()),
             rest,
             store,
+            history,
+            history_queue: HistoryQueue::default(),
+            upload_signal: UploadSignal::default(),
+            inquiries: Inquiries::default(),
             identity: watch::Sender::new(None),
             video: VideoFanout::new(),
             audio: AudioFanout::new(),
@@ -252,6 +264,7 @@ fn own_actors(wiring: &Wiring) -> Vec<ChildSpec> {
     let slots = wiring.slots.clone();
     let give = || wiring.clone();
     let (store, session, chat, calls) = (give(), give(), give(), give());
+    let (history, uploads) = (give(), give());
     let (camera, audio, door) = (give(), give(), give());
     vec![
         // First, so that it is stopped last: everybody else writes into it.
@@ -263,6 +276,12 @@ fn own_actors(wiring: &Wiring) -> Vec<ChildSpec> {
         }),
         ChildSpec::new("chat", slots.chat, move |life| {
             Chat::new(life, chat.clone())
+        }),
+        ChildSpec::new("history", slots.historian, move |life| {
+            Historian::new(life, history.clone())
+        }),
+        ChildSpec::new("uploads", slots.uploads, move |life| {
+            Uploads::new(life, uploads.clone())
         }),
         ChildSpec::new("camera", slots.camera, move |life| {
             Camera::new(life, camera.clone())

@@ -11,20 +11,17 @@ use super::directory::{resolve, resolve_all};
 use super::door::Unlock;
 use super::event::EventKind;
 use super::mailbox::Undelivered;
+use super::messages;
 use super::supervisor::CrashRequest;
 use super::wiring::Wiring;
-use crate::base::object_id::ObjectId;
 use crate::call::end::EndReason;
 use crate::protocol::address::UserRef;
 use crate::protocol::call_signal::CallType;
-use crate::protocol::chat_message::{OutgoingMessage, Target};
 
 /// How long an actor may take over a command.
 const LIMIT: Duration = Duration::from_secs(8);
 /// How long the camera may take for a picture.
 const SNAPSHOT_LIMIT: Duration = Duration::from_secs(5);
-/// The longest text of a chat message, in characters.
-const TEXT_LIMIT: usize = 5000;
 
 /// Carries out requests until every sender is gone. Must run inside an actix system.
 pub async fn run(
@@ -73,7 +70,8 @@ async fn execute(
                 .await;
             json!({ "calls": ended.map_err(away)?? })
         }
-        Command::Send { to, dialog, text } => send(wiring, to, dialog, text).await?,
+        Command::Send(draft) => messages::send(wiring, *draft).await?,
+        Command::Chat(command) => messages::execute(wiring, command).await?,
         Command::Unlock => wiring.slots.door.ask(Unlock, LIMIT).await.map_err(away)??,
         Command::Snapshot => {
             let picture = wiring
@@ -121,46 +119,6 @@ async fn dial(
         .await
         .map_err(away)??;
     Ok(json!({ "calls": calls }))
-}
-
-async fn send(
-    wiring: &Wiring,
-    to: Option<UserRef>,
-    dialog: Option<String>,
-    text: String,
-) -> Result<serde_json::Value, CommandError> {
-    let length = text.chars().count();
-    if length == 0 || length > TEXT_LIMIT {
-        let message = format!("text: {length} characters; 1 to {TEXT_LIMIT} are allowed");
-        return Err(CommandError::new(ErrorCode::InvalidPayload, message));
-    }
-    let target = match (to, dialog) {
-        (Some(user), None) => Target::User(resolve(wiring, &user).await?),
-        (None, Some(dialog)) => Target::Dialog(dialog),
-        _ => {
-            let message = "give either `to` (a user) or `dialog`, not both or none";
-            return Err(CommandError::new(ErrorCode::InvalidPayload, message));
-        }
-    };
-    let message = OutgoingMessage {
-        id: ObjectId::generate().to_string(),
-        dialog_id: match &target {
-            Target::Dialog(dialog) => Some(dialog.clone()),
-            Target::User(_) => None,
-        },
-        target,
-        body: text,
-        date_sent: super::event::unix_ms() / 1000,
-        custom: Vec::new(),
-    };
-    let id = message.id.clone();
-    wiring
-        .chat
-        .client()
-        .send(message)
-        .await
-        .map_err(|error| CommandError::new(ErrorCode::Unavailable, error.to_string()))?;
-    Ok(json!({ "message": id }))
 }
 
 async fn crash(

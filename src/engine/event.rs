@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::protocol::address::UserId;
+use crate::protocol::chat_message::Attachment;
 
 /// An event with its envelope: a unique id (consumers are idempotent by it) and the time.
 #[derive(Clone, Debug, Serialize)]
@@ -67,6 +68,103 @@ pub enum EventKind {
         dialog: Option<String>,
         /// The text.
         text: String,
+        /// The rest of it.
+        #[serde(flatten)]
+        details: Box<MessageDetails>,
+    },
+    /// `chat/edited`: a message has another text.
+    ChatEdited {
+        /// The message's id.
+        message: String,
+        /// Who edited it.
+        from: UserId,
+        /// The dialog.
+        dialog: Option<String>,
+        /// The new text.
+        text: String,
+    },
+    /// `chat/removed`: a message was taken back for everybody.
+    ChatRemoved {
+        /// The message's id.
+        message: String,
+        /// Who removed it.
+        from: UserId,
+        /// The dialog.
+        dialog: Option<String>,
+    },
+    /// `chat/reaction`: reactions to a message changed.
+    ChatReaction {
+        /// The message's id.
+        message: String,
+        /// Whose reactions.
+        from: UserId,
+        /// The dialog.
+        dialog: Option<String>,
+        /// Now there.
+        added: Vec<String>,
+        /// Gone.
+        removed: Vec<String>,
+    },
+    /// `chat/destroyed`: a self-destroying message has disappeared from the history.
+    ChatDestroyed {
+        /// The message's id.
+        message: String,
+    },
+    /// `chat/typing`: somebody types, or stopped.
+    ChatTyping {
+        /// Who.
+        from: UserId,
+        /// The dialog, unknown for private ones.
+        dialog: Option<String>,
+        /// Whether it began.
+        composing: bool,
+    },
+    /// `chat/system`: a system message of another application.
+    ChatSystem {
+        /// Who sent it.
+        from: UserId,
+        /// Its text.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        body: Option<String>,
+        /// Its parameters.
+        params: serde_json::Map<String, serde_json::Value>,
+    },
+    /// `chat/dialog`: a dialog is new or has changed; `dialogs` shows it.
+    ChatDialog {
+        /// The dialog.
+        dialog: String,
+    },
+    /// `chat/upload`: how far a file to be sent is.
+    ChatUpload {
+        /// The message it belongs to.
+        message: String,
+        /// `uploading`, `done` or `refused`.
+        status: &'static str,
+        /// Bytes carried.
+        bytes: u64,
+        /// Bytes in all.
+        size: u64,
+        /// Why it is refused.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// `chat/saved`: an attachment was fetched.
+    ChatSaved {
+        /// Its message.
+        message: String,
+        /// Its number in the message, from 0.
+        attachment: usize,
+        /// Where it is.
+        file: String,
+        /// Its bytes.
+        bytes: u64,
+    },
+    /// `chat/activity`: somebody watched came or went.
+    ChatActivity {
+        /// Who.
+        user: UserId,
+        /// Seconds since the last activity; 0 is online.
+        seconds: u64,
     },
     /// `chat/marker`: one of our messages was delivered or read.
     ChatMarker {
@@ -116,6 +214,22 @@ pub enum EventKind {
         /// How it ended.
         reason: String,
     },
+}
+
+/// What a message has beside its text.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct MessageDetails {
+    /// When it was written, Unix seconds.
+    pub date_sent: u64,
+    /// What goes with it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
+    /// Custom parameters.
+    #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
+    pub custom: serde_json::Map<String, serde_json::Value>,
+    /// When it is to disappear, Unix seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub destroy_at: Option<u64>,
 }
 
 /// Phases of a call that are events.
@@ -169,6 +283,16 @@ impl EventKind {
                 ..
             } => "call/ended",
             Self::ChatMessage { .. } => "chat/message",
+            Self::ChatEdited { .. } => "chat/edited",
+            Self::ChatRemoved { .. } => "chat/removed",
+            Self::ChatReaction { .. } => "chat/reaction",
+            Self::ChatDestroyed { .. } => "chat/destroyed",
+            Self::ChatTyping { .. } => "chat/typing",
+            Self::ChatSystem { .. } => "chat/system",
+            Self::ChatDialog { .. } => "chat/dialog",
+            Self::ChatUpload { .. } => "chat/upload",
+            Self::ChatSaved { .. } => "chat/saved",
+            Self::ChatActivity { .. } => "chat/activity",
             Self::ChatMarker { .. } => "chat/marker",
             Self::ChatSent { .. } => "chat/sent",
             Self::ChatRefused { .. } => "chat/refused",

@@ -5,11 +5,13 @@
 //! performs outputs. No actor can take another one down.
 //! Must not enter: MQTT topics (that is `control`), command-line parsing, hub code.
 
+pub mod attachments;
 pub mod audio;
 pub mod board;
 pub mod calls;
 pub mod camera;
 pub mod chat;
+pub mod chat_command;
 pub mod command;
 pub mod daemon;
 pub mod directory;
@@ -17,8 +19,11 @@ pub mod dispatch;
 pub mod door;
 pub mod event;
 pub mod gallery;
+pub mod history;
+pub mod inquiries;
 pub mod mailbox;
 mod media_settings;
+mod messages;
 pub mod session;
 pub mod state;
 pub mod storage;

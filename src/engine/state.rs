@@ -93,6 +93,38 @@ pub struct ChatState {
     pub user: Option<UserId>,
     /// Messages stored and not yet acknowledged by the hub.
     pub outbox: u64,
+    /// Messages not read.
+    pub unread: u64,
+    /// The copy of dialogs and messages kept here.
+    pub history: HistoryState,
+}
+
+/// The history.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct HistoryState {
+    /// `behind`, `current`, `full`, `failed`.
+    pub status: HistoryStatus,
+    /// Why it is not current, or what happened to its file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// When it was last complete, Unix milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub synced_at: Option<u64>,
+}
+
+/// How the history stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HistoryStatus {
+    /// Something of the hub's may be missing.
+    #[default]
+    Behind,
+    /// Everything is here.
+    Current,
+    /// No room is left; messages are told of, but not kept.
+    Full,
+    /// It cannot be read or written.
+    Failed,
 }
 
 /// Where the chat connection stands.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::attachments::{UploadSignal, Uploads};
 use super::audio::Audio;
 use super::board::Board;
 use super::calls::{Calls, Ledger};
@@ -12,6 +13,8 @@ use super::camera::Camera;
 use super::chat::{Chat, ChatLine};
 use super::door::Door;
 use super::gallery::Gallery;
+use super::history::{Historian, HistoryQueue};
+use super::inquiries::Inquiries;
 use super::mailbox::Slot;
 use super::session::Session;
 use super::storage::Storage;
@@ -20,6 +23,7 @@ use crate::media::{AudioFanout, VideoFanout};
 use crate::protocol::address::{Realm, UserId};
 use crate::rest::RestClient;
 use crate::store::Store;
+use crate::store::history::History;
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -36,6 +40,14 @@ pub struct Wiring {
     pub rest: RestClient,
     /// The database, on its own thread.
     pub store: Store,
+    /// Dialogs and messages, in a file of their own.
+    pub history: History,
+    /// The way into the history.
+    pub history_queue: HistoryQueue,
+    /// Wakes the uploads.
+    pub upload_signal: UploadSignal,
+    /// Questions to the chat server that are open.
+    pub inquiries: Inquiries,
     /// The way into the chat, with its durable outbox.
     pub chat: ChatLine,
     /// Our user, once the session actor has logged in.
@@ -61,6 +73,10 @@ pub struct Slots {
     pub session: Slot<Session>,
     /// The chat connection.
     pub chat: Slot<Chat>,
+    /// Files on their way.
+    pub uploads: Slot<Uploads>,
+    /// The history.
+    pub historian: Slot<Historian>,
     /// All calls.
     pub calls: Slot<Calls>,
     /// The camera.

@@ -8,6 +8,7 @@ pub mod call_signal;
 pub mod chat_message;
 pub mod extra_params;
 pub mod frame_guard;
+pub mod last_activity;
 mod nonza;
 pub mod ns;
 pub mod privacy;

@@ -64,6 +64,30 @@ pub struct Dialog {
     /// Messages the asking user has not read.
     #[serde(default)]
     pub unread_messages_count: u64,
+    /// Its owner.
+    #[serde(default)]
+    pub user_id: Option<UserId>,
+    /// When anything about it last changed, ISO 8601.
+    #[serde(default)]
+    pub updated_at: Option<String>,
+    /// When its last message was written, Unix seconds.
+    #[serde(default)]
+    pub last_message_date_sent: Option<u64>,
+    /// Everything else the server tells: photo, description, admins, the last message, pinned
+    /// messages, extensions.
+    #[serde(flatten)]
+    pub other: serde_json::Map<String, serde_json::Value>,
+}
+
+/// Reactions to a message (CH-43).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Reactions {
+    /// Ours.
+    #[serde(default)]
+    pub own: Vec<String>,
+    /// How many of each, ours included.
+    #[serde(default)]
+    pub total: std::collections::BTreeMap<String, u64>,
 }
 
 /// The error body of every failed request, in its three shapes (E.1).

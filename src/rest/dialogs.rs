@@ -32,6 +32,35 @@ pub enum NewDialog {
         /// The other members.
         occupants: Vec<UserId>,
     },
+    /// For everybody who subscribes.
+    Public {
+        /// Title.
+        name: String,
+        /// What it is about.
+        description: Option<String>,
+    },
+    /// To everybody; only its admins write.
+    Broadcast {
+        /// Title.
+        name: String,
+        /// What it is about.
+        description: Option<String>,
+    },
+}
+
+/// Which dialogs to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DialogQuery {
+    /// Conditions as the API has them: `("type[in]", "2,3")`, `("updated_at[gte]", "…")` (CH-05).
+    pub conditions: Vec<(String, String)>,
+    /// At most this many; 0 for the server's own page of 100.
+    pub limit: u32,
+    /// Leave out so many.
+    pub skip: u32,
+    /// Sort by this field, the greatest first.
+    pub sort_desc: Option<&'static str>,
+    /// Sort by this field, the smallest first.
+    pub sort_asc: Option<&'static str>,
 }
 
 impl RestClient {
@@ -55,6 +84,27 @@ impl RestClient {
         }
     }
 
+    /// `GET /chat/Dialog` with conditions: one page (CH-04…CH-07).
+    ///
+    /// # Errors
+    /// [`RestError::Validation`] for a condition the server does not know.
+    pub async fn dialogs_where(&self, query: &DialogQuery) -> Result<Vec<Dialog>, RestError> {
+        let mut request = Request::new(Method::GET, &["chat", "Dialog"]).query("skip", query.skip);
+        if query.limit > 0 {
+            request = request.query("limit", query.limit);
+        }
+        if let Some(field) = query.sort_desc {
+            request = request.query("sort_desc", field);
+        }
+        if let Some(field) = query.sort_asc {
+            request = request.query("sort_asc", field);
+        }
+        for (name, value) in &query.conditions {
+            request = request.query(name, value);
+        }
+        Ok(self.call::<Page>(request).await?.items)
+    }
+
     /// `POST /chat/Dialog`.
     ///
     /// # Errors
@@ -66,6 +116,12 @@ impl RestClient {
             NewDialog::Group { name, occupants } => {
                 let occupants: Vec<String> = occupants.iter().map(ToString::to_string).collect();
                 json!({ "type": 2, "name": name, "occupants_ids": occupants.join(", ") })
+            }
+            NewDialog::Public { name, description } => {
+                json!({ "type": 4, "name": name, "description": description })
+            }
+            NewDialog::Broadcast { name, description } => {
+                json!({ "type": 1, "name": name, "description": description })
             }
         };
         self.call(Request::new(Method::POST, &["chat", "Dialog"]).body(body))

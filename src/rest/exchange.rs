@@ -42,7 +42,7 @@ pub(super) struct Request {
     pub(super) method: Method,
     /// Path segments below the API's base; each is escaped on its own, so an id cannot leave it.
     pub(super) path: Vec<String>,
-    pub(super) query: Vec<(&'static str, String)>,
+    pub(super) query: Vec<(String, String)>,
     pub(super) body: Option<serde_json::Value>,
 }
 
@@ -56,8 +56,8 @@ impl Request {
         }
     }
 
-    pub(super) fn query(mut self, name: &'static str, value: impl ToString) -> Self {
-        self.query.push((name, value.to_string()));
+    pub(super) fn query(mut self, name: impl Into<String>, value: impl ToString) -> Self {
+        self.query.push((name.into(), value.to_string()));
         self
     }
 

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use reqwest::Method;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::client::RestClient;
 use super::error::RestError;
 use super::exchange::Request;
 use crate::protocol::address::UserId;
+use crate::protocol::chat_message::Attachment;
+use crate::protocol::rest::Reactions;
 
 /// A stored message, as far as the device uses it.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -33,6 +35,39 @@ pub struct HistoryMessage {
     /// Whose devices have it.
     #[serde(default)]
     pub delivered_ids: Vec<UserId>,
+    /// The other one of a private dialog.
+    #[serde(default)]
+    pub recipient_id: Option<UserId>,
+    /// What goes with it.
+    #[serde(default)]
+    pub attachments: Vec<Attachment>,
+    /// Counts per reaction, and ours.
+    #[serde(default)]
+    pub reactions: Option<Reactions>,
+    /// When the server stored it, ISO 8601.
+    #[serde(default)]
+    pub created_at: Option<String>,
+    /// When it last changed, ISO 8601.
+    #[serde(default)]
+    pub updated_at: Option<String>,
+    /// Custom parameters, and fields this version has no name for.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}
+
+/// A page of a dialog's messages by conditions (CH-31).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MessageQuery {
+    /// The dialog.
+    pub dialog: String,
+    /// Conditions as the API has them: `("updated_at[gte]", "…")`.
+    pub conditions: Vec<(String, String)>,
+    /// At most this many.
+    pub limit: u32,
+    /// Leave out so many.
+    pub skip: u32,
+    /// Newest first instead of oldest first.
+    pub newest_first: bool,
 }
 
 #[derive(Deserialize)]
@@ -86,6 +121,28 @@ impl RestClient {
             .query("skip", query.skip)
             .query("sort_desc", "date_sent")
             .query("mark_as_read", u8::from(query.mark_as_read));
+        Ok(self.call::<Page>(request).await?.items)
+    }
+
+    /// `GET /chat/Message` by conditions; the server does not note them as read.
+    ///
+    /// # Errors
+    /// [`RestError`].
+    pub async fn messages(&self, query: &MessageQuery) -> Result<Vec<HistoryMessage>, RestError> {
+        let sort = if query.newest_first {
+            "sort_desc"
+        } else {
+            "sort_asc"
+        };
+        let mut request = Request::new(Method::GET, &["chat", "Message"])
+            .query("chat_dialog_id", &query.dialog)
+            .query("limit", query.limit)
+            .query("skip", query.skip)
+            .query(sort, "date_sent")
+            .query("mark_as_read", 0);
+        for (name, value) in &query.conditions {
+            request = request.query(name, value);
+        }
         Ok(self.call::<Page>(request).await?.items)
     }
 

@@ -8,10 +8,13 @@
 mod blobs;
 mod calls;
 mod client;
+mod deletion;
+mod dialog_changes;
 mod dialogs;
 mod download;
 mod error;
 mod exchange;
+mod message_changes;
 mod messages;
 mod session;
 mod session_state;
@@ -22,9 +25,12 @@ mod users;
 
 pub use blobs::{Blob, NewBlob, UploadTicket};
 pub use client::RestClient;
-pub use dialogs::NewDialog;
+pub use deletion::Deletion;
+pub use dialog_changes::{DialogLists, DialogUpdate};
+pub use dialogs::{DialogQuery, NewDialog};
 pub use error::{NetworkFault, RestError};
-pub use messages::{HistoryMessage, HistoryQuery, NewMessage, Unread};
+pub use message_changes::Found;
+pub use messages::{HistoryMessage, HistoryQuery, MessageQuery, NewMessage, Unread};
 pub use settings::{Login, RestSettings};
 pub use transfer::{Progress, TransferError, UploadSource, unwatched};
 pub use users::NewUser;

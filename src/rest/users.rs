@@ -72,6 +72,23 @@ impl RestClient {
         Ok(users)
     }
 
+    /// `GET /users/v2` by one condition: `("full_name[start_with]", "Anna")` (US-04).
+    ///
+    /// # Errors
+    /// [`RestError::Validation`] for a condition the server does not take.
+    pub async fn users_where(
+        &self,
+        condition: (&str, &str),
+        limit: u32,
+        offset: u32,
+    ) -> Result<Vec<User>, RestError> {
+        let request = Request::new(Method::GET, &["users", "v2"])
+            .query(condition.0, condition.1)
+            .query("limit", limit)
+            .query("offset", offset);
+        Ok(self.call::<Page>(request).await?.items)
+    }
+
     /// `POST /users` with the application's key: a new user, independent of our own session.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::StoreError;
-use super::migrations;
+use super::migrations::{self, Schema};
 
 /// How hard a change is driven to the disk before the caller hears of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub(super) struct Database {
     pub(super) connection: Connection,
     pub(super) file: PathBuf,
     durability: Option<Durability>,
+    /// Where the damaged file that was here before is now.
+    pub(super) set_aside: Option<PathBuf>,
 }
 
 /// SQLite's page size for new files, bytes.
@@ -31,13 +33,15 @@ const PAGE: u64 = 4096;
 impl Database {
     /// Opens `file`, making it and its tables when absent. A damaged file is renamed to
     /// `<file>.damaged-<unix seconds>` and a new one begun.
-    pub(super) fn open(file: &Path, max_bytes: u64) -> Result<Self, StoreError> {
-        match Self::open_checked(file, max_bytes) {
+    pub(super) fn open(file: &Path, max_bytes: u64, schema: Schema) -> Result<Self, StoreError> {
+        match Self::open_checked(file, max_bytes, schema) {
             Err(StoreError::Corrupt { reason, .. }) => {
                 let aside = move_aside(file)?;
                 tracing::error!(file = %file.display(), kept_as = %aside.display(), reason,
-                    "the database was damaged; its messages not yet sent are in the old file");
-                Self::open_checked(file, max_bytes)
+                    "the database was damaged; what it held is in the old file");
+                let mut database = Self::open_checked(file, max_bytes, schema)?;
+                database.set_aside = Some(aside);
+                Ok(database)
             }
             outcome => outcome,
         }
@@ -48,22 +52,23 @@ impl Database {
         let file = PathBuf::from(":memory:");
         let connection =
             Connection::open_in_memory().map_err(|error| StoreError::of(&file, &error))?;
-        Self::prepare(connection, file, u64::MAX)
+        Self::prepare(connection, file, u64::MAX, migrations::DEVICE)
     }
 
-    fn open_checked(file: &Path, max_bytes: u64) -> Result<Self, StoreError> {
+    fn open_checked(file: &Path, max_bytes: u64, schema: Schema) -> Result<Self, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(file, flags)
             .map_err(|error| StoreError::of(file, &error))?;
-        Self::prepare(connection, file.to_owned(), max_bytes)
+        Self::prepare(connection, file.to_owned(), max_bytes, schema)
     }
 
     fn prepare(
         mut connection: Connection,
         file: PathBuf,
         max_bytes: u64,
+        schema: Schema,
     ) -> Result<Self, StoreError> {
         let refuse = |error: rusqlite::Error| StoreError::of(&file, &error);
         // Another process holding the file for a moment (a backup) is no reason to fail.
@@ -84,15 +89,16 @@ impl Database {
             let reason = verdict;
             return Err(StoreError::Corrupt { file, reason });
         }
-        let found = migrations::migrate(&mut connection).map_err(refuse)?;
-        if found > migrations::NEWEST {
-            let known = migrations::NEWEST;
+        let found = migrations::migrate(&mut connection, schema).map_err(refuse)?;
+        let known = schema.len() as i64;
+        if found > known {
             return Err(StoreError::Newer { file, found, known });
         }
         Ok(Self {
             connection,
             file,
             durability: None,
+            set_aside: None,
         })
     }
 

@@ -2,8 +2,11 @@
 
 use rusqlite::Connection;
 
-/// `STEPS[n]` takes a database from `user_version` n to n + 1.
-const STEPS: &[&str] = &[
+/// Step n takes a database from `user_version` n to n + 1.
+pub(super) type Schema = &'static [&'static str];
+
+/// The device's own database.
+pub(super) const DEVICE: Schema = &[
     "
     -- seq is the order of sending; AUTOINCREMENT so that a number is never used twice.
     CREATE TABLE outbox (
@@ -50,24 +53,23 @@ const STEPS: &[&str] = &[
     ) STRICT;
 ",
     include_str!("schema_delivery.sql"),
+    include_str!("schema_message_details.sql"),
 ];
 
-/// The newest schema this version knows.
-pub(super) const NEWEST: i64 = STEPS.len() as i64;
-
 /// Brings the schema up to date, all steps in one transaction.
-/// Returns the version found, which is above [`NEWEST`] for a file from the future; that one is
+/// Returns the version found, which is above the schema's length for a file from the future; that one is
 /// left untouched.
-pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<i64> {
+pub(super) fn migrate(connection: &mut Connection, schema: Schema) -> rusqlite::Result<i64> {
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if found >= NEWEST {
+    let newest = schema.len() as i64;
+    if found >= newest {
         return Ok(found);
     }
     let transaction = connection.transaction()?;
-    for step in &STEPS[found.max(0) as usize..] {
+    for step in &schema[found.max(0) as usize..] {
         transaction.execute_batch(step)?;
     }
-    transaction.pragma_update(None, "user_version", NEWEST)?;
+    transaction.pragma_update(None, "user_version", newest)?;
     transaction.commit()?;
-    Ok(NEWEST)
+    Ok(newest)
 }

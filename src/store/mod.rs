@@ -8,10 +8,12 @@ mod calls;
 mod database;
 mod error;
 mod group_commit;
+pub mod history;
 mod migrations;
 mod outbox;
 mod settings;
 mod sightings;
+mod uploads;
 mod users;
 
 use std::path::{Path, PathBuf};
@@ -22,11 +24,13 @@ use tokio::sync::{mpsc, oneshot};
 
 use database::{Database, Durability};
 use group_commit::{MAX_GROUP, Pending, Request, carry_out};
+use migrations::Schema;
 
 pub use calls::{CallDirection, CallRecord};
 pub use error::StoreError;
 pub use outbox::{Queued, RefusedMessage};
 pub use sightings::{Sighting, Untaken};
+pub use uploads::QueuedUpload;
 pub use users::KnownUser;
 
 /// The size a database may grow to, bytes, unless told otherwise.
@@ -45,6 +49,8 @@ pub struct Store {
     jobs: Arc<RwLock<Option<mpsc::Sender<Job>>>>,
     file: Arc<PathBuf>,
     max_bytes: u64,
+    schema: Schema,
+    set_aside: Arc<RwLock<Option<PathBuf>>>,
 }
 
 impl std::fmt::Debug for Store {
@@ -71,14 +77,26 @@ impl Store {
     /// # Errors
     /// As [`Store::open`].
     pub fn open_bounded(file: &Path, max_bytes: u64) -> Result<Self, StoreError> {
-        let database = Database::open(file, max_bytes)?;
-        let file = Arc::new(database.file.clone());
-        let jobs = Arc::new(RwLock::new(Some(start(database)?)));
+        Self::open_schema(file, max_bytes, migrations::DEVICE)
+    }
+
+    fn open_schema(file: &Path, max_bytes: u64, schema: Schema) -> Result<Self, StoreError> {
+        Self::of(Database::open(file, max_bytes, schema)?, max_bytes, schema)
+    }
+
+    fn of(database: Database, max_bytes: u64, schema: Schema) -> Result<Self, StoreError> {
         Ok(Self {
-            jobs,
-            file,
+            file: Arc::new(database.file.clone()),
+            set_aside: Arc::new(RwLock::new(database.set_aside.clone())),
+            jobs: Arc::new(RwLock::new(Some(start(database)?))),
             max_bytes,
+            schema,
         })
+    }
+
+    /// Where a damaged file was moved to when this one was last opened.
+    pub fn set_aside(&self) -> Option<PathBuf> {
+        self.set_aside.read().clone()
     }
 
     /// Whether there is a thread that serves requests.
@@ -100,7 +118,9 @@ impl Store {
     /// # Errors
     /// As [`Store::open`]; the store stays closed.
     pub fn reopen(&self) -> Result<(), StoreError> {
-        let jobs = start(Database::open(&self.file, self.max_bytes)?)?;
+        let database = Database::open(&self.file, self.max_bytes, self.schema)?;
+        *self.set_aside.write() = database.set_aside.clone();
+        let jobs = start(database)?;
         *self.jobs.write() = Some(jobs);
         Ok(())
     }
@@ -110,14 +130,11 @@ impl Store {
     /// # Errors
     /// When SQLite cannot allocate.
     pub fn in_memory() -> Result<Self, StoreError> {
-        let database = Database::in_memory()?;
-        let file = Arc::new(database.file.clone());
-        let jobs = Arc::new(RwLock::new(Some(start(database)?)));
-        Ok(Self {
-            jobs,
-            file,
-            max_bytes: DEFAULT_MAX_BYTES,
-        })
+        Self::of(
+            Database::in_memory()?,
+            DEFAULT_MAX_BYTES,
+            migrations::DEVICE,
+        )
     }
 
     /// Runs `work` on the store's thread, in a transaction it may share with others that wait.

@@ -2,9 +2,11 @@
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
+use serde::{Deserialize, Serialize};
+
 use super::database::Durability;
 use super::{Store, StoreError};
-use crate::protocol::chat_message::{OutgoingMessage, Target};
+use crate::protocol::chat_message::{Action, Attachment, OutgoingMessage, Target};
 
 /// Acknowledged messages kept for a moment: the server may still refuse one after it has
 /// acknowledged its receipt, and then the text must be there to be kept as refused.
@@ -50,10 +52,12 @@ impl Store {
             // A list of pairs, not an object: order and repeated names must survive.
             let custom = serde_json::to_string(&message.custom)
                 .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+            let details = Details::of(&message).to_json()?;
             transaction
                 .prepare_cached(
-                    "INSERT INTO outbox (id, user_id, dialog, body, dialog_id, date_sent, custom)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO NOTHING",
+                    "INSERT INTO outbox (id, user_id, dialog, body, dialog_id, date_sent, custom,
+                                         details)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO NOTHING",
                 )?
                 .execute(params![
                     message.id,
@@ -62,7 +66,8 @@ impl Store {
                     message.body,
                     message.dialog_id,
                     message.date_sent as i64,
-                    custom
+                    custom,
+                    details
                 ])?;
             Ok(())
         })
@@ -97,7 +102,7 @@ impl Store {
                 .query_map(params![seq, limit], |row| {
                     Ok(Queued {
                         message: read(row)?,
-                        seq: row.get(7)?,
+                        seq: row.get("seq")?,
                     })
                 })?
                 .collect()
@@ -203,7 +208,7 @@ impl Store {
                 .query_map([limit], |row| {
                     Ok(RefusedMessage {
                         message: read(row)?,
-                        reason: row.get(7)?,
+                        reason: row.get("reason")?,
                     })
                 })?
                 .collect()
@@ -228,7 +233,7 @@ impl Store {
     }
 }
 
-const COLUMNS: &str = "id, user_id, dialog, body, dialog_id, date_sent, custom";
+const COLUMNS: &str = "id, user_id, dialog, body, dialog_id, date_sent, custom, details";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<OutgoingMessage> {
     let user: Option<i64> = row.get(1)?;
@@ -236,18 +241,69 @@ fn read(row: &Row<'_>) -> rusqlite::Result<OutgoingMessage> {
         Some(user) => Target::User(user as u64),
         None => Target::Dialog(row.get(2)?),
     };
-    let custom: String = row.get(6)?;
-    let custom = serde_json::from_str(&custom).map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(6, rusqlite::types::Type::Text, error.into())
-    })?;
+    let details: Details = from_json(row, 7)?;
     Ok(OutgoingMessage {
         id: row.get(0)?,
         target,
         body: row.get(3)?,
         dialog_id: row.get(4)?,
         date_sent: row.get::<_, i64>(5)? as u64,
-        custom,
+        custom: from_json(row, 6)?,
+        attachments: details.attachments,
+        is_silent: details.is_silent,
+        is_unsaved: details.is_unsaved,
+        destroy_after: details.destroy_after,
+        action: details.action,
     })
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    let text: String = row.get(column)?;
+    serde_json::from_str(&text).map_err(|error| {
+        let kind = rusqlite::types::Type::Text;
+        rusqlite::Error::FromSqlConversionFailure(column, kind, error.into())
+    })
+}
+
+/// What has no column of its own: nobody asks for messages by it.
+#[derive(Default, Deserialize, Serialize)]
+#[serde(default)]
+struct Details {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    attachments: Vec<Attachment>,
+    #[serde(skip_serializing_if = "is_false")]
+    is_silent: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    is_unsaved: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    destroy_after: Option<u32>,
+    #[serde(skip_serializing_if = "is_creation")]
+    action: Action,
+}
+
+impl Details {
+    fn of(message: &OutgoingMessage) -> Self {
+        Self {
+            attachments: message.attachments.clone(),
+            is_silent: message.is_silent,
+            is_unsaved: message.is_unsaved,
+            destroy_after: message.destroy_after,
+            action: message.action.clone(),
+        }
+    }
+
+    fn to_json(&self) -> rusqlite::Result<String> {
+        serde_json::to_string(self)
+            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
+    }
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+fn is_creation(action: &Action) -> bool {
+    *action == Action::Create
 }
 
 fn prune(transaction: &Transaction<'_>, state: i64, keep: i64) -> rusqlite::Result<()> {

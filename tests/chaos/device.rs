@@ -83,6 +83,7 @@ impl Orders {
             dialog_id: Some(dialog),
             date_sent: 1_760_000_000 + u64::from(number),
             custom: Vec::new(),
+            ..OutgoingMessage::default()
         }
     }
 }

@@ -132,5 +132,6 @@ pub fn text(to: UserId, body: &str) -> OutgoingMessage {
         dialog_id: None,
         date_sent: 1_760_000_000,
         custom: Vec::new(),
+        ..OutgoingMessage::default()
     }
 }

@@ -10,6 +10,7 @@ mod client;
 mod credentials;
 mod delivery;
 mod faults;
+mod history;
 mod http;
 mod hub;
 mod network;

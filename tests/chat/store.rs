@@ -191,7 +191,7 @@ async fn a_file_damaged_in_the_middle_is_found_out_at_opening() {
 }
 
 /// Waits until the store's thread has closed the file, which removes the write-ahead log.
-async fn closed(file: &Path) {
+pub async fn closed(file: &Path) {
     let log = file.with_extension("db-wal");
     let gone = async {
         while log.exists() {

@@ -74,7 +74,7 @@ async fn the_only_device_need_not_be_named_and_is_given_the_command() {
     assert_eq!(json_of(&called)["done"], true);
     let executed = device.executed.lock().clone();
     assert!(
-        matches!(&executed[0], Command::Send { text, .. } if text == "somebody is there"),
+        matches!(&executed[0], Command::Send(draft) if draft.text == "somebody is there"),
         "{executed:?}"
     );
     assert!(matches!(&executed[1], Command::Call { .. }), "{executed:?}");
@@ -221,6 +221,7 @@ async fn events_are_followed_a_line_each_and_filtered_by_type() {
             from: 1002,
             dialog: None,
             text: text.into(),
+            details: Box::default(),
         })
     };
     let pressed = || {

@@ -2,6 +2,7 @@
 //! what is left standing when a part dies.
 
 mod calls;
+mod chat_commands;
 mod door;
 mod malformed;
 mod messages;

@@ -1,5 +1,6 @@
 //! Chat between two devices.
 
+use cubelet::engine::chat_command::Draft;
 use cubelet::engine::command::{Command, ErrorCode};
 use cubelet::engine::event::EventKind;
 
@@ -9,11 +10,11 @@ use crate::site::{Site, door_and_indoor, user};
 async fn a_message_arrives_and_is_reported_sent_delivered_and_read() {
     let site = Site::start().await;
     let (mut door, mut indoor) = door_and_indoor(&site).await;
-    let send = Command::Send {
+    let send = Command::Send(Box::new(Draft {
         to: Some(user("indoor")),
-        dialog: None,
         text: "Hello".into(),
-    };
+        ..Draft::default()
+    }));
     let reply = door.command(send).await.expect("stored");
     let id = reply["message"].as_str().expect("an id").to_owned();
     let (from, text) = indoor
@@ -57,7 +58,12 @@ async fn text_that_is_empty_or_too_long_or_goes_nowhere_is_refused() {
         (Some(user("indoor")), Some("66f0".into()), "x".into()),
     ] {
         let refusal = door
-            .command(Command::Send { to, dialog, text })
+            .command(Command::Send(Box::new(Draft {
+                to,
+                dialog,
+                text,
+                ..Draft::default()
+            })))
             .await
             .expect_err("refused");
         assert_eq!(refusal.code, ErrorCode::InvalidPayload, "{refusal}");

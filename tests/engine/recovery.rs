@@ -1,5 +1,6 @@
 //! What is left standing when a part dies in a call.
 
+use cubelet::engine::chat_command::Draft;
 use cubelet::engine::command::{Command, ErrorCode};
 use cubelet::engine::event::EventKind;
 use cubelet::engine::state::{CallStatus, ChatStatus};
@@ -50,11 +51,11 @@ async fn a_call_outlives_the_death_of_every_actor_but_its_own() {
         );
     }
     // The store that came back keeps messages again, the chat that came back carries signals.
-    let send = Command::Send {
+    let send = Command::Send(Box::new(Draft {
         to: Some(user("indoor")),
-        dialog: None,
         text: "still here".into(),
-    };
+        ..Draft::default()
+    }));
     door.command(send).await.expect("stored");
     door.reaches("online", |state| state.chat.status == ChatStatus::Online)
         .await;

@@ -9,6 +9,7 @@ use cubelet::engine::daemon::{Daemon, Options};
 use cubelet::engine::event::{Event, EventKind};
 use cubelet::engine::state::{CallStatus, ChatStatus, DeviceState};
 use cubelet::hub::RunningHub;
+use cubelet::rest::{Login, RestClient, RestSettings};
 use serde_json::{Value, json};
 use tokio::sync::{broadcast, oneshot, watch};
 
@@ -23,19 +24,27 @@ pub struct Site {
 pub struct Station {
     daemon: Daemon,
     pub user: u64,
+    pub password: String,
     pub events: Events,
     state: watch::Receiver<DeviceState>,
 }
 
 /// Events heard since the station started, none skipped.
-pub struct Events(broadcast::Receiver<Event>);
+pub struct Events {
+    arriving: broadcast::Receiver<Event>,
+    /// Texts of the messages among those heard, in order.
+    messages: Vec<String>,
+}
 
 impl Events {
     /// Waits for an event that satisfies `wanted`.
     pub async fn hear<T>(&mut self, what: &str, wanted: impl Fn(&EventKind) -> Option<T>) -> T {
         let wait = async {
             loop {
-                let event = self.0.recv().await.expect("the device lives");
+                let event = self.arriving.recv().await.expect("the device lives");
+                if let EventKind::ChatMessage { text, .. } = &event.kind {
+                    self.messages.push(text.clone());
+                }
                 if let Some(found) = wanted(&event.kind) {
                     return found;
                 }
@@ -89,7 +98,11 @@ impl Site {
         let daemon = Daemon::start(config, options).expect("the device starts");
         let mut station = Station {
             user,
-            events: Events(daemon.port.events()),
+            password,
+            events: Events {
+                arriving: daemon.port.events(),
+                messages: Vec::new(),
+            },
             state: daemon.port.state(),
             daemon,
         };
@@ -97,6 +110,18 @@ impl Site {
             .reaches("online", |state| state.chat.status == ChatStatus::Online)
             .await;
         station
+    }
+
+    /// The hub's REST API as one of its users, beside the user's device.
+    pub fn rest(&self, login: &str, password: &str) -> RestClient {
+        let ready = self.hub.ready();
+        let settings = RestSettings {
+            api: ready.api.parse().expect("an address"),
+            app_id: ready.app_id,
+            auth_key: ready.auth_key.clone().into(),
+            ca: Some(ready.ca.clone().into()),
+        };
+        RestClient::new(settings, Login::new(login, password)).expect("a client")
     }
 
     fn configure(&self, login: &str, password: &str, extra: &str) -> std::path::PathBuf {
@@ -180,6 +205,11 @@ impl Station {
                 _ => None,
             })
             .await
+    }
+
+    /// Texts of the messages heard of so far, in order.
+    pub fn heard_messages(&self) -> &[String] {
+        &self.events.messages
     }
 
     pub fn state(&self) -> DeviceState {

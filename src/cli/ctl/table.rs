@@ -41,11 +41,47 @@ pub fn reply(reply: &Value, json: bool) {
         println!("{reply}");
         return;
     }
+    for list in ["messages", "dialogs", "users"] {
+        if let Some(items) = reply[list].as_array() {
+            for item in items {
+                println!("{}", list_line(item));
+            }
+            if let Some(next) = reply["next"].as_str() {
+                println!("next={next}");
+            }
+            return;
+        }
+    }
     let mut details = reply.clone();
     if let Some(details) = details.as_object_mut() {
         details.retain(|name, _| name != "id" && name != "ok");
     }
     println!("{}", format!("ok {}", line(&details)).trim_end());
+}
+
+/// An item of a list: a message as date, author and text, anything else as its fields.
+fn list_line(item: &Value) -> String {
+    let Some(seconds) = item["date_sent"].as_i64() else {
+        return line(item);
+    };
+    let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]Z");
+    let at = OffsetDateTime::from_unix_timestamp(seconds)
+        .ok()
+        .and_then(|at| at.format(&format).ok())
+        .unwrap_or_default();
+    let text = if item["is_removed"] == true {
+        "(removed)"
+    } else {
+        item["text"].as_str().unwrap_or_default()
+    };
+    // A text from the network has no say in the terminal.
+    let text: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    let status = item["status"].as_str().unwrap_or_default();
+    let id = item["message"].as_str().unwrap_or_default();
+    format!("{at}  {id}  {:<8} {status:<9} {text}", item["from"])
 }
 
 /// Prints the devices and whether they are online.

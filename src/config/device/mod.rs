@@ -18,7 +18,37 @@ pub use read::{check_device, load_device};
 
 /// The commands a device obeys, as named in topics. The test aid `kill` is not among them.
 pub const VERBS: &[&str] = &[
-    "ring", "call", "answer", "reject", "hangup", "send", "unlock", "snapshot", "press",
+    "ring",
+    "call",
+    "answer",
+    "reject",
+    "hangup",
+    "unlock",
+    "snapshot",
+    "press",
+    "send",
+    "send_status",
+    "edit",
+    "remove",
+    "react",
+    "typing",
+    "mark_read",
+    "unread",
+    "history",
+    "search",
+    "dialogs",
+    "dialog_create",
+    "dialog_update",
+    "dialog_leave",
+    "dialog_delete",
+    "dialog_clear",
+    "dialog_subscribe",
+    "dialog_occupants",
+    "dialog_notifications",
+    "send_system",
+    "last_activity",
+    "users",
+    "download",
 ];
 
 /// Everything `cubelet run` needs to know.
@@ -30,6 +60,10 @@ pub struct DeviceConfig {
     pub hub: Hub,
     /// `[chat]`.
     pub chat: Chat,
+    /// `[history]`.
+    pub history: History,
+    /// `[attachments]`.
+    pub attachments: Attachments,
     /// `[camera]`.
     pub camera: Camera,
     /// `[audio]`.
@@ -106,6 +140,32 @@ pub struct Chat {
     pub answer_timeout_s: u32,
     /// Seconds, up to 86,400, a stream should be resumable; 0 means not at all.
     pub resume_s: u32,
+}
+
+/// The copy of dialogs and messages kept on the device.
+#[derive(Clone, Debug)]
+pub struct History {
+    /// Days, 0 to 36,500; 0 is no bound.
+    pub max_days: u32,
+    /// Messages, 100 to 10,000,000.
+    pub max_messages: u32,
+    /// MiB, 4 to 4,096.
+    pub max_mb: u32,
+    /// Messages per dialog fetched at first, 0 to 100.
+    pub first_messages: u32,
+    /// Whether a message told of counts as read.
+    pub read_on_arrival: bool,
+}
+
+/// Where files that go with messages come from and go to.
+#[derive(Clone, Debug)]
+pub struct Attachments {
+    /// Files of this folder may be sent; none without.
+    pub send_from: Option<PathBuf>,
+    /// Attachments are fetched into this folder; not at all without.
+    pub save_to: Option<PathBuf>,
+    /// MiB up to which attachments are fetched by themselves, 0 to 100.
+    pub save_up_to_mb: u32,
 }
 
 /// What is captured, and how it is encoded.

@@ -8,8 +8,8 @@ use toml::de::DeValue;
 
 use super::parse;
 use super::{
-    Audio, Calls, Camera, Chat, ChatEndpoint, Control, Device, DeviceConfig, Display, Door, Hub,
-    IceServer, Mqtt, Relay, VERBS, VideoCodec, VideoSink,
+    Attachments, Audio, Calls, Camera, Chat, ChatEndpoint, Control, Device, DeviceConfig, Display,
+    Door, History, Hub, IceServer, Mqtt, Relay, VERBS, VideoCodec, VideoSink,
 };
 use crate::base::loopback::is_loopback;
 use crate::config::document::{self, describe};
@@ -66,6 +66,8 @@ fn read(file: &FileReader<'_>) -> Option<DeviceConfig> {
     let device = device(&file.section("device"));
     let hub = hub(&file.section("hub"));
     let chat = chat(&file.section("chat"));
+    let history = history(&file.section("history"));
+    let attachments = attachments(&file.section("attachments"));
     let camera = camera(&file.section("camera"));
     let audio = audio(&file.section("audio"));
     let display = display(&file.section("display"));
@@ -82,6 +84,8 @@ fn read(file: &FileReader<'_>) -> Option<DeviceConfig> {
         device: device?,
         hub: hub?,
         chat: chat?,
+        history: history?,
+        attachments: attachments?,
         camera: camera?,
         audio: audio?,
         display: display?,
@@ -153,6 +157,35 @@ fn chat(section: &SectionReader<'_>) -> Option<Chat> {
         keep_alive_s: keep_alive_s?,
         answer_timeout_s: answer_timeout_s?,
         resume_s: resume_s?,
+    })
+}
+
+fn history(section: &SectionReader<'_>) -> Option<History> {
+    let max_days = section.integer("max_days");
+    let max_messages = section.integer("max_messages");
+    let max_mb = section.integer("max_mb");
+    let first_messages = section.integer("first_messages");
+    let read_on_arrival = section.boolean("read_on_arrival");
+    Some(History {
+        max_days: max_days?,
+        max_messages: max_messages?,
+        max_mb: max_mb?,
+        first_messages: first_messages?,
+        read_on_arrival: read_on_arrival?,
+    })
+}
+
+fn attachments(section: &SectionReader<'_>) -> Option<Attachments> {
+    let folder = |key: &str| section.given(key).then(|| section.path(key)).flatten();
+    let (send_from, save_to) = (folder("send_from"), folder("save_to"));
+    let save_up_to_mb: Option<u32> = section.integer("save_up_to_mb");
+    if save_up_to_mb.is_some_and(|most| most > 0) && !section.given("save_to") {
+        section.fail("save_up_to_mb", "needs `save_to`");
+    }
+    Some(Attachments {
+        send_from,
+        save_to,
+        save_up_to_mb: save_up_to_mb?,
     })
 }
 

@@ -3,6 +3,7 @@ use std::time::Duration;
 use super::*;
 use crate::config::device::VERBS;
 use crate::control::payload::PAYLOAD_MAX;
+use crate::engine::chat_command::Draft;
 use crate::engine::command::UserRef;
 
 fn control() -> Control {
@@ -79,11 +80,11 @@ fn every_command_is_read_with_its_fields() {
     );
     assert_eq!(
         command("send", r#"{"to":7,"text":"hi"}"#),
-        Command::Send {
+        Command::Send(Box::new(Draft {
             to: Some(UserRef::Id(7)),
-            dialog: None,
-            text: "hi".into()
-        }
+            text: "hi".into(),
+            ..Draft::default()
+        }))
     );
     for (verb, expected) in [
         ("answer", Command::Answer),

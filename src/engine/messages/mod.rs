@@ -1,0 +1,82 @@
+//! Chat commands carried out: `sending` and `changing` messages, `reading` the history, `dialogs`,
+//! `people`.
+//!
+//! Invariant: what is answered "ok" is on the disk, or was done by the hub.
+//! Must not enter: the JSON of a command (that is `control`), how a message reaches the hub.
+
+mod changing;
+mod dialogs;
+mod people;
+mod reading;
+mod sending;
+
+use serde_json::Value;
+
+use super::chat_command::{ChatCommand, Check};
+use super::command::{CommandError, ErrorCode};
+use super::wiring::Wiring;
+use crate::chat::SendError;
+use crate::rest::RestError;
+use crate::store::StoreError;
+
+pub use sending::send;
+
+/// Carries a chat command out.
+///
+/// # Errors
+/// [`CommandError`] with the code and what is wrong.
+pub async fn execute(wiring: &Wiring, command: ChatCommand) -> Result<Value, CommandError> {
+    command.check().map_err(invalid)?;
+    match command {
+        ChatCommand::Edit(edit) => changing::edit(wiring, edit).await,
+        ChatCommand::Remove(remove) => changing::remove(wiring, remove).await,
+        ChatCommand::React(react) => changing::react(wiring, react).await,
+        ChatCommand::MarkRead(mark) => changing::mark_read(wiring, mark).await,
+        ChatCommand::Typing(typing) => sending::typing(wiring, typing).await,
+        ChatCommand::SendSystem(system) => sending::system(wiring, system).await,
+        ChatCommand::History(page) => reading::page(wiring, page).await,
+        ChatCommand::Search(search) => reading::search(wiring, search).await,
+        ChatCommand::SendStatus(message) => reading::send_status(wiring, &message).await,
+        ChatCommand::Unread => reading::unread(wiring).await,
+        ChatCommand::Dialogs(list) => dialogs::list(wiring, list).await,
+        ChatCommand::CreateDialog(new) => dialogs::create(wiring, new).await,
+        ChatCommand::UpdateDialog(update) => dialogs::update(wiring, *update).await,
+        ChatCommand::LeaveDialog(dialog) => dialogs::leave(wiring, &dialog).await,
+        ChatCommand::DeleteDialog(one) => dialogs::delete(wiring, one).await,
+        ChatCommand::ClearDialog(one) => dialogs::clear(wiring, one).await,
+        ChatCommand::Subscribe(dialog) => dialogs::subscribe(wiring, &dialog).await,
+        ChatCommand::Occupants(dialog) => dialogs::occupants(wiring, &dialog).await,
+        ChatCommand::Notifications(wanted) => dialogs::notifications(wiring, wanted).await,
+        ChatCommand::LastActivity(whose) => people::last_activity(wiring, whose).await,
+        ChatCommand::Download(wanted) => {
+            super::attachments::save(wiring, &wanted.message, wanted.attachment).await
+        }
+        ChatCommand::Users(find) => people::find(wiring, find).await,
+    }
+}
+
+fn invalid(rule: String) -> CommandError {
+    CommandError::new(ErrorCode::InvalidPayload, rule)
+}
+
+fn of_rest(error: RestError) -> CommandError {
+    let code = match &error {
+        RestError::NotFound(_) => ErrorCode::NotFound,
+        RestError::Validation { status: 403, .. } => ErrorCode::NotAllowed,
+        RestError::Validation { .. } => ErrorCode::InvalidPayload,
+        _ => ErrorCode::Unavailable,
+    };
+    CommandError::new(code, error.to_string())
+}
+
+fn of_send(error: SendError) -> CommandError {
+    let code = match &error {
+        SendError::TooLong { .. } | SendError::Unsendable(_) => ErrorCode::InvalidPayload,
+        _ => ErrorCode::Unavailable,
+    };
+    CommandError::new(code, error.to_string())
+}
+
+fn of_store(error: StoreError) -> CommandError {
+    CommandError::new(ErrorCode::Unavailable, error.to_string())
+}

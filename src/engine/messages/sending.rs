@@ -1,0 +1,135 @@
+//! New messages, typing notices, system messages.
+
+use serde_json::{Value, json};
+
+use super::super::attachments;
+use super::super::chat_command::{Check, Draft, SendSystem, Typing};
+use super::super::command::{CommandError, UserRef};
+use super::super::directory::resolve;
+use super::super::event::unix_ms;
+use super::super::wiring::Wiring;
+use super::{invalid, of_send, of_store};
+use crate::base::object_id::ObjectId;
+use crate::protocol::chat_message::{
+    self, OutgoingMessage, Target, params_from_json, system_params_from_json,
+};
+use crate::store::history::{Entry, OwnStatus};
+
+/// Stores a message and sends it as soon as there is a connection.
+///
+/// # Errors
+/// [`CommandError`]; nothing is kept then.
+pub async fn send(wiring: &Wiring, draft: Draft) -> Result<Value, CommandError> {
+    draft.check().map_err(invalid)?;
+    let custom = params_from_json(&draft.custom).map_err(invalid)?;
+    let (target, dialog_id) = place(wiring, draft.to.as_ref(), draft.dialog).await?;
+    let message = OutgoingMessage {
+        id: match draft.message {
+            Some(id) => id,
+            None => ObjectId::generate().to_string(),
+        },
+        target,
+        body: draft.text,
+        dialog_id,
+        date_sent: unix_ms() / 1000,
+        custom,
+        attachments: draft.attachments,
+        is_silent: draft.silent,
+        is_unsaved: draft.unsaved,
+        destroy_after: draft.destroy_after,
+        ..OutgoingMessage::default()
+    };
+    let id = message.id.clone();
+    let entry = entry_of(wiring, &message);
+    if draft.snapshot || draft.file.is_some() {
+        let upload = attachments::prepare(wiring, message, draft.file.as_deref()).await?;
+        let entry = entry_of(wiring, &upload.message);
+        wiring.store.queue_upload(upload).await.map_err(of_store)?;
+        keep(wiring, entry).await;
+        wiring.upload_signal.wake();
+        return Ok(json!({ "message": id }));
+    }
+    // The outbox first: what is in it is sent, whatever becomes of the copy for reading.
+    wiring.chat.client().send(message).await.map_err(of_send)?;
+    keep(wiring, entry).await;
+    Ok(json!({ "message": id }))
+}
+
+async fn keep(wiring: &Wiring, entry: Entry) {
+    let id = entry.id.clone();
+    if let Err(error) = wiring.history.arrived(entry).await {
+        tracing::warn!(%error, id, "a message being sent is not in the history");
+    }
+}
+
+fn entry_of(wiring: &Wiring, message: &OutgoingMessage) -> Entry {
+    Entry {
+        id: message.id.clone(),
+        dialog: message.dialog_id.clone(),
+        sender: wiring.user().unwrap_or(0),
+        recipient: match message.target {
+            Target::User(user) => Some(user),
+            Target::Dialog(_) => None,
+        },
+        date_sent: message.date_sent,
+        text: message.body.clone(),
+        attachments: message.attachments.clone(),
+        custom: message.custom.clone(),
+        is_own: true,
+        is_read: true,
+        status: Some(OwnStatus::Queued),
+        destroy_at: message
+            .destroy_after
+            .map(|after| message.date_sent + u64::from(after)),
+        ..Entry::default()
+    }
+}
+
+/// Where a message goes, and its dialog where known. A private dialog's messages go to the other
+/// user, also when the dialog is named.
+pub(super) async fn place(
+    wiring: &Wiring,
+    to: Option<&UserRef>,
+    dialog: Option<String>,
+) -> Result<(Target, Option<String>), CommandError> {
+    let known = |error| {
+        tracing::warn!(%error, "the history cannot be asked for a dialog");
+    };
+    if let Some(user) = to {
+        let user = resolve(wiring, user).await?;
+        let dialog = wiring.history.private_dialog(user).await;
+        return Ok((Target::User(user), dialog.map_err(known).unwrap_or(None)));
+    }
+    let dialog = dialog.ok_or_else(|| invalid("to or dialog: one is required".into()))?;
+    let found = wiring.history.dialog(&dialog).await.map_err(known);
+    let partner = match found {
+        Ok(Some(found)) if found.kind == 3 => {
+            let me = wiring.user();
+            let mut others = found.occupants_ids.into_iter();
+            others.find(|&user| Some(user) != me)
+        }
+        _ => None,
+    };
+    let target = match partner {
+        Some(user) => Target::User(user),
+        None => Target::Dialog(dialog.clone()),
+    };
+    Ok((target, Some(dialog)))
+}
+
+pub(super) async fn typing(wiring: &Wiring, typing: Typing) -> Result<Value, CommandError> {
+    let (target, _) = place(wiring, typing.to.as_ref(), typing.dialog).await?;
+    let element = chat_message::typing(&wiring.realm, &target, typing.composing);
+    wiring.chat.client().now(element).await.map_err(of_send)?;
+    Ok(json!({}))
+}
+
+pub(super) async fn system(wiring: &Wiring, system: SendSystem) -> Result<Value, CommandError> {
+    let to = resolve(wiring, &system.to).await?;
+    let params = system_params_from_json(&system.params).map_err(invalid)?;
+    let id = ObjectId::generate().to_string();
+    let body = system.body.as_deref();
+    let element = chat_message::system_message(&wiring.realm, &id, to, body, &params);
+    wiring.chat.client().now(element).await.map_err(of_send)?;
+    Ok(json!({ "message": id }))
+}

@@ -1,0 +1,56 @@
+//! When somebody was last active, and being told when that changes (wire reference B.9; RT-46,
+//! RT-47).
+
+use minidom::Element;
+
+use super::address::{Realm, UserId};
+use super::ns;
+use super::xml::SetAttribute;
+
+/// Asks how long ago a user was active.
+pub fn ask(realm: &Realm, id: &str, user: UserId) -> Element {
+    Element::builder("iq", ns::CLIENT)
+        .with("type", "get")
+        .with("id", id)
+        .with("to", realm.user(user))
+        .append(Element::bare("query", ns::LAST))
+        .build()
+}
+
+/// Begins or ends being told when a user comes or goes.
+pub fn watch(realm: &Realm, id: &str, user: UserId, enable: bool) -> Element {
+    let subscribe = Element::builder("subscribe", ns::STATUS_STREAMING)
+        .with("user_jid", realm.user(user))
+        .with("enable", enable.to_string());
+    Element::builder("iq", ns::CLIENT)
+        .with("type", "set")
+        .with("id", id)
+        .append(subscribe)
+        .build()
+}
+
+/// Whose activity an answer or push tells, and how many seconds ago it was; 0 is online.
+pub fn read(realm: &Realm, iq: &Element) -> Option<(UserId, u64)> {
+    let user = realm.parse(iq.attr("from")?).ok()?.user_id()?;
+    let query = iq.get_child("query", ns::LAST)?;
+    Some((user, query.attr("seconds")?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_tells_whose_activity_and_when() {
+        let realm = Realm {
+            app_id: 7,
+            chat_host: "chat.example".into(),
+        };
+        let answer: Element = "<iq xmlns='jabber:client' type='result' id='x' \
+            from='1002-7@chat.example'><query xmlns='jabber:iq:last' seconds='12'/></iq>"
+            .parse()
+            .unwrap();
+        assert_eq!(read(&realm, &answer), Some((1002, 12)));
+        assert_eq!(read(&realm, &ask(&realm, "x", 1002)), None);
+    }
+}

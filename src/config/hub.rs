@@ -48,6 +48,10 @@ pub struct HubConfig {
     /// Let anybody with the auth key sign up by `POST /users`.
     #[serde(default = "yes")]
     pub sign_up: bool,
+    /// Let a user list everybody by `/users/v2` without a search, as the web phone does. The cloud
+    /// does not: its users are strangers, where those of a site are neighbours.
+    #[serde(default = "yes")]
+    pub directory: bool,
     /// Let users list all users with the deprecated `GET /users` (US-07). Off by default, as at
     /// the cloud: `/users/v2` finds whom one knows something of.
     #[serde(default)]
@@ -388,6 +392,7 @@ impl HubConfig {
             auto_create_users: false,
             guests: true,
             sign_up: true,
+            directory: true,
             list_users_v1: false,
             auth_secret_file: None,
             auth_secret: None,
@@ -542,6 +547,7 @@ mod tests {
             format!("{:?}", config.files),
             format!("{:?}", defaults.files)
         );
+        assert_eq!(config.directory, defaults.directory);
         assert_eq!(config.list_users_v1, defaults.list_users_v1);
         assert_eq!(format!("{:?}", config.chat), format!("{:?}", defaults.chat));
         assert_eq!(config.names, defaults.names);

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use cubelet::config::device::VERBS;
 use cubelet::config::{
     AudioSink, AudioSource, ChatEndpoint, Relay, VideoCodec, VideoSink, VideoSource,
 };
@@ -54,7 +55,7 @@ fn the_least_configuration_gets_the_documented_defaults() {
         "nobody may open the door"
     );
     assert!(config.mqtt.is_none());
-    assert_eq!(config.control.commands.len(), 9);
+    assert_eq!(config.control.commands, VERBS, "everything may be ordered");
     assert!(!config.control.test_commands);
 }
 
@@ -93,7 +94,7 @@ ring = ["a", "b", "a"]
             "kiosk.toml:11:1: camera.widht: unknown key `widht`; did you mean `width`?".to_owned(),
             "kiosk.toml:12:13: camera.framerate: must be a whole number, not a string".to_owned(),
             "kiosk.toml:14:19: calls.ring[2]: is in the list already".to_owned(),
-            "kiosk.toml:15:2: moon: unknown section `moon`; known are: device, hub, chat, camera, audio, display, calls, door, mqtt, control".to_owned(),
+            "kiosk.toml:15:2: moon: unknown section `moon`; known are: device, hub, chat, history, attachments, camera, audio, display, calls, door, mqtt, control".to_owned(),
         ]
     );
 }

@@ -177,7 +177,7 @@ async fn status_shows_the_retained_state_in_a_line_a_part() {
     assert!(
         status
             .out
-            .contains("chat       online  user=1001  outbox=2\n"),
+            .contains("chat       online  user=1001  outbox=2 "),
         "{}",
         status.out
     );

@@ -101,7 +101,8 @@ async fn a_sixth_tag_is_refused_in_every_spelling() {
 
 #[tokio::test]
 async fn a_search_that_stands_on_nothing_is_refused_with_the_rule() {
-    let (hub, ann) = site().await;
+    let hub = Hub::start_with(|config| config.directory = false).await;
+    let ann = hub.person("ann").await;
     for (query, field) in [
         ("", "base"),
         ("login[nin]=ann", "base"),
@@ -116,6 +117,18 @@ async fn a_search_that_stands_on_nothing_is_refused_with_the_rule() {
         assert_eq!(status, 422, "{query}: {body}");
         assert!(body["errors"][field].is_array(), "{query}: {body}");
     }
+}
+
+#[tokio::test]
+async fn a_site_with_a_directory_lists_everybody_in_pages() {
+    let (hub, ann) = site().await;
+    let (status, all) = hub.get(&ann, "/users/v2?sort_asc=login").await;
+    assert_eq!(status, 200, "{all}");
+    let total = all["total_entries"].as_u64().unwrap();
+    assert!(total > 1, "{all}");
+    let (_, page) = hub.get(&ann, "/users/v2?limit=1&offset=1").await;
+    assert_eq!(page["items"].as_array().unwrap().len(), 1);
+    assert_eq!(page["total_entries"], total);
 }
 
 #[tokio::test]

@@ -47,11 +47,15 @@ fn sort_fields() -> Vec<Field> {
         .collect()
 }
 
-/// The filter and page of a `/users/v2` request.
+/// Parameters that choose no user.
+const PAGING: &[&str] = &["limit", "skip", "offset", "sort_asc", "sort_desc"];
+
+/// The filter and page of a `/users/v2` request. Where the site has a `directory`, a request that
+/// chooses nobody is one for everybody.
 ///
 /// # Errors
 /// 422 naming the field and the rule.
-pub fn search(request: &Json) -> Result<(Filter, Page), ApiError> {
+pub fn search(request: &Json, directory: bool) -> Result<(Filter, Page), ApiError> {
     let fields = sort_fields();
     check_names(request, &fields, &[])?;
     let mut page = Page::read(request, &fields, 100, 100);
@@ -85,7 +89,10 @@ pub fn search(request: &Json) -> Result<(Filter, Page), ApiError> {
         }
         filter.add_field(name, column, *kind, wanted)?;
     }
-    if !stands {
+    let chooses = request
+        .as_object()
+        .is_some_and(|fields| fields.keys().any(|name| !PAGING.contains(&name.as_str())));
+    if !stands && (chooses || !directory) {
         let names: Vec<&str> = STAND_ALONE.iter().map(|(name, _, _)| *name).collect();
         return Err(ApiError::invalid(
             "base",
@@ -228,7 +235,7 @@ mod tests {
             json!({"full_name": {"start_with": "Ann"}, "login": {"nin": "b"}}),
             json!({"id": ["1"], "created_at": {"gt": "2020-01-01T00:00:00Z"}}),
         ] {
-            assert!(search(&good).is_ok(), "{good}");
+            assert!(search(&good, false).is_ok(), "{good}");
         }
         for bad in [
             json!({}),
@@ -241,7 +248,19 @@ mod tests {
             json!({"login": "a", "sort_asc": "password"}),
             json!({"login": "a", "password": {"start_with": "x"}}),
         ] {
-            assert!(search(&bad).is_err(), "{bad}");
+            assert!(search(&bad, false).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn where_there_is_a_directory_everybody_is_listed_but_a_search_still_stands_on_something() {
+        for (request, is_good) in [
+            (json!({}), true),
+            (json!({"limit": "10", "sort_asc": "full_name"}), true),
+            (json!({"login": {"nin": "b"}}), false),
+            (json!({"shoe_size": "47"}), false),
+        ] {
+            assert_eq!(search(&request, true).is_ok(), is_good, "{request}");
         }
     }
 

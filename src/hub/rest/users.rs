@@ -62,7 +62,7 @@ pub async fn sign_up(request: &Request) -> Answer {
 /// `GET /users/v2`
 pub async fn search(request: &Request) -> Answer {
     request.user().await?;
-    let (filter, page) = user_filter::search(&request.params)?;
+    let (filter, page) = user_filter::search(&request.params, request.site.config.directory)?;
     let wanted = page.clone();
     let found = request
         .site

@@ -215,9 +215,8 @@ async fn ours(job: &Job<'_>) -> anyhow::Result<Speed> {
                 id: id.clone(),
                 target: Target::User(job.receiver.id),
                 body: job.body.to_owned(),
-                dialog_id: None,
                 date_sent: 1_760_000_000,
-                custom: Vec::new(),
+                ..OutgoingMessage::default()
             };
             let client = author.client.clone();
             // Tasks of one thread begin in the order they were made, and so do the messages.

@@ -119,7 +119,7 @@ impl Site {
             api: ready.api.parse().expect("an address"),
             app_id: ready.app_id,
             auth_key: ready.auth_key.clone().into(),
-            ca: Some(ready.ca.clone().into()),
+            ca: Some(ready.ca.clone()),
         };
         RestClient::new(settings, Login::new(login, password)).expect("a client")
     }

@@ -193,6 +193,9 @@ fn chat(verb: &str, fields: &Map<String, Value>) -> Result<ChatCommand, CommandE
         "last_activity" => ChatCommand::LastActivity(read(fields)?),
         "download" => ChatCommand::Download(read(fields)?),
         "users" => ChatCommand::Users(read(fields)?),
+        "block" => ChatCommand::Block(read(fields)?),
+        "unblock" => ChatCommand::Unblock(read(fields)?),
+        "blocked" => read::<Nothing>(fields).map(|_| ChatCommand::Blocked)?,
         _ => {
             return Err(CommandError::new(
                 ErrorCode::UnknownCommand,

@@ -254,6 +254,25 @@ pub struct LastActivity {
     pub watch: Option<bool>,
 }
 
+/// Whom to keep away.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Block {
+    /// The user.
+    pub user: UserRef,
+    /// Also keep our own messages from the user.
+    #[serde(default)]
+    pub mutual: bool,
+}
+
+/// Whom to let in again.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unblock {
+    /// The user.
+    pub user: UserRef,
+}
+
 /// Whom to look up; one of the fields.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -313,6 +332,12 @@ pub enum ChatCommand {
     LastActivity(LastActivity),
     /// `users`
     Users(FindUsers),
+    /// `block`
+    Block(Block),
+    /// `unblock`
+    Unblock(Unblock),
+    /// `blocked`
+    Blocked,
 }
 
 fn yes() -> bool {
@@ -438,7 +463,11 @@ impl Check for ChatCommand {
                     .map_err(|rule| format!("params: {rule}"))
             }
             Self::Users(find) => check_users(find),
-            Self::Unread | Self::LastActivity(_) => Ok(()),
+            Self::Unread
+            | Self::LastActivity(_)
+            | Self::Block(_)
+            | Self::Unblock(_)
+            | Self::Blocked => Ok(()),
         }
     }
 }

@@ -220,6 +220,7 @@ impl Parts {
             history_queue: HistoryQueue::default(),
             upload_signal: UploadSignal::default(),
             inquiries: Inquiries::default(),
+            block_list: Arc::default(),
             identity: watch::Sender::new(None),
             video: VideoFanout::new(),
             audio: AudioFanout::new(),

@@ -48,6 +48,8 @@ pub struct Wiring {
     pub upload_signal: UploadSignal,
     /// Questions to the chat server that are open.
     pub inquiries: Inquiries,
+    /// Held while the block list is read, changed and written back.
+    pub block_list: Arc<tokio::sync::Mutex<()>>,
     /// The way into the chat, with its durable outbox.
     pub chat: ChatLine,
     /// Our user, once the session actor has logged in.

@@ -4,6 +4,7 @@
 //! Must not enter: tokio, actix, sockets, clocks, GStreamer.
 
 pub mod address;
+pub mod block_list;
 pub mod call_signal;
 pub mod chat_message;
 pub mod extra_params;

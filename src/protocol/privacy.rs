@@ -168,7 +168,45 @@ fn optional_name(element: &Element) -> Result<Option<String>, PrivacyError> {
     }
 }
 
+impl Request {
+    /// The request as a client sends it: the kind of IQ and its `<query/>`.
+    pub fn query(&self) -> (&'static str, Element) {
+        let named = |element: &str, name: &Option<String>| {
+            let element = Element::builder(element, ns::PRIVACY);
+            match name {
+                Some(name) => element.with("name", name).build(),
+                None => element.build(),
+            }
+        };
+        let (kind, child) = match self {
+            Self::Names => ("get", None),
+            Self::Get(name) => ("get", Some(named("list", &Some(name.clone())))),
+            Self::Put(list) => ("set", Some(list.element())),
+            Self::Delete(name) => ("set", Some(named("list", &Some(name.clone())))),
+            Self::SetDefault(name) => ("set", Some(named("default", name))),
+            Self::SetActive(name) => ("set", Some(named("active", name))),
+        };
+        let query = Element::builder("query", ns::PRIVACY).append_all(child);
+        (kind, query.build())
+    }
+}
+
+/// The name of the default list in the answer to [`Request::Names`], if one is set.
+pub fn default_name(answer: &Element) -> Option<String> {
+    let default = answer.get_child("default", ns::PRIVACY)?;
+    default.attr("name").map(str::to_owned)
+}
+
 impl List {
+    /// The list in the answer to [`Request::Get`].
+    ///
+    /// # Errors
+    /// [`PrivacyError`] when there is none, or one that makes no sense.
+    pub fn of_answer(answer: &Element) -> Result<Self, PrivacyError> {
+        let list = answer.get_child("list", ns::PRIVACY);
+        Self::read(list.ok_or(PrivacyError::Malformed("an answer without a list"))?)
+    }
+
     fn read(element: &Element) -> Result<Self, PrivacyError> {
         let name = name_of(element)?;
         let items: Result<Vec<Item>, _> = element.children().map(Item::read).collect();

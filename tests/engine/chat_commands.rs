@@ -1,8 +1,9 @@
 //! Chat through commands, between two devices and the hub: what is sent, changed, read and found.
 
 use cubelet::engine::chat_command::{
-    ChatCommand, CreateDialog, DialogKind, Draft, Edit, FindUsers, LastActivity, ListDialogs,
-    MarkRead, OneDialog, React, ReadHistory, Remove, Search, SendSystem, Typing, UpdateDialog,
+    Block, ChatCommand, CreateDialog, DialogKind, Draft, Edit, FindUsers, LastActivity,
+    ListDialogs, MarkRead, OneDialog, React, ReadHistory, Remove, Search, SendSystem, Typing,
+    Unblock, UpdateDialog,
 };
 use cubelet::engine::command::{Command, ErrorCode, UserRef};
 use cubelet::engine::event::EventKind;
@@ -480,5 +481,37 @@ async fn only_files_of_the_configured_folder_are_sent() {
     assert_eq!(event["attachments"][0]["size"], 5);
     let refusal = pair.desk.command(send("note.txt")).await;
     assert_eq!(refusal.expect_err("no folder").code, ErrorCode::NotAllowed);
+    pair.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_blocked_is_told_so_and_heard_again_once_let_in() {
+    let mut pair = pair().await;
+    pair.sent("before").await;
+    let block = Block {
+        user: user("door"),
+        mutual: false,
+    };
+    let blocked = pair.desk.chat(ChatCommand::Block(block)).await;
+    let door = blocked["user"].clone();
+    let list = pair.desk.chat(ChatCommand::Blocked).await;
+    assert_eq!(list["users"], json!([{"user": door, "mutual": false}]));
+
+    let reply = pair.door.command(send("in vain")).await.expect("stored");
+    let refused = reply["message"].as_str().expect("an id").to_owned();
+    pair.door
+        .events
+        .hear("a refusal", |event| match event {
+            EventKind::ChatRefused { message, .. } if *message == refused => Some(()),
+            _ => None,
+        })
+        .await;
+
+    let unblock = Unblock { user: user("door") };
+    let let_in = pair.desk.chat(ChatCommand::Unblock(unblock)).await;
+    assert_eq!(let_in["was_blocked"], true);
+    let list = pair.desk.chat(ChatCommand::Blocked).await;
+    assert_eq!(list["users"], json!([]));
+    pair.sent("after").await;
     pair.stop().await;
 }

@@ -128,6 +128,21 @@ pub enum Verb {
         /// The exact login.
         login: String,
     },
+    /// Keep somebody away: no messages and calls of that user any more.
+    Block {
+        /// The user, by login or number.
+        user: String,
+        /// Keep our messages from the user, too.
+        #[arg(long)]
+        mutual: bool,
+    },
+    /// Let somebody in again.
+    Unblock {
+        /// The user, by login or number.
+        user: String,
+    },
+    /// Who is kept away.
+    Blocked,
     /// Fetch an attachment into the device's `[attachments] save_to`.
     Download {
         /// The message's id.
@@ -234,6 +249,11 @@ impl Verb {
             }
             Self::Dialogs { limit } => ("dialogs", json!({ "limit": limit })),
             Self::User { login } => ("users", json!({ "login": login })),
+            Self::Block { user, mutual } => {
+                ("block", json!({ "user": person(user), "mutual": mutual }))
+            }
+            Self::Unblock { user } => ("unblock", json!({ "user": person(user) })),
+            Self::Blocked => ("blocked", json!({})),
             Self::Download {
                 message,
                 attachment,

@@ -48,6 +48,9 @@ pub const VERBS: &[&str] = &[
     "send_system",
     "last_activity",
     "users",
+    "block",
+    "unblock",
+    "blocked",
     "download",
 ];
 

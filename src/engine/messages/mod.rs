@@ -1,9 +1,11 @@
 //! Chat commands carried out: `sending` and `changing` messages, `reading` the history, `dialogs`,
-//! `people`.
+//! `people`,
+//! `blocking` some of them.
 //!
 //! Invariant: what is answered "ok" is on the disk, or was done by the hub.
 //! Must not enter: the JSON of a command (that is `control`), how a message reaches the hub.
 
+mod blocking;
 mod changing;
 mod dialogs;
 mod people;
@@ -52,6 +54,9 @@ pub async fn execute(wiring: &Wiring, command: ChatCommand) -> Result<Value, Com
             super::attachments::save(wiring, &wanted.message, wanted.attachment).await
         }
         ChatCommand::Users(find) => people::find(wiring, find).await,
+        ChatCommand::Block(whom) => blocking::block(wiring, whom).await,
+        ChatCommand::Unblock(whom) => blocking::unblock(wiring, whom).await,
+        ChatCommand::Blocked => blocking::list(wiring).await,
     }
 }
 

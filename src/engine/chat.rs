@@ -232,14 +232,12 @@ async fn on_event(wiring: &Wiring, event: ChatEvent) {
             });
         }
         ChatEvent::Room { dialog, event } => tracing::debug!(dialog, ?event, "room"),
-        ChatEvent::Iq(iq) => on_iq(wiring, iq),
+        ChatEvent::Iq(iq) => on_iq(wiring, &iq),
     }
 }
 
-fn on_iq(wiring: &Wiring, iq: minidom::Element) {
-    if let Some(iq) = wiring.inquiries.answered(iq)
-        && let Some((user, seconds)) = last_activity::read(&wiring.realm, &iq)
-    {
+fn on_iq(wiring: &Wiring, iq: &minidom::Element) {
+    if let Some((user, seconds)) = last_activity::read(&wiring.realm, iq) {
         // Whom we watch came or went: pushes have ids nobody here asked under.
         wiring
             .board
@@ -249,7 +247,7 @@ fn on_iq(wiring: &Wiring, iq: minidom::Element) {
 
 /// A new stream knows nothing of whom the last one watched.
 async fn watch_again(wiring: &Wiring) {
-    for user in wiring.inquiries.watched() {
+    for user in wiring.watched.all() {
         let id = ObjectId::generate().to_string();
         let element = last_activity::watch(&wiring.realm, &id, user, true);
         if let Err(error) = wiring.chat.client().now(element).await {

@@ -20,11 +20,11 @@ use super::door::Door;
 use super::event::Event;
 use super::gallery::Gallery;
 use super::history::{Historian, HistoryQueue};
-use super::inquiries::Inquiries;
 use super::session::Session;
 use super::state::DeviceState;
 use super::storage::Storage;
 use super::supervisor::{ChildSpec, Supervisor};
+use super::watched::Watched;
 use super::wiring::{Slots, Wiring};
 use crate::base::tls::TlsError;
 use crate::call::end::EndReason;
@@ -219,7 +219,7 @@ impl Parts {
             history,
             history_queue: HistoryQueue::default(),
             upload_signal: UploadSignal::default(),
-            inquiries: Inquiries::default(),
+            watched: Watched::default(),
             block_list: Arc::default(),
             identity: watch::Sender::new(None),
             video: VideoFanout::new(),

@@ -14,10 +14,10 @@ use super::chat::{Chat, ChatLine};
 use super::door::Door;
 use super::gallery::Gallery;
 use super::history::{Historian, HistoryQueue};
-use super::inquiries::Inquiries;
 use super::mailbox::Slot;
 use super::session::Session;
 use super::storage::Storage;
+use super::watched::Watched;
 use crate::config::DeviceConfig;
 use crate::media::{AudioFanout, VideoFanout};
 use crate::protocol::address::{Realm, UserId};
@@ -46,8 +46,8 @@ pub struct Wiring {
     pub history_queue: HistoryQueue,
     /// Wakes the uploads.
     pub upload_signal: UploadSignal,
-    /// Questions to the chat server that are open.
-    pub inquiries: Inquiries,
+    /// Whose coming and going we are told of.
+    pub watched: Watched,
     /// Held while the block list is read, changed and written back.
     pub block_list: Arc<tokio::sync::Mutex<()>>,
     /// The way into the chat, with its durable outbox.

@@ -7,16 +7,6 @@ use super::address::{Realm, UserId};
 use super::ns;
 use super::xml::SetAttribute;
 
-/// Asks how long ago a user was active.
-pub fn ask(realm: &Realm, id: &str, user: UserId) -> Element {
-    Element::builder("iq", ns::CLIENT)
-        .with("type", "get")
-        .with("id", id)
-        .with("to", realm.user(user))
-        .append(Element::bare("query", ns::LAST))
-        .build()
-}
-
 /// Begins or ends being told when a user comes or goes.
 pub fn watch(realm: &Realm, id: &str, user: UserId, enable: bool) -> Element {
     let subscribe = Element::builder("subscribe", ns::STATUS_STREAMING)
@@ -51,6 +41,7 @@ mod tests {
             .parse()
             .unwrap();
         assert_eq!(read(&realm, &answer), Some((1002, 12)));
-        assert_eq!(read(&realm, &ask(&realm, "x", 1002)), None);
+        let watched = watch(&realm, "x", 1002, true);
+        assert_eq!(read(&realm, &watched), None);
     }
 }

@@ -1,20 +1,14 @@
 //! Users: looking them up, and when they were last active.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use super::super::chat_command::{FindUsers, LastActivity};
 use super::super::command::{CommandError, ErrorCode};
 use super::super::directory::resolve;
-use super::super::inquiries::InquiryError;
 use super::super::wiring::Wiring;
 use super::of_rest;
-use crate::base::object_id::ObjectId;
-use crate::protocol::last_activity as wire;
+use crate::chat::SendError;
 
-/// How long the chat server may take for an answer.
-const LIMIT: Duration = Duration::from_secs(5);
 /// Users in one reply.
 const MOST: u32 = 100;
 
@@ -38,28 +32,22 @@ pub(super) async fn last_activity(
     let user = resolve(wiring, &whose.user).await?;
     let client = wiring.chat.client();
     if let Some(watch) = whose.watch {
-        if !wiring.inquiries.set_watched(user, watch) {
+        if !wiring.watched.set(user, watch) {
             let rule = "watch: no more users can be watched";
             return Err(CommandError::new(ErrorCode::WrongState, rule));
         }
-        let id = ObjectId::generate().to_string();
-        let iq = wire::watch(&wiring.realm, &id, user, watch);
-        let asked = wiring.inquiries.ask(&client, iq, LIMIT).await;
-        asked.map_err(of_inquiry)?;
+        let asked = client.watch_activity(user, watch).await;
+        asked.map_err(of_question)?;
     }
-    let id = ObjectId::generate().to_string();
-    let iq = wire::ask(&wiring.realm, &id, user);
-    let answer = wiring.inquiries.ask(&client, iq, LIMIT).await;
-    let answer = answer.map_err(of_inquiry)?;
-    let seconds = wire::read(&wiring.realm, &answer).map(|(_, seconds)| seconds);
-    Ok(json!({ "user": user, "seconds": seconds, "online": seconds == Some(0) }))
+    let seconds = client.last_activity(user).await.map_err(of_question)?;
+    Ok(json!({ "user": user, "seconds": seconds, "online": seconds == 0 }))
 }
 
-fn of_inquiry(error: InquiryError) -> CommandError {
+fn of_question(error: SendError) -> CommandError {
     let code = match &error {
-        InquiryError::Send(_) => ErrorCode::Unavailable,
-        InquiryError::NoAnswer => ErrorCode::Timeout,
-        InquiryError::Refused(_) => ErrorCode::NotFound,
+        SendError::Answered { .. } => ErrorCode::NotFound,
+        SendError::NoAnswer => ErrorCode::Timeout,
+        _ => ErrorCode::Unavailable,
     };
     CommandError::new(code, error.to_string())
 }

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use super::client::{ChatClient, Command, SendError, check};
 use crate::base::object_id::ObjectId;
 use crate::protocol::address::UserId;
+use crate::protocol::last_activity;
 use crate::protocol::ns;
 use crate::protocol::xml::SetAttribute;
 
@@ -129,14 +130,11 @@ impl ChatClient {
     /// # Errors
     /// As [`ChatClient::request`].
     pub async fn watch_activity(&self, user: UserId, is_watched: bool) -> Result<(), SendError> {
-        let subscribe = Element::builder("subscribe", ns::STATUS_STREAMING)
-            .with("user_jid", self.realm.user(user))
-            .with("enable", is_watched.to_string());
         let iq = Iq {
             kind: IqKind::Set,
             to: None,
             name: "statusStreaming",
-            payload: subscribe.build(),
+            payload: last_activity::subscription(&self.realm, user, is_watched),
         };
         self.request(iq, PING_LIMIT).await.map(drop)
     }

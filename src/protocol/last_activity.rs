@@ -7,15 +7,20 @@ use super::address::{Realm, UserId};
 use super::ns;
 use super::xml::SetAttribute;
 
-/// Begins or ends being told when a user comes or goes.
-pub fn watch(realm: &Realm, id: &str, user: UserId, enable: bool) -> Element {
-    let subscribe = Element::builder("subscribe", ns::STATUS_STREAMING)
+/// What begins or ends being told when a user comes or goes.
+pub fn subscription(realm: &Realm, user: UserId, enable: bool) -> Element {
+    Element::builder("subscribe", ns::STATUS_STREAMING)
         .with("user_jid", realm.user(user))
-        .with("enable", enable.to_string());
+        .with("enable", enable.to_string())
+        .build()
+}
+
+/// [`subscription`] as a request whose answer nobody waits for.
+pub fn watch(realm: &Realm, id: &str, user: UserId, enable: bool) -> Element {
     Element::builder("iq", ns::CLIENT)
         .with("type", "set")
         .with("id", id)
-        .append(subscribe)
+        .append(subscription(realm, user, enable))
         .build()
 }
 

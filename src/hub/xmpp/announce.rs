@@ -3,7 +3,7 @@
 use minidom::Element;
 use serde_json::{Map, Value as Json};
 
-use super::delivery;
+use super::fan_out;
 use crate::base::object_id::ObjectId;
 use crate::hub::site::Site;
 use crate::hub::store::dialogs::Dialog;
@@ -58,12 +58,12 @@ pub fn edit(
         .build();
     let mut stanza = frame(site, dialog, author, replace);
     stanza.append_child(text_element("body", body));
-    delivery::emit(site, dialog, author, &stanza);
+    fan_out::emit(site, dialog, author, &stanza);
 }
 
 fn tell(site: &Site, dialog: &Dialog, user: UserId, payload: Element) {
     let stanza = frame(site, dialog, user, payload);
-    delivery::emit(site, dialog, user, &stanza);
+    fan_out::emit(site, dialog, user, &stanza);
 }
 
 fn frame(site: &Site, dialog: &Dialog, user: UserId, payload: Element) -> Element {

@@ -1,4 +1,4 @@
-//! Where messages go: storage, recipients, carbons.
+//! Sending a message: whether it may go, its storage, its place. Who then gets it is in `fan_out`.
 //!
 //! A message is one job of the store: it is checked, stamped, put into the history and written
 //! down for its receivers in one transaction. Once that is on disk, still on the store's thread,
@@ -6,19 +6,18 @@
 //! and what is not on disk is neither delivered nor acknowledged.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use minidom::Element;
 use tokio::sync::oneshot;
 
 use super::announce::rest_address;
 use super::change::{self, After, Target};
+use super::fan_out::{Outgoing, Receivers, copy_to_own, deliver, push, receivers};
 use super::message::{
     Content, content, ensure_id, is_forged, is_too_long, is_valid_id, stamp, to_store,
 };
 use super::router::Connection;
-use super::stanza::{Refusal, carbon};
-use super::undelivered::flush_if_due;
+use super::stanza::Refusal;
 use crate::hub::roles::Action;
 use crate::hub::site::Site;
 use crate::hub::store::dialogs::{self, Dialog};
@@ -26,7 +25,7 @@ use crate::hub::store::messages::{self, Insertion, NewMessage};
 use crate::hub::store::{StoreError, undelivered, users};
 use crate::protocol::address::{Address, UserId};
 use crate::protocol::ns;
-use crate::protocol::privacy::{Peer, Traffic};
+use crate::protocol::privacy::Peer;
 use crate::protocol::xml::set_attribute;
 
 /// Who sends: a connection, or a REST request.
@@ -42,7 +41,7 @@ pub struct Sender {
 
 impl Sender {
     /// How privacy lists see the sender.
-    fn peer(&self) -> Peer<'_> {
+    pub(super) fn peer(&self) -> Peer<'_> {
         Peer::User {
             user: self.user,
             resource: self.connection.as_ref().map(|own| own.resource.as_str()),
@@ -136,99 +135,22 @@ async fn headline(
 /// as if nobody were there.
 pub fn signal(site: &Site, sender: UserId, to: UserId, message: &Element) {
     if may_post(site, sender, to) {
-        let peer = Peer::User {
-            user: sender,
-            resource: None,
-        };
-        push(site, &peer, to, None, message);
+        push(site, &without_connection(sender), to, None, message);
     }
 }
 
 /// Whether a user may write to another one by REST: neither has blocked the other (B.9).
 pub fn may_post(site: &Site, sender: UserId, to: UserId) -> bool {
-    let peer = Peer::User {
-        user: sender,
-        resource: None,
-    };
+    let peer = without_connection(sender);
     site.blocks.may_message(&site.router, &peer, to, None)
 }
 
-/// Where a stanza of `peer` to a user goes: to those connections whose privacy lists let it
-/// through (B.9), and typing not to who does not look (XEP-0352).
-fn targets(
-    site: &Site,
-    peer: &Peer<'_>,
-    to: UserId,
-    resource: Option<&str>,
-    stanza: &Element,
-) -> Vec<Arc<Connection>> {
-    let mut targets = site.router.targets(to, resource);
-    let is_typing = ["composing", "paused"]
-        .iter()
-        .any(|name| stanza.has_child(name, ns::CHAT_STATES));
-    targets.retain(|target| {
-        let resource = Some(target.resource.as_str());
-        let is_unseen = is_typing && target.is_inactive.load(Ordering::Relaxed);
-        !is_unseen && !site.blocks.denies(to, resource, peer, Traffic::MessageIn)
-    });
-    targets
-}
-
-/// Hands over what is not kept for anybody. Returns how many took it.
-fn push(
-    site: &Site,
-    peer: &Peer<'_>,
-    to: UserId,
-    resource: Option<&str>,
-    stanza: &Element,
-) -> usize {
-    let targets = targets(site, peer, to, resource, stanza);
-    let taken = targets.iter().filter(|target| target.push(stanza.clone()));
-    taken.count()
-}
-
-/// Sent-carbons for the sender's other connections (B.1).
-fn copy_to_own(site: &Site, sender: &Sender, message: &Element) {
-    let own = site.router.available(sender.user);
-    let is_alone = |one: &Arc<Connection>| {
-        let sent = sender.connection.as_ref();
-        sent.is_some_and(|sent| Arc::ptr_eq(sent, one))
-    };
-    if own.iter().all(is_alone) {
-        return;
+/// How privacy lists see who sends by REST.
+fn without_connection(user: UserId) -> Peer<'static> {
+    Peer::User {
+        user,
+        resource: None,
     }
-    let bare = site.realm.user(sender.user);
-    let mut copy = None;
-    for other in own {
-        let is_sender = sender
-            .connection
-            .as_ref()
-            .is_some_and(|own| own.resource == other.resource);
-        // A message to oneself reached the other connections already.
-        let is_target = message.attr("to") == Some(other.address.as_str())
-            || message.attr("to") == Some(bare.as_str());
-        if !is_sender && !is_target && other.carbons.load(Ordering::Relaxed) {
-            let copy = copy.get_or_insert_with(|| carbon(message, &bare));
-            other.push(copy.clone());
-        }
-    }
-}
-
-/// A message that has been checked and stored, and where it goes.
-struct Outgoing {
-    stanza: Element,
-    to: Receivers,
-    // Its place, if it must arrive.
-    seq: Option<i64>,
-    // Whether the store has it for its receivers.
-    is_written: bool,
-}
-
-enum Receivers {
-    // One user, at one resource if it is there.
-    One(UserId, Option<String>),
-    // The occupants of a dialog.
-    Many { dialog: String, users: Vec<UserId> },
 }
 
 /// Hands in a job that checks and stores a message, and delivers what it returns.
@@ -254,63 +176,6 @@ async fn submit(
         }));
     };
     site.store.run_then(job, after).await;
-}
-
-/// Queues a stored message for its receivers. On the store's thread only: it is what makes the
-/// order of storage the order of delivery.
-fn deliver(site: &Arc<Site>, sender: &Sender, outgoing: Outgoing) {
-    let Outgoing {
-        stanza,
-        to,
-        seq,
-        is_written,
-    } = outgoing;
-    let unsaved = seq
-        .filter(|_| !is_written)
-        .map(|_| Arc::new(stanza.clone()));
-    let peer = match &to {
-        Receivers::One(..) => sender.peer(),
-        Receivers::Many { dialog, .. } => Peer::Occupant {
-            dialog,
-            user: sender.user,
-        },
-    };
-    let one = |user: UserId, resource: Option<&str>| {
-        let Some(seq) = seq else {
-            push(site, &peer, user, resource, &stanza);
-            return;
-        };
-        let targets = targets(site, &peer, user, resource, &stanza);
-        let mut in_flight = site.in_flight.lock();
-        let later = in_flight.hand_out(
-            user,
-            seq,
-            unsaved.clone(),
-            &targets,
-            |target| target.number,
-            |target| target.push_message(stanza.clone(), seq),
-        );
-        for target in targets.iter().filter(|one| later.contains(&one.number)) {
-            target.fall_behind();
-        }
-    };
-    match &to {
-        Receivers::One(user, resource) => {
-            one(*user, resource.as_deref());
-            copy_to_own(site, sender, &stanza);
-        }
-        Receivers::Many { users, .. } => {
-            for user in users.iter().copied() {
-                if user == sender.user {
-                    // The own connections get their copy (B.2).
-                    site.router.deliver(user, None, &stanza);
-                } else {
-                    one(user, None);
-                }
-            }
-        }
-    }
-    flush_if_due(site);
 }
 
 async fn chat(
@@ -511,54 +376,6 @@ async fn group(
         write_down(site, db, message, to, user, must_arrive, is_saved).map(Ok)
     };
     submit(site, sender, job, outcome).await;
-}
-
-/// Joining is not needed to receive, and the sender's own connections get their copy (B.2). A
-/// broadcast goes to every user who is connected. Who has blocked the sender in rooms gets
-/// nothing, and the sender does not learn of it (B.9).
-fn receivers(site: &Site, dialog: &Dialog, sender: UserId, except: Option<UserId>) -> Receivers {
-    let mut users = if dialog.kind == dialogs::BROADCAST {
-        site.router.online()
-    } else {
-        dialog.occupants.clone()
-    };
-    let peer = Peer::Occupant {
-        dialog: &dialog.id,
-        user: sender,
-    };
-    users.retain(|user| {
-        Some(*user) != except
-            && !dialog.blocked.contains(user)
-            && site.blocks.takes(&site.router, *user, None, &peer)
-    });
-    Receivers::Many {
-        dialog: dialog.id.clone(),
-        users,
-    }
-}
-
-/// Hands a stanza that the hub made for `user` to the people of a dialog, the user's own
-/// connections included. It is kept for nobody: the history says the same.
-pub fn emit(site: &Site, dialog: &Dialog, user: UserId, stanza: &Element) {
-    let sender = Sender {
-        user,
-        address: rest_address(site, user),
-        connection: None,
-    };
-    if dialog.kind == dialogs::PRIVATE {
-        if let Some(partner) = dialog.partner(user) {
-            push(site, &sender.peer(), partner, None, stanza);
-            copy_to_own(site, &sender, stanza);
-        }
-    } else if let Receivers::Many { dialog, users } = receivers(site, dialog, user, None) {
-        let peer = Peer::Occupant {
-            dialog: &dialog,
-            user,
-        };
-        for receiver in users {
-            push(site, &peer, receiver, None, stanza);
-        }
-    }
 }
 
 /// Stores a message that came by REST and, if asked, sends it to the dialog's people.

@@ -11,6 +11,7 @@ mod change;
 mod connection;
 pub mod delivery;
 mod discovery;
+mod fan_out;
 pub mod in_flight;
 mod iq;
 mod login;

@@ -62,8 +62,14 @@ pub(super) const SECTION: Section = Section {
         field(
             "login",
             Kind::Text("1 to 64 characters"),
-            Without::Required,
-            "The device's user.",
+            Without::Rule("one of the two is required"),
+            "The device's user, by login name.",
+        ),
+        field(
+            "email",
+            Kind::Text("`name@host`, up to 254 characters"),
+            Without::Rule("one of the two is required"),
+            "The device's user, by e-mail address.",
         ),
         field(
             "password_file",

@@ -34,6 +34,7 @@ mod slow_readers;
 mod streams;
 mod support;
 mod system_messages;
+mod upgrades;
 mod users;
 mod users_profile;
 mod users_search;

@@ -7,6 +7,7 @@ use base64::prelude::BASE64_STANDARD;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
 
+use super::client::connect_tls;
 use super::{Hub, Person};
 
 /// It bounds a failing test only.
@@ -55,11 +56,7 @@ impl Raw {
         let line: Box<dyn Line> = match carrier {
             Carrier::Tls => {
                 let ready = hub.ready();
-                let config = cubelet::base::tls::client_config(Some(&ready.ca)).unwrap();
-                let socket = TcpStream::connect(&ready.xmpp_tls).await.unwrap();
-                let connector = tokio_rustls::TlsConnector::from(config);
-                let name = "localhost".try_into().unwrap();
-                Box::new(connector.connect(name, socket).await.unwrap())
+                Box::new(connect_tls(&ready.xmpp_tls, &ready.ca).await)
             }
             Carrier::WebSocket => {
                 let host = hub.ready().api.strip_prefix("http://").unwrap();

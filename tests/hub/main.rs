@@ -6,6 +6,7 @@
 mod blobs;
 mod broadcast;
 mod chat;
+mod data;
 mod deletion;
 mod delivery_order;
 mod dialogs;

@@ -24,6 +24,10 @@ fuzz_target!(|data: &[u8]| {
         && let Ok(element) = text.parse::<Element>()
     {
         assert!(depth_of(&element) <= MAX_DEPTH);
+        // No stanza is in no namespace, and minidom cannot say of a root that it is.
+        if element.ns().is_empty() {
+            return;
+        }
         let again: Element = String::from(&element).parse().expect("it was written by us");
         assert_eq!(element, again);
     }

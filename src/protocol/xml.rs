@@ -64,6 +64,21 @@ mod tests {
         assert_eq!(clean_text("a\u{0}b\u{1b}[1m\tc\u{fffe}🚪"), "ab[1m\tc🚪");
     }
 
+    /// Stanzas are stored as text and read again; a child in no namespace must not be lost to that.
+    #[test]
+    fn what_has_no_namespace_in_a_stanza_is_read_back_as_it_was() {
+        for inside in [
+            "<a xmlns=''/>",
+            "<a xmlns=''><b xmlns='x'/><b/></a>",
+            "<x:a xmlns:x='y'><b xmlns=''>t</b></x:a>",
+        ] {
+            let text = format!("<message xmlns='jabber:client'>{inside}</message>");
+            let stanza: Element = text.parse().unwrap();
+            let again: Element = String::from(&stanza).parse().unwrap();
+            assert_eq!(again, stanza, "{inside}");
+        }
+    }
+
     #[test]
     fn an_attribute_is_set_replaced_and_removed() {
         let mut element = Element::bare("a", "x").with("id", "1").with("id", "2");

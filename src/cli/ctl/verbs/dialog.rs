@@ -105,9 +105,9 @@ pub struct Change {
 #[derive(Debug, Subcommand)]
 pub enum DialogVerb {
     /// Create one; a private one that is there already is returned.
-    Create(NewDialog),
+    Create(Box<NewDialog>),
     /// Change its title, people, pinned messages …
-    Update(Change),
+    Update(Box<Change>),
     /// Leave a group, or unsubscribe from a public dialog.
     Leave {
         /// The dialog's id.

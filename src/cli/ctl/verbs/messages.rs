@@ -42,7 +42,7 @@ pub struct NewMessage {
 #[derive(Debug, Subcommand)]
 pub enum MessageVerb {
     /// Write a chat message.
-    Send(NewMessage),
+    Send(Box<NewMessage>),
     /// Give a message of the device another text.
     Edit {
         /// The message's id.

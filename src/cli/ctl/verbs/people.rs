@@ -108,7 +108,7 @@ pub enum PeopleVerb {
     #[command(subcommand)]
     Report(ReportVerb),
     /// Change the profile of the device's user.
-    Profile(Profile),
+    Profile(Box<Profile>),
 }
 
 impl Profile {

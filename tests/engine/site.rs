@@ -59,12 +59,10 @@ impl Events {
 impl Site {
     pub async fn start() -> Self {
         let key = |name: &str| Secret::new(format!("{name}-{}", uuid::Uuid::new_v4().simple()));
-        let config = HubConfig::dev(key("auth"), key("admin")).expect("a dev configuration");
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = HubConfig::dev_in(folder.path().join("hub"), key("auth"), key("admin"));
         let hub = cubelet::hub::start(config).await.expect("the hub starts");
-        Self {
-            hub,
-            folder: tempfile::tempdir().expect("a folder"),
-        }
+        Self { hub, folder }
     }
 
     pub async fn sign_up(&self, login: &str, password: &str) -> u64 {

@@ -375,9 +375,18 @@ impl HubConfig {
     /// # Errors
     /// When the scratch folder cannot be made.
     pub fn dev(auth_key: Secret, admin_key: Secret) -> Result<Self, HubConfigError> {
-        let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let folder = scratch_folder().map_err(HubConfigError::Scratch)?;
         Ok(Self {
-            data_dir: scratch_folder().map_err(HubConfigError::Scratch)?,
+            is_scratch: true,
+            ..Self::dev_in(folder, auth_key, admin_key)
+        })
+    }
+
+    /// The same in a folder that is the caller's, and stays.
+    pub fn dev_in(data_dir: PathBuf, auth_key: Secret, admin_key: Secret) -> Self {
+        let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Self {
+            data_dir,
             app_id: 1,
             auth_key,
             admin_key_file: None,
@@ -400,8 +409,8 @@ impl HubConfig {
             chat: ChatRules::default(),
             files: FileRules::default(),
             limits: Limits::default(),
-            is_scratch: true,
-        })
+            is_scratch: false,
+        }
     }
 
     /// The domain of chat addresses.

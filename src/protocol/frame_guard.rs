@@ -25,6 +25,7 @@ pub struct FrameGuard {
     payload: u64,
     // Bytes of the present message so far.
     message: u64,
+    is_refused: bool,
 }
 
 impl FrameGuard {
@@ -36,14 +37,18 @@ impl FrameGuard {
             filled: 0,
             payload: 0,
             message: 0,
+            is_refused: false,
         }
     }
 
     /// Takes the next bytes.
     ///
     /// # Errors
-    /// [`TooLarge`]; the connection must not be read further.
+    /// [`TooLarge`], and from then on whatever comes; the connection must not be read further.
     pub fn feed(&mut self, mut bytes: &[u8]) -> Result<(), TooLarge> {
+        if self.is_refused {
+            return Err(TooLarge(self.max_bytes));
+        }
         while let Some((first, rest)) = bytes.split_first() {
             if self.payload > 0 {
                 let left = usize::try_from(self.payload).unwrap_or(usize::MAX);
@@ -97,6 +102,7 @@ impl FrameGuard {
         }
         let max = self.max_bytes as u64;
         if length > max || self.message > max {
+            self.is_refused = true;
             return Err(TooLarge(self.max_bytes));
         }
         self.payload = length;
@@ -146,6 +152,13 @@ mod tests {
         assert_eq!(feed(&[head]), Err(TooLarge(70_000)));
         assert_eq!(feed(&[frame(0x81, 70_001)]), Err(TooLarge(70_000)));
         assert_eq!(feed(&[frame(0x89, 70_001)]), Err(TooLarge(70_000)));
+    }
+
+    #[test]
+    fn what_was_refused_once_stays_refused() {
+        let mut guard = FrameGuard::new(70_000);
+        assert_eq!(guard.feed(&frame(0x81, 70_001)), Err(TooLarge(70_000)));
+        assert_eq!(guard.feed(&frame(0x88, 0)), Err(TooLarge(70_000)));
     }
 
     #[test]

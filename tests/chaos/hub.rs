@@ -1,13 +1,12 @@
 //! The hub's own binary on fixed ports and a lasting folder, killed and started again.
 
-use std::io::BufRead;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
+
+use crate::hub_process::HubProcess;
 
 #[derive(Clone, Debug, Deserialize)]
 pub struct Ready {
@@ -20,16 +19,10 @@ pub struct Ready {
 
 pub struct Hub {
     folder: PathBuf,
-    child: Option<Child>,
+    process: Option<HubProcess>,
     pub xmpp_port: u16,
     pub ready: Ready,
     http: reqwest::Client,
-}
-
-impl Drop for Hub {
-    fn drop(&mut self) {
-        self.kill();
-    }
 }
 
 /// Free now; the hub must find the same one after every start.
@@ -52,10 +45,10 @@ impl Hub {
             free_port(),
         );
         std::fs::write(folder.join("hub.toml"), config).unwrap();
-        let (child, ready) = launch(folder).await;
+        let (process, ready) = launch(folder).await;
         Self {
             folder: folder.to_owned(),
-            child: Some(child),
+            process: Some(process),
             xmpp_port,
             ready,
             http: reqwest::Client::new(),
@@ -64,16 +57,12 @@ impl Hub {
 
     /// SIGKILL.
     pub fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        self.process = None;
     }
 
     pub async fn restart(&mut self) {
         self.kill();
-        let (child, _) = launch(&self.folder).await;
-        self.child = Some(child);
+        self.process = Some(launch(&self.folder).await.0);
     }
 
     async fn call(&self, method: Method, path: &str, key: (&str, &str), body: Value) -> Value {
@@ -137,32 +126,7 @@ impl Hub {
     }
 }
 
-async fn launch(folder: &Path) -> (Child, Ready) {
-    let binary =
-        std::env::var_os("CUBELET_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_cubelet").into());
-    let mut child = Command::new(binary)
-        .args(["hub", "--ready-json", "--config"])
-        .arg(folder.join("hub.toml"))
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(
-            std::fs::File::options()
-                .create(true)
-                .append(true)
-                .open(folder.join("hub.stderr"))
-                .unwrap(),
-        )
-        .spawn()
-        .unwrap();
-    let output = child.stdout.take().unwrap();
-    let line = tokio::task::spawn_blocking(move || {
-        let mut line = String::new();
-        std::io::BufReader::new(output)
-            .read_line(&mut line)
-            .map(|_| line)
-    });
-    let line = tokio::time::timeout(Duration::from_secs(30), line).await;
-    let line = line.expect("the hub does not start").unwrap().unwrap();
-    let ready = serde_json::from_str(&line).expect(&line);
-    (child, ready)
+async fn launch(folder: &Path) -> (HubProcess, Ready) {
+    let config = folder.join("hub.toml");
+    HubProcess::start(&["--config".as_ref(), config.as_os_str()], folder).await
 }

@@ -12,6 +12,8 @@
 
 mod device;
 mod hub;
+#[path = "../support/hub_process.rs"]
+mod hub_process;
 mod line;
 
 use std::collections::BTreeMap;

@@ -1,7 +1,6 @@
-//! Against the hub's own binary. `CUBELET_BIN` names another one than this build's.
+//! Against the hub's own binary.
 
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use cubelet::base::tls;
@@ -17,6 +16,7 @@ use cubelet::store::Store;
 use serde::Deserialize;
 
 use crate::client::{Running, start, text};
+use crate::hub_process::HubProcess;
 use crate::proxy::Proxy;
 
 #[derive(Deserialize)]
@@ -32,16 +32,9 @@ struct Ready {
 }
 
 struct Hub {
-    child: Child,
+    _process: HubProcess,
     ready: Ready,
-}
-
-impl Drop for Hub {
-    fn drop(&mut self) {
-        // SIGKILL spares the test the wait for a drain.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+    _folder: tempfile::TempDir,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -53,25 +46,13 @@ enum Way {
 
 impl Hub {
     async fn start() -> Self {
-        let binary =
-            std::env::var_os("CUBELET_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_cubelet").into());
-        let mut child = Command::new(binary)
-            .args(["hub", "--dev", "--ready-json"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let output = child.stdout.take().unwrap();
-        let line = tokio::task::spawn_blocking(move || {
-            use std::io::BufRead;
-            let mut line = String::new();
-            std::io::BufReader::new(output)
-                .read_line(&mut line)
-                .map(|_| line)
-        });
-        let line = tokio::time::timeout(Duration::from_secs(30), line).await;
-        let line = line.expect("the hub does not start").unwrap().unwrap();
-        let ready = serde_json::from_str(&line).expect(&line);
-        Self { child, ready }
+        let folder = tempfile::tempdir().unwrap();
+        let (process, ready) = HubProcess::start(&["--dev".as_ref()], folder.path()).await;
+        Self {
+            _process: process,
+            ready,
+            _folder: folder,
+        }
     }
 
     fn rest(&self, login: &str, password: &str) -> RestClient {

@@ -13,6 +13,8 @@ mod faults;
 mod history;
 mod http;
 mod hub;
+#[path = "../support/hub_process.rs"]
+mod hub_process;
 mod network;
 mod peer;
 mod privacy;

@@ -22,13 +22,16 @@ const NEARLY_ALL: u64 = 36 << 20;
 
 struct Site {
     _hub: RunningHub,
+    _folder: tempfile::TempDir,
     proxy: Proxy,
     rest: RestClient,
 }
 
 /// A hub behind a proxy: its links go to the host that was asked, so through the proxy as well.
 async fn site() -> Site {
-    let config = HubConfig::dev(Secret::new("key"), Secret::new("admin-key")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let config = HubConfig::dev_in(data, Secret::new("key"), Secret::new("admin-key"));
     let hub = start(config).await.unwrap();
     let api: url::Url = hub.ready().api.parse().unwrap();
     let proxy = Proxy::to(api.port().unwrap()).await;
@@ -49,6 +52,7 @@ async fn site() -> Site {
     rest.sign_up(&new).await.unwrap();
     Site {
         _hub: hub,
+        _folder: folder,
         proxy,
         rest,
     }

@@ -64,13 +64,11 @@ impl Site {
     /// With a hub configured a little differently.
     pub async fn start_with(adapt: impl FnOnce(&mut HubConfig)) -> Self {
         let key = |name: &str| Secret::new(format!("{name}-{}", uuid::Uuid::new_v4().simple()));
-        let mut config = HubConfig::dev(key("auth"), key("admin")).expect("a dev configuration");
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut config = HubConfig::dev_in(folder.path().join("hub"), key("auth"), key("admin"));
         adapt(&mut config);
         let hub = cubelet::hub::start(config).await.expect("the hub starts");
-        Self {
-            hub,
-            folder: tempfile::tempdir().expect("a folder"),
-        }
+        Self { hub, folder }
     }
 
     pub async fn sign_up(&self, login: &str, password: &str) -> u64 {

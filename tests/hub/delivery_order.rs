@@ -9,28 +9,18 @@ fn numbers(range: std::ops::Range<usize>) -> Vec<String> {
 
 #[tokio::test]
 async fn a_burst_that_waits_for_nothing_is_counted_and_arrives_in_order() {
-    let hub = Hub::start().await;
-    let (ann, bob) = (hub.person("ann").await, hub.person("bob").await);
+    let (hub, ann, bob) = Hub::with_two().await;
     let (mut from, mut to) = (hub.chat(&ann).await, hub.chat(&bob).await);
     from.enable(false).await;
-    for number in 0..500 {
-        from.write(
-            "chat",
-            &hub.jid(&bob),
-            &format!("m{number}"),
-            &number.to_string(),
-            true,
-        )
+    from.write_numbers("chat", &hub.jid(&bob), 0..500, |_| true)
         .await;
-    }
     assert_eq!(from.count().await, 500);
     assert_eq!(to.bodies(500).await, numbers(0..500));
 }
 
 #[tokio::test]
 async fn a_question_is_answered_for_everything_before_it() {
-    let hub = Hub::start().await;
-    let (ann, bob) = (hub.person("ann").await, hub.person("bob").await);
+    let (hub, ann, bob) = Hub::with_two().await;
     let mut from = hub.chat(&ann).await;
     from.enable(false).await;
     for number in 0..100 {
@@ -47,23 +37,13 @@ async fn a_question_is_answered_for_everything_before_it() {
 
 #[tokio::test]
 async fn a_receiver_back_before_its_old_line_is_known_to_be_dead_gets_all_in_order() {
-    let hub = Hub::start().await;
-    let (ann, bob) = (hub.person("ann").await, hub.person("bob").await);
+    let (hub, ann, bob) = Hub::with_two().await;
     let mut from = hub.chat(&ann).await;
     let mut old = hub.bound(&bob).await;
     old.enable(false).await;
     old.come_online().await;
     let jid = hub.jid(&bob);
-    for number in 0..200 {
-        from.write(
-            "chat",
-            &jid,
-            &format!("m{number}"),
-            &number.to_string(),
-            true,
-        )
-        .await;
-    }
+    from.write_numbers("chat", &jid, 0..200, |_| true).await;
     assert_eq!(old.bodies(50).await, numbers(0..50));
     // It has acknowledged ten: two results, its presence, and seven messages.
     old.acknowledge(10).await;
@@ -71,39 +51,21 @@ async fn a_receiver_back_before_its_old_line_is_known_to_be_dead_gets_all_in_ord
     let mut new = hub.bound(&bob).await;
     new.enable(false).await;
     new.send("<presence xmlns='jabber:client'/>").await;
-    for number in 200..400 {
-        from.write(
-            "chat",
-            &jid,
-            &format!("m{number}"),
-            &number.to_string(),
-            true,
-        )
-        .await;
-    }
+    from.write_numbers("chat", &jid, 200..400, |_| true).await;
     drop(old);
     assert_eq!(new.bodies(393).await, numbers(7..400));
 }
 
 #[tokio::test]
 async fn saved_and_unsaved_messages_keep_their_order_when_their_receiver_is_lost() {
-    let hub = Hub::start().await;
-    let (ann, bob) = (hub.person("ann").await, hub.person("bob").await);
+    let (hub, ann, bob) = Hub::with_two().await;
     let mut from = hub.chat(&ann).await;
     let mut lost = hub.bound(&bob).await;
     lost.enable(false).await;
     lost.come_online().await;
     let jid = hub.jid(&bob);
-    for number in 0..60 {
-        from.write(
-            "chat",
-            &jid,
-            &format!("m{number}"),
-            &number.to_string(),
-            number % 3 == 0,
-        )
+    from.write_numbers("chat", &jid, 0..60, |number| number % 3 == 0)
         .await;
-    }
     from.sync().await;
     drop(lost);
     let mut back = hub.bound(&bob).await;
@@ -113,23 +75,14 @@ async fn saved_and_unsaved_messages_keep_their_order_when_their_receiver_is_lost
 
 #[tokio::test]
 async fn what_nobody_has_acknowledged_survives_a_power_cut() {
-    let hub = Hub::start().await;
-    let (ann, bob) = (hub.person("ann").await, hub.person("bob").await);
+    let (hub, ann, bob) = Hub::with_two().await;
     let mut from = hub.chat(&ann).await;
     from.enable(false).await;
     let mut to = hub.bound(&bob).await;
     to.enable(false).await;
     to.come_online().await;
-    for number in 0..40 {
-        from.write(
-            "chat",
-            &hub.jid(&bob),
-            &format!("m{number}"),
-            &number.to_string(),
-            true,
-        )
+    from.write_numbers("chat", &hub.jid(&bob), 0..40, |_| true)
         .await;
-    }
     assert_eq!(from.count().await, 40);
     // It has read them, and has not said so.
     assert_eq!(to.bodies(40).await, numbers(0..40));
@@ -141,22 +94,13 @@ async fn what_nobody_has_acknowledged_survives_a_power_cut() {
 
 #[tokio::test]
 async fn what_has_arrived_does_not_come_again_after_a_restart() {
-    let hub = Hub::start().await;
-    let (ann, bob) = (hub.person("ann").await, hub.person("bob").await);
+    let (hub, ann, bob) = Hub::with_two().await;
     let mut from = hub.chat(&ann).await;
     let mut to = hub.bound(&bob).await;
     to.enable(false).await;
     to.come_online().await;
-    for number in 0..30 {
-        from.write(
-            "chat",
-            &hub.jid(&bob),
-            &format!("m{number}"),
-            &number.to_string(),
-            true,
-        )
+    from.write_numbers("chat", &hub.jid(&bob), 0..30, |_| true)
         .await;
-    }
     assert_eq!(to.bodies(30).await, numbers(0..30));
     // Two results, the presence, and twenty of the messages.
     to.acknowledge(23).await;
@@ -180,16 +124,8 @@ async fn a_group_message_waits_for_each_occupant_who_is_away_and_not_for_its_aut
     );
     let room = hub.room(&hub.group(&ann, &[&bob, &eve]).await);
     let (mut from, mut here) = (hub.chat(&ann).await, hub.chat(&bob).await);
-    for number in 0..80 {
-        from.write(
-            "groupchat",
-            &room,
-            &format!("m{number}"),
-            &number.to_string(),
-            true,
-        )
+    from.write_numbers("groupchat", &room, 0..80, |_| true)
         .await;
-    }
     assert_eq!(here.bodies(80).await, numbers(0..80));
     assert_eq!(from.bodies(80).await, numbers(0..80));
     from.leave().await;
@@ -211,8 +147,7 @@ async fn a_group_message_waits_for_each_occupant_who_is_away_and_not_for_its_aut
 
 #[tokio::test]
 async fn an_edit_and_a_removal_reach_who_was_away_after_their_messages() {
-    let hub = Hub::start().await;
-    let (ann, bob) = (hub.person("ann").await, hub.person("bob").await);
+    let (hub, ann, bob) = Hub::with_two().await;
     let mut from = hub.chat(&ann).await;
     let jid = hub.jid(&bob);
     for id in ["m1", "m2"] {
@@ -242,8 +177,7 @@ async fn an_edit_and_a_removal_reach_who_was_away_after_their_messages() {
 
 #[tokio::test]
 async fn a_second_device_gets_what_the_first_has_not_acknowledged_and_each_gets_what_follows() {
-    let hub = Hub::start().await;
-    let (ann, bob) = (hub.person("ann").await, hub.person("bob").await);
+    let (hub, ann, bob) = Hub::with_two().await;
     let (mut from, mut first) = (hub.chat(&ann).await, hub.chat(&bob).await);
     from.say("chat", &hub.jid(&bob), "m1", "before").await;
     assert_eq!(first.bodies(1).await, ["before"]);
@@ -259,16 +193,8 @@ async fn only_the_newest_of_too_many_messages_wait() {
     let hub = Hub::start_with(|config| config.limits.offline_messages = 20).await;
     let (ann, bob) = (hub.person("ann").await, hub.person("bob").await);
     let mut from = hub.chat(&ann).await;
-    for number in 0..90 {
-        from.write(
-            "chat",
-            &hub.jid(&bob),
-            &format!("m{number}"),
-            &number.to_string(),
-            true,
-        )
+    from.write_numbers("chat", &hub.jid(&bob), 0..90, |_| true)
         .await;
-    }
     from.sync().await;
     let mut to = hub.bound(&bob).await;
     let missed: Vec<String> = to.come_online().await.iter().map(body_of).collect();

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
-use cubelet::config::hub::Secret;
+use cubelet::config::hub::{HubConfig, Secret};
 use cubelet::hub::{Clock, start_at};
 use serde_json::{Value, json};
 
@@ -11,35 +11,17 @@ use crate::support::{Hub, dev_config};
 
 #[tokio::test]
 async fn the_database_outlives_the_process_and_scratch_does_not() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("data");
-    let mut hub = Hub::start_with(|config| {
-        std::fs::remove_dir_all(&config.data_dir).unwrap();
-        config.data_dir = path.clone();
-        config.is_scratch = false;
-    })
-    .await;
+    let hub = Hub::start().await;
     let ann = hub.person("ann").await;
     let fingerprint = hub.ready().ca_sha256.clone();
-    hub.running.stop().await;
-    let mut config = dev_config();
-    std::fs::remove_dir_all(&config.data_dir).unwrap();
-    config.data_dir = path;
-    config.is_scratch = false;
-    hub.running = start_at(config, hub.clock.clone()).await.unwrap();
+    let hub = hub.restarted().await;
     assert_eq!(hub.ready().ca_sha256, fingerprint);
     assert_eq!(hub.get(&ann, "/session").await.0, 200);
-    let scratch = Hub::start().await;
-    let data = scratch
-        .ready()
-        .ca
-        .parent()
-        .unwrap()
-        .parent()
-        .unwrap()
-        .to_owned();
-    assert!(data.exists());
-    scratch.running.stop().await;
+    let config = HubConfig::dev(Secret::new("key"), Secret::new("admin-key")).unwrap();
+    let data = config.data_dir.clone();
+    let scratch = start_at(config, Clock::system()).await.unwrap();
+    assert!(data.join("hub.sqlite").exists());
+    scratch.stop().await;
     assert!(!data.exists());
 }
 
@@ -84,7 +66,8 @@ async fn the_phones_configuration_is_given_only_where_it_is_switched_on() {
 async fn a_taken_port_is_named_with_its_field() {
     let hub = Hub::start().await;
     let taken = hub.ready().xmpp_tls.parse().unwrap();
-    let mut config = dev_config();
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = dev_config(&folder);
     config.listen.xmpp_tls = taken;
     let Err(error) = start_at(config, Clock::system()).await else {
         panic!("two hubs on one port")
@@ -106,10 +89,10 @@ async fn a_stop_says_good_bye_to_streams() {
 
 #[test]
 fn keys_never_show_in_a_debug_print() {
-    let mut config = dev_config();
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = dev_config(&folder);
     config.admin_key = Some(Secret::new("very-secret"));
     assert!(!format!("{config:?}").contains("very-secret"));
-    std::fs::remove_dir_all(&config.data_dir).unwrap();
 }
 
 #[test]

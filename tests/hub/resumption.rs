@@ -36,8 +36,7 @@ async fn until_gone(hub: &Hub, watcher: &mut Chat, person: &Person) {
 
 #[tokio::test]
 async fn a_resumed_stream_goes_on_where_it_was_cut() {
-    let hub = Hub::start().await;
-    let (ann, bob) = (hub.person("ann").await, hub.person("bob").await);
+    let (hub, ann, bob) = Hub::with_two().await;
     let mut from = hub.chat(&ann).await;
     let (mut to, session) = hub.resumable(&bob).await;
     assert!(session.len() >= 22, "{session}");
@@ -66,16 +65,12 @@ async fn a_resumed_stream_goes_on_where_it_was_cut() {
 
 #[tokio::test]
 async fn what_was_being_stored_at_the_cut_is_counted_on_resumption() {
-    let hub = Hub::start().await;
-    let (ann, bob) = (hub.person("ann").await, hub.person("bob").await);
+    let (hub, ann, bob) = Hub::with_two().await;
     let mut to = hub.chat(&bob).await;
     let (mut from, session) = hub.resumable(&ann).await;
     let before = from.count().await;
-    for number in 0..100 {
-        let id = format!("m{number}");
-        from.write("chat", &hub.jid(&bob), &id, &number.to_string(), true)
-            .await;
-    }
+    from.write_numbers("chat", &hub.jid(&bob), 0..100, |_| true)
+        .await;
     drop(from);
     let mut back = hub.logged_in(&ann).await;
     let resumed = back.resume(&session, 3).await;
@@ -93,8 +88,7 @@ async fn what_was_being_stored_at_the_cut_is_counted_on_resumption() {
 
 #[tokio::test]
 async fn a_stream_is_resumed_again_and_again() {
-    let hub = Hub::start().await;
-    let (ann, bob) = (hub.person("ann").await, hub.person("bob").await);
+    let (hub, ann, bob) = Hub::with_two().await;
     let mut from = hub.chat(&ann).await;
     let (mut to, session) = hub.resumable(&bob).await;
     let mut handled = 3;
@@ -118,8 +112,7 @@ async fn a_stream_is_resumed_again_and_again() {
 
 #[tokio::test]
 async fn a_stream_is_resumed_while_its_old_line_seems_alive() {
-    let hub = Hub::start().await;
-    let (ann, bob) = (hub.person("ann").await, hub.person("bob").await);
+    let (hub, ann, bob) = Hub::with_two().await;
     let mut from = hub.chat(&ann).await;
     let (mut old, session) = hub.resumable(&bob).await;
     from.say("chat", &hub.jid(&bob), "m1", "m1").await;
@@ -152,8 +145,7 @@ async fn an_expired_session_cannot_be_resumed_and_its_messages_come_with_the_nex
 
 #[tokio::test]
 async fn another_users_session_cannot_be_resumed() {
-    let hub = Hub::start().await;
-    let (ann, bob) = (hub.person("ann").await, hub.person("bob").await);
+    let (hub, ann, bob) = Hub::with_two().await;
     let (mut to, session) = hub.resumable(&bob).await;
     let mut thief = hub.logged_in(&ann).await;
     assert_eq!(
@@ -177,8 +169,7 @@ async fn a_session_that_said_good_bye_cannot_be_resumed() {
 
 #[tokio::test]
 async fn claiming_more_than_was_sent_ends_the_session_and_loses_nothing() {
-    let hub = Hub::start().await;
-    let (ann, bob) = (hub.person("ann").await, hub.person("bob").await);
+    let (hub, ann, bob) = Hub::with_two().await;
     let mut from = hub.chat(&ann).await;
     let (to, session) = hub.resumable(&bob).await;
     from.say("chat", &hub.jid(&bob), "m1", "m1").await;
@@ -272,8 +263,7 @@ async fn a_detached_session_gives_way_before_a_connected_one() {
 #[tokio::test]
 async fn a_session_from_before_a_new_password_cannot_be_resumed_and_its_messages_come_with_the_next()
  {
-    let hub = Hub::start().await;
-    let (ann, bob) = (hub.person("ann").await, hub.person("bob").await);
+    let (hub, ann, bob) = Hub::with_two().await;
     let mut from = hub.chat(&ann).await;
     let (mut to, session) = hub.resumable(&bob).await;
     let jid = hub.jid(&bob);
@@ -301,8 +291,7 @@ async fn a_session_from_before_a_new_password_cannot_be_resumed_and_its_messages
 
 #[tokio::test]
 async fn a_call_signal_reaches_a_stream_that_is_resumed_at_once() {
-    let hub = Hub::start().await;
-    let (ann, bob) = (hub.person("ann").await, hub.person("bob").await);
+    let (hub, ann, bob) = Hub::with_two().await;
     let mut from = hub.chat(&ann).await;
     let (to, session) = hub.resumable(&bob).await;
     drop(to);
@@ -321,8 +310,7 @@ async fn a_call_signal_reaches_a_stream_that_is_resumed_at_once() {
 
 #[tokio::test]
 async fn a_tls_stream_cut_in_the_middle_of_a_stanza_is_resumed() {
-    let hub = Hub::start().await;
-    let (ann, bob) = (hub.person("ann").await, hub.person("bob").await);
+    let (hub, ann, bob) = Hub::with_two().await;
     let mut from = hub.chat(&ann).await;
     let mut raw = Raw::logged_in(&hub, Carrier::Tls, &bob).await;
     raw.send(

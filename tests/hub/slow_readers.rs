@@ -71,16 +71,8 @@ async fn a_peer_that_reads_and_does_not_acknowledge_is_sent_a_bounded_number() {
     let mut to = hub.bound(&bob).await;
     to.enable(false).await;
     to.come_online().await;
-    for n in 0..200 {
-        from.write(
-            "chat",
-            &hub.jid(&bob),
-            &format!("m{n}"),
-            &n.to_string(),
-            true,
-        )
+    from.write_numbers("chat", &hub.jid(&bob), 0..200, |_| true)
         .await;
-    }
     from.sync().await;
     let mut handled = 3;
     for n in 0..200 {

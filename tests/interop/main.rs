@@ -167,6 +167,11 @@ async fn the_official_sdk_blocks_people_by_privacy_lists() {
 }
 
 #[tokio::test]
+async fn the_official_sdk_reports_users_and_messages() {
+    conforms("reports", 9).await;
+}
+
+#[tokio::test]
 async fn the_official_sdk_stores_and_fetches_files() {
     conforms("storage", 15).await;
 }

@@ -41,7 +41,7 @@ pub fn accept(request: &RequestHead) -> Result<Response<()>, HandshakeError> {
 pub struct WebSocket<S> {
     frames: Frames<S>,
     max_bytes: usize,
-    // The peer has said good-bye.
+    // The peer has said good-bye, or what it sends is no frames any more.
     is_closed: bool,
     // Control frames since the last element.
     controls: u32,
@@ -153,6 +153,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport for WebSocket<S> {
             Ok(None) => Inbound::End(Ending::Lost),
             Err(error) => {
                 tracing::info!(%error, "WebSocket ended");
+                self.is_closed = true;
                 Inbound::End(ending_of(&error))
             }
         }

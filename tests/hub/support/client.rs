@@ -1,5 +1,6 @@
 //! A chat client that shows every stanza to the test.
 
+use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
@@ -267,6 +268,21 @@ impl Chat {
              <body>{body}</body>{save}</message>"
         ))
         .await;
+    }
+
+    /// Messages `m0`, `m1` … with their number as text; `is_saved` says which go into the history.
+    pub async fn write_numbers(
+        &mut self,
+        kind: &str,
+        to: &str,
+        numbers: Range<usize>,
+        is_saved: impl Fn(usize) -> bool,
+    ) {
+        for number in numbers {
+            let id = format!("m{number}");
+            let saved = is_saved(number);
+            self.write(kind, to, &id, &number.to_string(), saved).await;
+        }
     }
 
     /// The texts of the next `count` messages.

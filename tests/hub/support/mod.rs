@@ -8,15 +8,18 @@ use cubelet::config::hub::{HubConfig, Secret};
 use cubelet::hub::{Clock, Ready, RunningHub, start_at};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 pub use client::{Chat, body_of};
 
-/// A hub on free ports in a scratch folder.
+/// A hub on free ports in a folder that goes with it, however the test ends.
 pub struct Hub {
+    // Dropped before the folder.
     pub running: RunningHub,
     pub clock: Clock,
     config: HubConfig,
     http: reqwest::Client,
+    folder: TempDir,
 }
 
 /// Somebody with a session.
@@ -29,8 +32,10 @@ pub struct Person {
 /// The start of every manual clock.
 pub const START: i64 = 1_795_352_816;
 
-pub fn dev_config() -> HubConfig {
-    HubConfig::dev(Secret::new("key"), Secret::new("admin-key")).unwrap()
+/// A configuration for a hub in a folder.
+pub fn dev_config(folder: &TempDir) -> HubConfig {
+    let data = folder.path().join("data");
+    HubConfig::dev_in(data, Secret::new("key"), Secret::new("admin-key"))
 }
 
 impl Hub {
@@ -39,43 +44,47 @@ impl Hub {
     }
 
     pub async fn start_with(change: impl FnOnce(&mut HubConfig)) -> Self {
-        let mut config = dev_config();
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = dev_config(&folder);
         change(&mut config);
-        Self::start_on(config, Clock::manual(START)).await
+        Self::start_on(config, Clock::manual(START), folder).await
     }
 
-    async fn start_on(config: HubConfig, clock: Clock) -> Self {
+    /// With two people, as most tests of conversations need them.
+    pub async fn with_two() -> (Self, Person, Person) {
+        let hub = Self::start().await;
+        let (ann, bob) = (hub.person("ann").await, hub.person("bob").await);
+        (hub, ann, bob)
+    }
+
+    async fn start_on(config: HubConfig, clock: Clock, folder: TempDir) -> Self {
         let running = start_at(config.clone(), clock.clone()).await.unwrap();
         Self {
             running,
             clock,
             config,
             http: reqwest::Client::new(),
+            folder,
         }
     }
 
     /// A second hub that finds what a power cut at this moment would leave of this one: its files
     /// as they are on disk, written back or not.
     pub async fn after_power_cut(&self) -> Self {
+        let folder = tempfile::tempdir().unwrap();
         let mut config = self.config.clone();
-        config.data_dir = dev_config().data_dir;
+        config.data_dir = folder.path().to_owned();
         // The log before the database: a checkpoint between the two would only repeat it.
         for file in ["hub.sqlite-wal", "hub.sqlite"] {
             std::fs::copy(self.config.data_dir.join(file), config.data_dir.join(file)).unwrap();
         }
-        Self::start_on(config, self.clock.clone()).await
+        Self::start_on(config, self.clock.clone(), folder).await
     }
 
     /// Stops in order and starts again on the same folder.
     pub async fn restarted(self) -> Self {
-        let kept = dev_config().data_dir;
-        let database = self.config.data_dir.join("hub.sqlite");
-        // The folder goes when the hub stops; a second name keeps the file.
-        std::fs::hard_link(database, kept.join("hub.sqlite")).unwrap();
-        let mut config = self.config.clone();
-        config.data_dir = kept;
         self.running.stop().await;
-        Self::start_on(config, self.clock).await
+        Self::start_on(self.config, self.clock, self.folder).await
     }
 
     pub fn ready(&self) -> &Ready {

@@ -9,7 +9,6 @@ export const covers = [];
 /** Not of these areas: a name, or the beginning of names up to a dot or an underscore, and why. */
 const ELSEWHERE = [
   ["addressbook.", "address book: not chat"],
-  ["data.", "custom objects: not chat"],
   ["linkpreview.", "a service of its own, not the hub's"],
   ["meeting.", "meetings: not chat"],
   ["pushnotifications.", "push: not chat"],
@@ -33,6 +32,7 @@ const ELSEWHERE = [
   ["chat.privacylist.assignPrivacyItem", "private: part of chat.privacylist.create"],
   ["chat.removeAllXMPPClientListeners", "private: part of chat.connect"],
   ["chat.removeXMPPClientListener", "private: the opposite of chat.addXMPPClientListener"],
+  ["data.createRecord", "private: the several records of data.create and data.update"],
   ["chat.setSubscriptionToUserLastActivity", "private: part of the subscription methods"],
   ["storage.parseUri", "private: part of storage.createAndUpload"],
 ];

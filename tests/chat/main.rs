@@ -13,6 +13,7 @@ mod faults;
 mod history;
 mod http;
 mod hub;
+mod intake;
 mod network;
 mod peer;
 mod privacy;

@@ -4,6 +4,7 @@
 mod calls;
 mod chat_commands;
 mod door;
+mod history;
 mod malformed;
 mod messages;
 mod recovery;

@@ -21,6 +21,8 @@ mod handshake;
 mod happy_eyeballs;
 mod inbox;
 mod intake;
+#[cfg(test)]
+mod intake_tests;
 mod iq;
 mod liveness;
 mod login;

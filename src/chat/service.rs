@@ -234,6 +234,12 @@ impl<'a> Service<'a> {
     }
 
     async fn begin(&mut self) -> Result<(), ConnectionEnd> {
+        // What the end of the last stream has acknowledged must not be read from the outbox again.
+        self.go_on();
+        if self.leaving.is_some() {
+            let ids = finished(&mut self.leaving).await;
+            self.left(ids);
+        }
         if !self.connection.is_resumed {
             let retried = self.store.retry_later_ones().await;
             retried.map_err(|error| Fault::Store(error.to_string()))?;

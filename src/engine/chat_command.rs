@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::command::UserRef;
 use crate::base::object_id::ObjectId;
 use crate::protocol::chat_message::{Attachment, params_from_json, system_params_from_json};
-use crate::store::history::Bookmark;
+use crate::store::history::{Bookmark, is_provisional};
 
 /// A message to be sent.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -541,13 +541,21 @@ fn target(to: Option<&UserRef>, dialog: Option<&str>) -> Checked {
     match (to, dialog) {
         (Some(_), Some(_)) => Err("to and dialog: only one may be given".into()),
         (None, None) => Err("to or dialog: one is required".into()),
-        (None, Some(dialog)) => object_id("dialog", dialog),
+        (None, Some(dialog)) => place(dialog),
         (Some(_), None) => Ok(()),
     }
 }
 
 fn optional_dialog(dialog: Option<&str>) -> Checked {
-    dialog.map_or(Ok(()), |dialog| object_id("dialog", dialog))
+    dialog.map_or(Ok(()), place)
+}
+
+/// A dialog of the hub's, or one it has not told of yet.
+fn place(dialog: &str) -> Checked {
+    if is_provisional(dialog) {
+        return Ok(());
+    }
+    object_id("dialog", dialog)
 }
 
 fn object_id(field: &str, text: &str) -> Checked {

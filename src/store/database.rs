@@ -75,6 +75,8 @@ impl Database {
         connection
             .busy_timeout(Duration::from_secs(2))
             .map_err(refuse)?;
+        // All there are, so that none is parsed twice.
+        connection.set_prepared_statement_cache_capacity(128);
         connection
             .pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))
             .map_err(refuse)?;

@@ -19,6 +19,7 @@ mod users;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{mpsc, oneshot};
@@ -54,6 +55,8 @@ pub struct Store {
     schema: Schema,
     set_aside: Arc<RwLock<Option<PathBuf>>>,
     tail: Arc<Mutex<OutboxTail>>,
+    // Messages acknowledged since the start.
+    acknowledged: Arc<AtomicUsize>,
 }
 
 impl std::fmt::Debug for Store {
@@ -95,6 +98,7 @@ impl Store {
             max_bytes,
             schema,
             tail: Arc::default(),
+            acknowledged: Arc::default(),
         })
     }
 

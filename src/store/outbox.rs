@@ -1,6 +1,7 @@
 //! Messages on their way out: stored before they are sent, kept until the server has them.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
@@ -13,6 +14,9 @@ use crate::protocol::chat_message::{Action, Attachment, OutgoingMessage, Target}
 /// Acknowledged messages kept for a moment: the server may still refuse one after it has
 /// acknowledged its receipt, and then the text must be there to be kept as refused.
 const KEPT_ACKNOWLEDGED: i64 = 256;
+/// How many may be acknowledged before the oldest of them are looked for: looking costs more than
+/// the few rows.
+const SLACK: usize = 64;
 /// Refused messages kept; beyond it the oldest go.
 const KEPT_REFUSED: i64 = 10_000;
 
@@ -136,18 +140,20 @@ impl Store {
     /// # Errors
     /// As [`Store::acknowledged`].
     pub async fn all_acknowledged(&self, ids: Vec<String>) -> Result<usize, StoreError> {
+        let before = self.acknowledged.fetch_add(ids.len(), Ordering::Relaxed);
+        let is_full = before / SLACK != (before + ids.len()) / SLACK;
         // Losing this to a power cut only sends the message again under the same id.
         self.run(Durability::Process, move |transaction| {
             let mut taken = 0;
+            let mut take = transaction.prepare_cached(&format!(
+                "UPDATE outbox SET state = {ACKNOWLEDGED} WHERE id = ?1 AND state = {WAITING}"
+            ))?;
             for id in &ids {
-                taken += transaction
-                    .prepare_cached(&format!(
-                        "UPDATE outbox SET state = {ACKNOWLEDGED}
-                         WHERE id = ?1 AND state = {WAITING}"
-                    ))?
-                    .execute([id])?;
+                taken += take.execute([id])?;
             }
-            prune(transaction, ACKNOWLEDGED, KEPT_ACKNOWLEDGED)?;
+            if is_full {
+                prune(transaction, ACKNOWLEDGED, KEPT_ACKNOWLEDGED)?;
+            }
             Ok(taken)
         })
         .await

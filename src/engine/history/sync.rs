@@ -11,7 +11,7 @@ use crate::protocol::chat_message::params_from_json;
 use crate::protocol::rest::Dialog;
 use crate::rest::{DialogQuery, HistoryMessage, MessageQuery, NewDialog, RestError};
 use crate::store::StoreError;
-use crate::store::history::{Entry, OwnStatus, is_provisional};
+use crate::store::history::{Entry, OwnStatus, Saved, is_provisional};
 
 /// Messages or dialogs in one request.
 const PAGE: u32 = 100;
@@ -135,22 +135,24 @@ impl Run<'_> {
 
     /// The messages of a dialog that changed since we last looked.
     async fn messages(&mut self, dialog: &Dialog) -> Result<(), SyncError> {
-        match self.wiring.history.synced_to(&dialog.id).await? {
-            None => self.first_messages(dialog).await,
-            Some(cursor) => {
-                self.further_messages(dialog, cursor).await?;
-                self.vanished_messages(dialog).await
-            }
+        let history = &self.wiring.history;
+        // Before anything is fetched, which may lack what is being sent this moment.
+        let saved = history.latest_saved(&dialog.id, PAGE).await?;
+        match history.synced_to(&dialog.id).await? {
+            None => self.first_messages(dialog).await?,
+            Some(cursor) => self.further_messages(dialog, cursor).await?,
         }
+        self.vanished_messages(dialog, saved).await
     }
 
     /// Those of the latest messages that were removed while we were away: a removal changes no
     /// stamp, and the server's queue forgets it. They are missing on the server's latest page and
     /// when asked for by their ids.
-    async fn vanished_messages(&mut self, dialog: &Dialog) -> Result<(), SyncError> {
-        let history = &self.wiring.history;
-        // Before the page, which may lack what is being sent this moment.
-        let saved = history.latest_saved(&dialog.id, PAGE).await?;
+    async fn vanished_messages(
+        &mut self,
+        dialog: &Dialog,
+        saved: Vec<Saved>,
+    ) -> Result<(), SyncError> {
         if saved.is_empty() {
             return Ok(());
         }

@@ -27,8 +27,8 @@ use crate::statistics::Latencies;
 
 /// Messages of one run.
 const MESSAGES: usize = 3_000;
-/// On their way at most.
-const WINDOW: usize = 64;
+/// Events taken at once, as the engine does.
+const AT_ONCE: usize = 64;
 /// For one run.
 const LIMIT: Duration = Duration::from_secs(120);
 const PASSWORD: &str = "bench-password";
@@ -85,8 +85,8 @@ struct Person {
     password: String,
 }
 
-/// Runs one client against a hub.
-pub async fn measure(client: Client, server: &Server) -> anyhow::Result<Speed> {
+/// Runs one client against a hub, with at most `window` messages on their way.
+pub async fn measure(client: Client, server: &Server, window: usize) -> anyhow::Result<Speed> {
     let ready = server.ready.as_ref().context("not our hub")?;
     let (author, receiver) = (sign_up(ready).await?, sign_up(ready).await?);
     let job = Job {
@@ -94,7 +94,7 @@ pub async fn measure(client: Client, server: &Server) -> anyhow::Result<Speed> {
         author: &author,
         receiver: &receiver,
         messages: MESSAGES,
-        window: WINDOW,
+        window,
         body: BODY,
     };
     let interop = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop");
@@ -232,18 +232,22 @@ async fn ours(job: &Job<'_>) -> anyhow::Result<Speed> {
     };
     let reading = async {
         let mut latencies = Latencies::default();
-        for id in &ids {
-            let message = loop {
-                let event = receiver.events.recv().await.context("the chat has ended")?;
-                if let ChatEvent::Incoming(Incoming::Message(message)) = event {
-                    break message;
-                }
-            };
-            ensure!(message.id == *id, "out of order");
-            latencies.add(sent.borrow()[latencies.len()].elapsed());
-            window.add_permits(1);
-            // As the engine does once it has passed a message on.
-            receiver.store.taken(id).await?;
+        let mut events = Vec::with_capacity(AT_ONCE);
+        while latencies.len() < ids.len() {
+            let count = receiver.events.recv_many(&mut events, AT_ONCE).await;
+            ensure!(count > 0, "the chat has ended");
+            let mut taken = Vec::with_capacity(count);
+            for event in events.drain(..) {
+                let ChatEvent::Incoming(Incoming::Message(message)) = event else {
+                    continue;
+                };
+                ensure!(message.id == ids[latencies.len()], "out of order");
+                latencies.add(sent.borrow()[latencies.len()].elapsed());
+                window.add_permits(1);
+                taken.push(message.id);
+            }
+            // As the engine does once it has passed messages on.
+            receiver.store.all_taken(taken).await?;
         }
         Ok((latencies, begin.elapsed()))
     };

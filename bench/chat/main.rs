@@ -1,7 +1,7 @@
 //! `make bench-chat`: our hub beside Prosody and ejabberd under the same load generator, and our
 //! device beside other clients on the same hub. Method and figures: docs/benchmarks.md.
 //!
-//! Usage: chat_load [servers|idle|device]... [--rounds N] [--only NAME]
+//! Usage: chat_load [servers|idle|device]... [--rounds N] [--only NAME] [--window N]
 
 mod device;
 mod idle;
@@ -23,6 +23,8 @@ use server::Kind;
 
 /// Rounds of which the median is taken; the servers take turns in each.
 const ROUNDS: usize = 3;
+/// Messages from device to device on their way at most, unless told otherwise.
+const WINDOW: usize = 64;
 /// For what a server can deliver at most.
 const FULL_TIME: Duration = Duration::from_secs(5);
 /// For its latency at a given rate.
@@ -34,6 +36,8 @@ struct Options {
     parts: Vec<String>,
     rounds: usize,
     only: Option<String>,
+    /// Messages from device to device on their way at most.
+    window: usize,
 }
 
 impl Options {
@@ -48,6 +52,7 @@ fn options() -> anyhow::Result<Options> {
         parts: Vec::new(),
         rounds: ROUNDS,
         only: None,
+        window: WINDOW,
     };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
@@ -55,6 +60,7 @@ fn options() -> anyhow::Result<Options> {
         match argument.as_str() {
             "servers" | "idle" | "device" => options.parts.push(argument),
             "--rounds" => options.rounds = value()?.parse()?,
+            "--window" => options.window = value()?.parse()?,
             "--only" => options.only = Some(value()?),
             // What `cargo bench` adds.
             "--bench" => {}
@@ -178,7 +184,7 @@ async fn device(options: &Options, report: &mut Report) -> anyhow::Result<()> {
             if !options.wants(client.name()) {
                 continue;
             }
-            let speed = device::measure(client, &server).await?;
+            let speed = device::measure(client, &server, options.window).await?;
             eprintln!(
                 "round {round}: {client:?}: {:.0}/s, p50 {:.2} ms, p99 {:.2} ms",
                 speed.per_second, speed.p50, speed.p99

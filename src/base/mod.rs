@@ -5,6 +5,7 @@
 
 pub mod allocator;
 pub mod backoff;
+pub mod coalesced;
 pub mod loopback;
 pub mod object_id;
 pub mod shutdown;

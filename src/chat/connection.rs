@@ -34,14 +34,14 @@ const MAX_UNANSWERED: u32 = 64;
 pub(super) enum Event {
     /// The server has our presence: from now on others reach us.
     Online,
-    /// A message, presence or answer.
-    Stanza(Element),
+    /// A message, presence or answer. Once it is dealt with, [`Connection::settle`] its ticket;
+    /// what came before stanzas were counted has none.
+    Stanza(Element, Option<Ticket>),
     /// The server has these messages.
     Acknowledged(Vec<String>),
     /// This message cannot be written as XML; it was not sent.
     Unsendable { message_id: String, reason: String },
-    /// The server wants our count: make sure of what was handed over, then
-    /// [`Connection::answer`].
+    /// The server wants our count: make sure of what is settled, then [`Connection::answer`].
     CountAsked,
 }
 
@@ -65,11 +65,10 @@ pub(super) struct Connection {
     sent: Outbound<Outgoing>,
     is_online: bool,
     received: stream_management::Inbound,
-    in_hand: Option<Ticket>,
     is_count_asked: bool,
     answered: u32,
     early: VecDeque<Element>,
-    events: VecDeque<(Event, Option<Ticket>)>,
+    events: VecDeque<Event>,
     ended: Option<ConnectionEnd>,
     requests: Requests,
     liveness: Liveness,
@@ -98,7 +97,6 @@ impl Connection {
             sent: Outbound::default(),
             is_online: false,
             received: stream_management::Inbound::default(),
-            in_hand: None,
             is_count_asked: false,
             answered: 0,
             early: established.early,
@@ -149,9 +147,13 @@ impl Connection {
         Ok(())
     }
 
-    /// Tells the server our count, which covers every stanza that was handed over.
+    /// A stanza is dealt with.
+    pub(super) fn settle(&mut self, ticket: Ticket) {
+        self.received.handle(ticket);
+    }
+
+    /// Tells the server our count, which covers every stanza that is settled.
     pub(super) fn answer(&mut self) {
-        self.settle_in_hand();
         self.answered = self.received.handled();
         self.push(answer(self.answered), Purpose::Management);
     }
@@ -163,7 +165,6 @@ impl Connection {
             ConnectionEnd::Lost(_) => {}
             _ => return None,
         }
-        self.settle_in_hand();
         let resumption = self.resumption?;
         let is_forward = self.has_acknowledged || self.received.handled() != self.handled_before;
         let fruitless = match end {
@@ -226,14 +227,8 @@ impl Connection {
         self.push(stream_management::request(), Purpose::Management);
     }
 
-    fn settle_in_hand(&mut self) {
-        if let Some(ticket) = self.in_hand.take() {
-            self.received.handle(ticket);
-        }
-    }
-
     fn tell(&mut self, event: Event) {
-        self.events.push_back((event, None));
+        self.events.push_back(event);
     }
 
     fn goes_online(&mut self) {
@@ -256,16 +251,13 @@ impl Connection {
         }
     }
 
-    /// The next event. Calling it says that the previous stanza is dealt with, which is what the
-    /// server is told when it asks for our count. May be dropped and called again at any time.
+    /// The next event. May be dropped and called again at any time.
     pub(super) async fn next(&mut self) -> Result<Event, ConnectionEnd> {
-        self.settle_in_hand();
         if let Some(element) = self.early.pop_front() {
-            return Ok(Event::Stanza(element));
+            return Ok(Event::Stanza(element, None));
         }
         loop {
-            if let Some((event, ticket)) = self.events.pop_front() {
-                self.in_hand = ticket;
+            if let Some(event) = self.events.pop_front() {
                 return Ok(event);
             }
             if let Some(end) = &self.ended {
@@ -412,8 +404,7 @@ impl Connection {
         let ticket = self.received.accept();
         match self.requests.take(&element) {
             Taken::NotOurs => {
-                let event = Event::Stanza(element);
-                self.events.push_back((event, Some(ticket)));
+                self.events.push_back(Event::Stanza(element, Some(ticket)));
             }
             Taken::Done(reply) => {
                 self.received.handle(ticket);
@@ -428,8 +419,9 @@ impl Connection {
     fn take_management(&mut self, element: &Element) -> Result<(), ConnectionEnd> {
         match Nonza::read(element) {
             Ok(Nonza::Request) => {
-                let unanswered = self.received.handled().wrapping_sub(self.answered);
-                if unanswered >= MAX_UNANSWERED {
+                let outstanding = u32::try_from(self.received.outstanding()).unwrap_or(u32::MAX);
+                let arrived = self.received.handled().wrapping_add(outstanding);
+                if arrived.wrapping_sub(self.answered) >= MAX_UNANSWERED {
                     self.is_count_asked = false;
                     self.tell(Event::CountAsked);
                 } else {

@@ -4,7 +4,8 @@
 //! in, serve, wait, again. Below them, from the wire upwards: `connector` and `happy_eyeballs`
 //! (TCP and TLS), `transport` (framing), `login` and `handshake` (until stanzas flow),
 //! `connection` (stream management, pings), `resumption` (what outlives it), `iq` (requests), `service` (one
-//! connection being served), `outbox` and `inbox` (what is stored, what is seen).
+//! connection being served), `outbox`, `inbox` and `intake` (what is stored, what is seen, what waits
+//! to be noted).
 //!
 //! Invariant: a message handed to [`ChatClient::send`] reaches the server or ends among the
 //! refused ones; it is never lost and never sent in another order.
@@ -19,6 +20,9 @@ mod event;
 mod handshake;
 mod happy_eyeballs;
 mod inbox;
+mod intake;
+#[cfg(test)]
+mod intake_tests;
 mod iq;
 mod liveness;
 mod login;

@@ -200,8 +200,10 @@ impl ChatRunner {
         let mut established = established;
         let acknowledged = std::mem::take(&mut established.acknowledged);
         let connection = Connection::new(established, user, &self.settings.tuning);
-        let mut service = Service::new(&self.settings, &self.store, user, connection, progress);
-        service.acknowledged(acknowledged).await;
+        let rooms = self.link.rooms.clone();
+        let (settings, store) = (&self.settings, &self.store);
+        let mut service = Service::new(settings, store, rooms, user, connection, progress);
+        service.acknowledged(acknowledged);
         let end = service
             .run(&mut self.link, &mut self.network, events, shutdown)
             .await;

@@ -14,7 +14,7 @@ use super::calls::SignalArrived;
 use super::chat_status;
 use super::door::DoorMessage;
 use super::event::{EventKind, unix_ms};
-use super::history::Input;
+use super::history::{Change, Input};
 use super::mailbox::MAILBOX_CAPACITY;
 use super::supervised::{Life, supervised};
 use super::wiring::Wiring;
@@ -136,8 +136,21 @@ impl Actor for Chat {
         ctx.spawn(runner.run(events, token).into_actor(self));
         let wiring = self.wiring.clone();
         let receive = async move {
-            while let Some(event) = arriving.recv().await {
-                on_event(&wiring, event).await;
+            let mut events = Vec::with_capacity(EVENT_QUEUE);
+            while arriving.recv_many(&mut events, EVENT_QUEUE).await > 0 {
+                let is_acknowledged = |event: &ChatEvent| {
+                    matches!(
+                        event,
+                        ChatEvent::Acknowledged { .. } | ChatEvent::Refused { .. }
+                    )
+                };
+                let has_left_the_outbox = events.iter().any(is_acknowledged);
+                for event in events.drain(..) {
+                    on_event(&wiring, event).await;
+                }
+                if has_left_the_outbox && let Some(outbox) = outbox_length(&wiring).await {
+                    wiring.board.update(|state| state.chat.outbox = outbox);
+                }
             }
         };
         ctx.spawn(receive.into_actor(self));
@@ -202,9 +215,6 @@ async fn on_event(wiring: &Wiring, event: ChatEvent) {
             wiring.board.publish(EventKind::ChatSent {
                 message: message_id,
             });
-            if let Some(outbox) = outbox_length(wiring).await {
-                wiring.board.update(|state| state.chat.outbox = outbox);
-            }
         }
         ChatEvent::Refused { message_id, reason } => {
             let own = Input::Own {
@@ -243,7 +253,13 @@ async fn watch_again(wiring: &Wiring) {
     }
 }
 
+async fn put_change(wiring: &Wiring, key: Option<String>, change: Change) {
+    let changed = Input::Changed { key, change };
+    wiring.history_queue.put(changed).await;
+}
+
 async fn on_incoming(wiring: &Wiring, incoming: Incoming) {
+    let key = incoming.key();
     match incoming {
         Incoming::Message(message) => {
             let message = Input::Message(Box::new(message));
@@ -262,20 +278,21 @@ async fn on_incoming(wiring: &Wiring, incoming: Incoming) {
             };
             wiring.history_queue.put(marked).await;
         }
-        Incoming::Edited(edit) => wiring.history_queue.put(Input::Edited(edit)).await,
+        Incoming::Edited(edit) => put_change(wiring, key, Change::Edited(edit)).await,
         Incoming::Removed {
             message_id,
             from,
             dialog_id,
+            ..
         } => {
-            let removed = Input::Removed {
+            let removed = Change::Removed {
                 message_id,
                 from,
                 dialog_id,
             };
-            wiring.history_queue.put(removed).await;
+            put_change(wiring, key, removed).await;
         }
-        Incoming::Reaction(change) => wiring.history_queue.put(Input::Reaction(change)).await,
+        Incoming::Reaction(change) => put_change(wiring, key, Change::Reaction(change)).await,
         Incoming::Typing {
             from,
             dialog_id,

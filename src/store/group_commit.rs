@@ -4,14 +4,13 @@
 use std::path::Path;
 
 use rusqlite::Transaction;
-use tokio::sync::oneshot;
 
 use super::StoreError;
 use super::database::{Database, Durability};
 
 /// Requests carried out in one transaction at most; it bounds how long the first one waits for
 /// its answer.
-pub(super) const MAX_GROUP: usize = 64;
+pub(super) const MAX_GROUP: usize = 128;
 
 /// One request to the store.
 pub(super) trait Request: Send {
@@ -23,20 +22,18 @@ pub(super) trait Request: Send {
     fn answer(self: Box<Self>, file: &Path, commit: Result<(), &rusqlite::Error>);
 }
 
-/// A request with its work and the one who waits for it.
-pub(super) struct Pending<T, W> {
+/// A request with its work and what follows it.
+pub(super) struct Pending<T, W, A> {
     durability: Durability,
     work: Option<W>,
     outcome: Option<rusqlite::Result<T>>,
-    answer: oneshot::Sender<Result<T, StoreError>>,
+    answer: A,
 }
 
-impl<T, W> Pending<T, W> {
-    pub(super) fn new(
-        durability: Durability,
-        work: W,
-        answer: oneshot::Sender<Result<T, StoreError>>,
-    ) -> Self {
+impl<T, W, A> Pending<T, W, A> {
+    /// `answer` is called once the transaction has ended, in the order of the requests; it must
+    /// neither wait nor take long.
+    pub(super) fn new(durability: Durability, work: W, answer: A) -> Self {
         Self {
             durability,
             work: Some(work),
@@ -46,10 +43,11 @@ impl<T, W> Pending<T, W> {
     }
 }
 
-impl<T, W> Request for Pending<T, W>
+impl<T, W, A> Request for Pending<T, W, A>
 where
     T: Send,
     W: FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send,
+    A: FnOnce(Result<T, StoreError>) + Send,
 {
     fn durability(&self) -> Durability {
         self.durability
@@ -72,8 +70,7 @@ where
                 file: file.to_owned(),
             }),
         };
-        // A caller that gave up waiting does not undo the work.
-        let _ = self.answer.send(outcome);
+        (self.answer)(outcome);
     }
 }
 
@@ -116,6 +113,8 @@ fn transact(database: &mut Database, group: &mut [Box<dyn Request>]) -> rusqlite
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::oneshot;
+
     use super::*;
 
     fn request<W>(
@@ -128,7 +127,9 @@ mod tests {
         W: FnOnce(&Transaction<'_>) -> rusqlite::Result<usize> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        let pending = Pending::new(Durability::Process, work, answer);
+        let pending = Pending::new(Durability::Process, work, |outcome| {
+            answer.send(outcome).unwrap();
+        });
         (Box::new(pending), answered)
     }
 

@@ -9,27 +9,30 @@ mod database;
 mod error;
 mod group_commit;
 pub mod history;
+mod inbox;
 mod migrations;
 mod outbox;
+mod outbox_tail;
 mod settings;
-mod sightings;
 mod uploads;
 mod users;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::{mpsc, oneshot};
 
 use database::{Database, Durability};
 use group_commit::{MAX_GROUP, Pending, Request, carry_out};
 use migrations::Schema;
+use outbox_tail::OutboxTail;
 
 pub use calls::{CallDirection, CallRecord};
 pub use error::StoreError;
+pub use inbox::{Arrived, Noted, Untaken};
 pub use outbox::{Queued, RefusedMessage};
-pub use sightings::{Sighting, Untaken};
 pub use uploads::QueuedUpload;
 pub use users::KnownUser;
 
@@ -51,6 +54,9 @@ pub struct Store {
     max_bytes: u64,
     schema: Schema,
     set_aside: Arc<RwLock<Option<PathBuf>>>,
+    tail: Arc<Mutex<OutboxTail>>,
+    // Messages acknowledged since the start.
+    acknowledged: Arc<AtomicUsize>,
 }
 
 impl std::fmt::Debug for Store {
@@ -91,6 +97,8 @@ impl Store {
             jobs: Arc::new(RwLock::new(Some(start(database)?))),
             max_bytes,
             schema,
+            tail: Arc::default(),
+            acknowledged: Arc::default(),
         })
     }
 
@@ -120,6 +128,7 @@ impl Store {
     pub fn reopen(&self) -> Result<(), StoreError> {
         let database = Database::open(&self.file, self.max_bytes, self.schema)?;
         *self.set_aside.write() = database.set_aside.clone();
+        *self.tail.lock() = OutboxTail::default();
         let jobs = start(database)?;
         *self.jobs.write() = Some(jobs);
         Ok(())
@@ -143,11 +152,31 @@ impl Store {
         T: Send + 'static,
         W: FnOnce(&rusqlite::Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
     {
+        self.run_then(durability, work, |outcome| outcome).await
+    }
+
+    /// Like [`Store::run`]; `then` is called on the store's thread once the transaction has ended,
+    /// in the order of the requests, and what it makes of the outcome is the answer.
+    async fn run_then<T, W, A, N>(
+        &self,
+        durability: Durability,
+        work: W,
+        then: N,
+    ) -> Result<A, StoreError>
+    where
+        T: Send + 'static,
+        A: Send + 'static,
+        W: FnOnce(&rusqlite::Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+        N: FnOnce(Result<T, StoreError>) -> Result<A, StoreError> + Send + 'static,
+    {
         let closed = || StoreError::Closed {
             file: (*self.file).clone(),
         };
         let (answer, answered) = oneshot::channel();
-        let job: Job = Box::new(Pending::new(durability, work, answer));
+        let job: Job = Box::new(Pending::new(durability, work, move |outcome| {
+            // A caller that gave up waiting does not undo the work.
+            let _ = answer.send(then(outcome));
+        }));
         let jobs = self.jobs.read().clone().ok_or_else(closed)?;
         jobs.send(job).await.map_err(|_| closed())?;
         answered.await.map_err(|_| closed())?

@@ -1,16 +1,22 @@
 //! Messages on their way out: stored before they are sent, kept until the server has them.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use serde::{Deserialize, Serialize};
 
 use super::database::Durability;
-use super::{Store, StoreError};
+use super::{Arrived, Noted, Store, StoreError};
 use crate::protocol::chat_message::{Action, Attachment, OutgoingMessage, Target};
 
 /// Acknowledged messages kept for a moment: the server may still refuse one after it has
 /// acknowledged its receipt, and then the text must be there to be kept as refused.
 const KEPT_ACKNOWLEDGED: i64 = 256;
+/// How many may be acknowledged before the oldest of them are looked for: looking costs more than
+/// the few rows.
+const SLACK: usize = 64;
 /// Refused messages kept; beyond it the oldest go.
 const KEPT_REFUSED: i64 = 10_000;
 
@@ -44,7 +50,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::Full`] when there is no room; nothing was stored then.
     pub async fn enqueue(&self, message: OutgoingMessage) -> Result<(), StoreError> {
-        self.run(Durability::PowerCut, move |transaction| {
+        let tail = Arc::clone(&self.tail);
+        let insert = move |transaction: &Transaction<'_>| {
             let (user, dialog) = match &message.target {
                 Target::User(user) => (Some(*user as i64), None),
                 Target::Dialog(dialog) => (None, Some(dialog)),
@@ -53,7 +60,7 @@ impl Store {
             let custom = serde_json::to_string(&message.custom)
                 .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
             let details = Details::of(&message).to_json()?;
-            transaction
+            let added = transaction
                 .prepare_cached(
                     "INSERT INTO outbox (id, user_id, dialog, body, dialog_id, date_sent, custom,
                                          details)
@@ -69,6 +76,13 @@ impl Store {
                     custom,
                     details
                 ])?;
+            let seq = transaction.last_insert_rowid();
+            Ok((added == 1).then_some(Queued { seq, message }))
+        };
+        self.run_then(Durability::PowerCut, insert, move |outcome| {
+            if let Some(queued) = outcome? {
+                tail.lock().push(queued);
+            }
             Ok(())
         })
         .await
@@ -89,6 +103,9 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn pending_after(&self, seq: i64, limit: u32) -> Result<Vec<Queued>, StoreError> {
+        if let Some(newest) = self.tail.lock().take_after(seq, limit as usize) {
+            return Ok(newest);
+        }
         self.run(Durability::Process, move |transaction| {
             transaction
                 .prepare_cached(&format!(
@@ -123,18 +140,20 @@ impl Store {
     /// # Errors
     /// As [`Store::acknowledged`].
     pub async fn all_acknowledged(&self, ids: Vec<String>) -> Result<usize, StoreError> {
+        let before = self.acknowledged.fetch_add(ids.len(), Ordering::Relaxed);
+        let is_full = before / SLACK != (before + ids.len()) / SLACK;
         // Losing this to a power cut only sends the message again under the same id.
         self.run(Durability::Process, move |transaction| {
             let mut taken = 0;
+            let mut take = transaction.prepare_cached(&format!(
+                "UPDATE outbox SET state = {ACKNOWLEDGED} WHERE id = ?1 AND state = {WAITING}"
+            ))?;
             for id in &ids {
-                taken += transaction
-                    .prepare_cached(&format!(
-                        "UPDATE outbox SET state = {ACKNOWLEDGED}
-                         WHERE id = ?1 AND state = {WAITING}"
-                    ))?
-                    .execute([id])?;
+                taken += take.execute([id])?;
             }
-            prune(transaction, ACKNOWLEDGED, KEPT_ACKNOWLEDGED)?;
+            if is_full {
+                prune(transaction, ACKNOWLEDGED, KEPT_ACKNOWLEDGED)?;
+            }
             Ok(taken)
         })
         .await
@@ -146,17 +165,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn try_later(&self, id: &str) -> Result<bool, StoreError> {
-        let id = id.to_owned();
-        self.run(Durability::Process, move |transaction| {
-            let moved = transaction
-                .prepare_cached(&format!(
-                    "UPDATE outbox SET state = {LATER}
-                     WHERE id = ?1 AND state IN ({WAITING}, {ACKNOWLEDGED})"
-                ))?
-                .execute([id])?;
-            Ok(moved == 1)
-        })
-        .await
+        let noted = self.take_in(vec![Arrived::PutOff { id: id.to_owned() }]);
+        Ok(noted.await? == [Noted::Known])
     }
 
     /// Later is now: messages put off by [`Store::try_later`] wait again, at their old places.
@@ -164,12 +174,18 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn retry_later_ones(&self) -> Result<usize, StoreError> {
-        self.run(Durability::Process, |transaction| {
+        let tail = Arc::clone(&self.tail);
+        let retry = |transaction: &Transaction<'_>| {
             transaction
                 .prepare_cached(&format!(
                     "UPDATE outbox SET state = {WAITING} WHERE state = {LATER}"
                 ))?
                 .execute([])
+        };
+        self.run_then(Durability::Process, retry, move |outcome| {
+            let count = outcome?;
+            tail.lock().set_held_up(false);
+            Ok(count)
         })
         .await
     }
@@ -180,18 +196,11 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn refused(&self, id: &str, reason: &str) -> Result<bool, StoreError> {
-        let (id, reason) = (id.to_owned(), reason.to_owned());
-        self.run(Durability::PowerCut, move |transaction| {
-            let moved = transaction
-                .prepare_cached(&format!(
-                    "UPDATE outbox SET state = {REFUSED}, reason = ?2
-                     WHERE id = ?1 AND state <> {REFUSED}"
-                ))?
-                .execute([id, reason])?;
-            prune(transaction, REFUSED, KEPT_REFUSED)?;
-            Ok(moved == 1)
-        })
-        .await
+        let refusal = Arrived::Refusal {
+            id: id.to_owned(),
+            reason: reason.to_owned(),
+        };
+        Ok(self.take_in(vec![refusal]).await? == [Noted::Known])
     }
 
     /// The latest `limit` refused messages, newest first.
@@ -231,6 +240,33 @@ impl Store {
         })
         .await
     }
+}
+
+/// Notes that the server wants a message later; whether there is such a message.
+pub(super) fn put_off(transaction: &Transaction<'_>, id: &str) -> rusqlite::Result<bool> {
+    let moved = transaction
+        .prepare_cached(&format!(
+            "UPDATE outbox SET state = {LATER}
+             WHERE id = ?1 AND state IN ({WAITING}, {ACKNOWLEDGED})"
+        ))?
+        .execute([id])?;
+    Ok(moved == 1)
+}
+
+/// Notes that the server refuses a message; whether there is such a message.
+pub(super) fn refuse(
+    transaction: &Transaction<'_>,
+    id: &str,
+    reason: &str,
+) -> rusqlite::Result<bool> {
+    let moved = transaction
+        .prepare_cached(&format!(
+            "UPDATE outbox SET state = {REFUSED}, reason = ?2
+             WHERE id = ?1 AND state <> {REFUSED}"
+        ))?
+        .execute([id, reason])?;
+    prune(transaction, REFUSED, KEPT_REFUSED)?;
+    Ok(moved == 1)
 }
 
 const COLUMNS: &str = "id, user_id, dialog, body, dialog_id, date_sent, custom, details";

@@ -153,6 +153,7 @@ async fn an_edit_by_its_author_changes_text_and_search_and_one_by_others_does_no
     let message = entry(1, "seven o'clock");
     kept.history.arrived(message.clone()).await.unwrap();
     let edit = |from: u64, body: &str| MessageEdit {
+        stanza_id: ObjectId::generate().to_string(),
         message_id: message.id.clone(),
         from,
         dialog_id: None,
@@ -219,6 +220,7 @@ async fn reactions_are_counted_and_ours_are_known() {
     let message = entry(1, "x");
     kept.history.arrived(message.clone()).await.unwrap();
     let change = |user: u64, added: &[&str], removed: &[&str]| ReactionChange {
+        stanza_id: ObjectId::generate().to_string(),
         message_id: message.id.clone(),
         user,
         dialog_id: None,

@@ -15,6 +15,7 @@ mod http;
 mod hub;
 #[path = "../support/hub_process.rs"]
 mod hub_process;
+mod intake;
 mod network;
 mod peer;
 mod privacy;

@@ -14,6 +14,7 @@ mod ctl;
 mod ctl_process;
 mod dialogs;
 mod door;
+mod history;
 mod malformed;
 mod messages;
 mod pair;

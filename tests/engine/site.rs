@@ -18,6 +18,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 
 pub struct Site {
     pub hub: RunningHub,
+    config: HubConfig,
     folder: tempfile::TempDir,
 }
 
@@ -27,6 +28,12 @@ pub struct Station {
     pub password: String,
     pub events: Events,
     state: watch::Receiver<DeviceState>,
+}
+
+/// Who a stopped station was.
+pub struct Before {
+    pub user: u64,
+    pub password: String,
 }
 
 /// Events heard since the station started, none skipped.
@@ -65,10 +72,38 @@ impl Site {
     pub async fn start_with(adapt: impl FnOnce(&mut HubConfig)) -> Self {
         let key = |name: &str| Secret::new(format!("{name}-{}", uuid::Uuid::new_v4().simple()));
         let folder = tempfile::tempdir().expect("a folder");
-        let mut config = HubConfig::dev_in(folder.path().join("hub"), key("auth"), key("admin"));
+        // It may have to be found again by a hub that is started anew.
+        let data = folder.path().join("hub");
+        let mut config = HubConfig::dev_in(data, key("auth"), key("admin"));
         adapt(&mut config);
-        let hub = cubelet::hub::start(config).await.expect("the hub starts");
-        Self { hub, folder }
+        let hub = cubelet::hub::start(config.clone()).await;
+        Self {
+            hub: hub.expect("the hub starts"),
+            config,
+            folder,
+        }
+    }
+
+    /// Does something while there is no hub; it comes back at the same addresses.
+    pub async fn without_hub<T>(self, work: impl AsyncFnOnce() -> T) -> (Self, T) {
+        let ready = self.hub.ready();
+        let address = |url: &str| {
+            let (_, port) = url.rsplit_once(':').expect("a port");
+            std::net::SocketAddr::from(([127, 0, 0, 1], port.parse().expect("a port")))
+        };
+        let mut config = self.config;
+        config.listen.http = address(&ready.api);
+        config.listen.https = address(&ready.https);
+        config.listen.xmpp_tls = address(&ready.xmpp_tls);
+        self.hub.stop().await;
+        let outcome = work().await;
+        let hub = cubelet::hub::start(config.clone()).await;
+        let site = Self {
+            hub: hub.expect("the hub starts again"),
+            config,
+            folder: self.folder,
+        };
+        (site, outcome)
     }
 
     pub async fn sign_up(&self, login: &str, password: &str) -> u64 {
@@ -99,6 +134,27 @@ impl Site {
     pub async fn station(&self, login: &str, extra: &str) -> Station {
         let password = format!("pw-{}", uuid::Uuid::new_v4().simple());
         let user = self.sign_up(login, &password).await;
+        self.start_station(login, password, user, extra).await
+    }
+
+    /// Starts a station that was stopped, on what it has on its disk.
+    pub async fn station_again(&self, login: &str, before: Before, extra: &str) -> Station {
+        self.start_station(login, before.password, before.user, extra)
+            .await
+    }
+
+    /// A station's own database, to be looked into while it is not running.
+    pub fn store_of(&self, login: &str) -> std::path::PathBuf {
+        self.folder.path().join(login).join("state/cubelet.db")
+    }
+
+    async fn start_station(
+        &self,
+        login: &str,
+        password: String,
+        user: u64,
+        extra: &str,
+    ) -> Station {
         let account = format!("login = {login:?}");
         let mut station = self.launch(login, &account, user, password, extra);
         station
@@ -245,8 +301,12 @@ impl Station {
         self.state.borrow().clone()
     }
 
-    pub async fn stop(self) {
+    pub async fn stop(self) -> Before {
         self.daemon.stop().await;
+        Before {
+            user: self.user,
+            password: self.password,
+        }
     }
 }
 

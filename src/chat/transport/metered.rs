@@ -8,6 +8,8 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::base::coalesced::Coalesced;
+
 /// Bytes one inbound element may have. Call signals, the largest stanzas, are some 10 KiB.
 pub(in crate::chat) const MAX_ELEMENT: u64 = 1 << 20;
 
@@ -42,7 +44,7 @@ impl Meter {
 
 /// A connection whose reading is counted and bounded per element.
 pub(in crate::chat) struct Metered {
-    io: AnyIo,
+    io: Coalesced<AnyIo>,
     meter: Meter,
 }
 
@@ -50,7 +52,7 @@ impl Metered {
     pub(in crate::chat) fn new(io: AnyIo) -> (Self, Meter) {
         let meter = Meter::default();
         let metered = Self {
-            io,
+            io: Coalesced::new(io),
             meter: meter.clone(),
         };
         (metered, meter)

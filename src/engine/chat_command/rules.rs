@@ -2,6 +2,7 @@
 
 use super::super::command::UserRef;
 use crate::base::object_id::ObjectId;
+use crate::store::history::is_provisional;
 
 /// The most messages or users in one command.
 pub(super) const LIST_MAX: usize = 100;
@@ -12,13 +13,21 @@ pub(super) fn target(to: Option<&UserRef>, dialog: Option<&str>) -> Checked {
     match (to, dialog) {
         (Some(_), Some(_)) => Err("to and dialog: only one may be given".into()),
         (None, None) => Err("to or dialog: one is required".into()),
-        (None, Some(dialog)) => object_id("dialog", dialog),
+        (None, Some(dialog)) => place(dialog),
         (Some(_), None) => Ok(()),
     }
 }
 
 pub(super) fn optional_dialog(dialog: Option<&str>) -> Checked {
-    dialog.map_or(Ok(()), |dialog| object_id("dialog", dialog))
+    dialog.map_or(Ok(()), place)
+}
+
+/// A dialog of the hub's, or one it has not told of yet.
+fn place(dialog: &str) -> Checked {
+    if is_provisional(dialog) {
+        return Ok(());
+    }
+    object_id("dialog", dialog)
 }
 
 pub(super) fn object_id(field: &str, text: &str) -> Checked {

@@ -1,39 +1,88 @@
-//! What arrives, one by one: into the history, then told of.
+//! What arrives, in order: into the history, then told of. What has come together is kept together,
+//! so that a burst of messages does not wait for the disk once each.
 
 use super::super::event::{EventKind, unix_ms};
 use super::super::wiring::Wiring;
-use super::{Input, report, status};
+use super::{Change, Input, report, status};
+use crate::protocol::address::UserId;
 use crate::protocol::chat_message::{ChatMessage, Marker};
 use crate::store::StoreError;
 use crate::store::history::{Arrival, Entry, OwnStatus};
 
-pub(super) async fn take(wiring: &Wiring, input: Input) {
-    let outcome = match input {
-        Input::Online => Ok(()),
-        Input::Message(message) => message_arrived(wiring, *message).await,
-        Input::Edited(edit) => {
+pub(super) async fn take(wiring: &Wiring, inputs: Vec<Input>) {
+    let mut inputs = inputs.into_iter().peekable();
+    while let Some(input) = inputs.next() {
+        let outcome = match input {
+            Input::Online => Ok(()),
+            Input::Message(first) => {
+                let mut messages = vec![*first];
+                while let Some(Input::Message(next)) =
+                    inputs.next_if(|next| matches!(next, Input::Message(_)))
+                {
+                    messages.push(*next);
+                }
+                messages_arrived(wiring, messages).await
+            }
+            Input::Changed { key, change } => changed(wiring, key, change).await,
+            Input::Marked {
+                marker,
+                message_id,
+                from,
+            } => marked(wiring, marker, message_id, from).await,
+            Input::Own {
+                message_id,
+                status: OwnStatus::Sent,
+                ..
+            } => {
+                let mut ids = vec![message_id];
+                let is_sent = |next: &Input| matches!(next, Input::Own { status, .. } if *status == OwnStatus::Sent);
+                while let Some(Input::Own { message_id, .. }) = inputs.next_if(is_sent) {
+                    ids.push(message_id);
+                }
+                wiring.history.own_status(ids, OwnStatus::Sent, None).await
+            }
+            Input::Own {
+                message_id,
+                status,
+                reason,
+            } => {
+                let ids = vec![message_id];
+                wiring.history.own_status(ids, status, reason).await
+            }
+        };
+        if let Err(error) = outcome {
+            status::failed(wiring, &error).await;
+        }
+    }
+}
+
+/// Into the history, then told of, then the line need not keep it any more. What the history
+/// does not take stays with the line and is tried again after a restart.
+async fn changed(wiring: &Wiring, key: Option<String>, change: Change) -> Result<(), StoreError> {
+    let event = match change {
+        Change::Edited(edit) => {
             let event = EventKind::ChatEdited {
                 message: edit.message_id.clone(),
                 from: edit.from,
                 dialog: edit.dialog_id.clone(),
                 text: edit.body.clone(),
             };
-            wiring.history.edited(edit).await.map(|_| {
-                wiring.board.publish(event);
-            })
+            wiring.history.edited(edit).await?;
+            event
         }
-        Input::Removed {
+        Change::Removed {
             message_id,
             from,
             dialog_id,
-        } => wiring.history.removed(&message_id).await.map(|_| {
-            wiring.board.publish(EventKind::ChatRemoved {
+        } => {
+            wiring.history.removed(&message_id).await?;
+            EventKind::ChatRemoved {
                 message: message_id,
                 from,
                 dialog: dialog_id,
-            });
-        }),
-        Input::Reaction(change) => {
+            }
+        }
+        Change::Reaction(change) => {
             let event = EventKind::ChatReaction {
                 message: change.message_id.clone(),
                 from: change.user,
@@ -42,37 +91,40 @@ pub(super) async fn take(wiring: &Wiring, input: Input) {
                 removed: change.removed.clone(),
             };
             let me = wiring.user().unwrap_or(0);
-            wiring.history.reacted(change, me).await.map(|()| {
-                wiring.board.publish(event);
-            })
-        }
-        Input::Marked {
-            marker,
-            message_id,
-            from,
-        } => {
-            let noted = wiring.history.marked(&message_id, marker, from).await;
-            wiring.board.publish(EventKind::ChatMarker {
-                message: message_id,
-                from,
-                marker: match marker {
-                    Marker::Delivered => "delivered",
-                    Marker::Read => "read",
-                },
-            });
-            noted.map(drop)
-        }
-        Input::Own {
-            message_id,
-            status,
-            reason,
-        } => {
-            let ids = vec![message_id];
-            wiring.history.own_status(ids, status, reason).await
+            wiring.history.reacted(change, me).await?;
+            event
         }
     };
-    if let Err(error) = outcome {
-        status::failed(wiring, &error).await;
+    wiring.board.publish(event);
+    taken(wiring, key.into_iter().collect()).await;
+    Ok(())
+}
+
+async fn marked(
+    wiring: &Wiring,
+    marker: Marker,
+    message_id: String,
+    from: UserId,
+) -> Result<(), StoreError> {
+    let noted = wiring.history.marked(&message_id, marker, from).await;
+    wiring.board.publish(EventKind::ChatMarker {
+        message: message_id,
+        from,
+        marker: match marker {
+            Marker::Delivered => "delivered",
+            Marker::Read => "read",
+        },
+    });
+    noted.map(drop)
+}
+
+/// From here on a crash does not bring these back.
+async fn taken(wiring: &Wiring, keys: Vec<String>) {
+    if keys.is_empty() {
+        return;
+    }
+    if let Err(error) = wiring.store.all_taken(keys.clone()).await {
+        tracing::warn!(%error, ?keys, "these will be told again after a restart");
     }
 }
 
@@ -89,6 +141,7 @@ fn entry_of(wiring: &Wiring, message: ChatMessage) -> Entry {
         text: message.body,
         attachments: message.attachments,
         custom: message.custom,
+        is_saved: message.is_saved,
         is_own,
         is_read: is_own,
         status: is_own.then_some(OwnStatus::Sent),
@@ -97,37 +150,40 @@ fn entry_of(wiring: &Wiring, message: ChatMessage) -> Entry {
     }
 }
 
-async fn message_arrived(wiring: &Wiring, message: ChatMessage) -> Result<(), StoreError> {
-    let entry = entry_of(wiring, message);
-    let arrival = if entry.id.is_empty() {
-        // Nothing to know it by: it is told of, and kept nowhere.
-        Ok(Arrival::New)
-    } else {
-        wiring.history.arrived(entry.clone()).await
-    };
-    let arrival_kind = arrival.as_ref().ok().copied();
-    match arrival {
-        Ok(Arrival::Known) => {}
-        Ok(Arrival::New) if entry.is_own => {}
-        // Without a history a message still reaches whoever listens.
-        Ok(Arrival::New) | Err(_) => {
-            if !entry.is_own {
-                report::tell(wiring, &entry);
-            }
+async fn messages_arrived(wiring: &Wiring, messages: Vec<ChatMessage>) -> Result<(), StoreError> {
+    let entries = messages
+        .into_iter()
+        .map(|message| entry_of(wiring, message));
+    // Those without an id have nothing to be known by: they are told of, and kept nowhere.
+    let (known_by_id, others): (Vec<Entry>, Vec<Entry>) =
+        entries.partition(|entry| !entry.id.is_empty());
+    let arrivals = wiring.history.all_arrived(known_by_id.clone()).await;
+    let keys: Vec<String> = known_by_id.iter().map(|entry| entry.id.clone()).collect();
+    let (fresh, outcome) = match arrivals {
+        Ok(arrivals) => {
+            let both = known_by_id.into_iter().zip(arrivals);
+            // Those fetched before they came are told of together with what was fetched beside them.
+            let fresh = both.filter(|(_, arrival)| *arrival == Arrival::New);
+            (fresh.map(|(entry, _)| entry).collect(), Ok(()))
         }
-    }
-    let outcome = match arrival {
-        Ok(Arrival::New) => wiring.history.reported(vec![entry.id.clone()]).await,
-        // Fetched before it came: told of together with what was fetched beside it.
-        Ok(Arrival::Known) => Ok(()),
-        Err(error) => Err(error),
+        // Without a history a message still reaches whoever listens.
+        Err(error) => (known_by_id, Err(error)),
     };
-    // From here on a crash does not bring it back.
-    if let Err(error) = wiring.store.taken(&entry.id).await {
-        tracing::warn!(%error, id = entry.id, "a message will be told again after a restart");
+    let fresh: Vec<Entry> = fresh;
+    let told = fresh.iter().chain(&others).filter(|entry| !entry.is_own);
+    for entry in told.clone() {
+        report::tell(wiring, entry);
     }
-    if !entry.is_own && !matches!(arrival_kind, Some(Arrival::Known)) {
-        report::read(wiring, &entry).await;
+    let outcome = match outcome {
+        Ok(()) => {
+            let ids = fresh.iter().map(|entry| entry.id.clone()).collect();
+            wiring.history.reported(ids).await
+        }
+        failed => failed,
+    };
+    taken(wiring, keys).await;
+    report::read(wiring, told.clone()).await;
+    if told.count() > 0 {
         status::show_unread(wiring).await;
     }
     outcome

@@ -1,7 +1,7 @@
 //! The `Historian` actor: the one place through which messages get into the history, whatever way
 //! they came, and from there to whoever listens. Its queue outlives it.
 //!
-//! `intake` takes things in one by one and tells of them, `sync` fetches what was missed, `report`
+//! `intake` takes things in, in order, and tells of them, `sync` fetches what was missed, `report`
 //! tells of what nobody was told of, `status` keeps the state.
 //!
 //! Invariant: a message is told of once, after it is in the history; of one dialog, in order.
@@ -10,7 +10,7 @@
 mod intake;
 pub(super) mod report;
 mod status;
-mod sync;
+pub(super) mod sync;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +29,8 @@ use crate::store::history::{OwnStatus, Retention};
 
 /// Things waiting to be taken in; beyond it the connection is read no further.
 const QUEUE: usize = 256;
+/// Things taken in at once.
+const AT_ONCE: usize = 64;
 /// How long new messages wait for missed, older ones to be fetched, for the sake of their order.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long fetching may take before it is begun anew.
@@ -45,19 +47,13 @@ pub enum Input {
     Online,
     /// A message arrived.
     Message(Box<ChatMessage>),
-    /// A message has another text.
-    Edited(MessageEdit),
-    /// A message is gone.
-    Removed {
-        /// The message.
-        message_id: String,
-        /// Who removed it.
-        from: UserId,
-        /// Its dialog.
-        dialog_id: Option<String>,
+    /// A message has changed.
+    Changed {
+        /// What the change is known by; the line keeps it until it is in the history.
+        key: Option<String>,
+        /// What has changed.
+        change: Change,
     },
-    /// Reactions changed.
-    Reaction(ReactionChange),
     /// A message of ours was delivered or read.
     Marked {
         /// What happened.
@@ -78,20 +74,75 @@ pub enum Input {
     },
 }
 
+/// What may happen to a message after it was written.
+#[derive(Debug)]
+pub enum Change {
+    /// It has another text.
+    Edited(MessageEdit),
+    /// It is gone.
+    Removed {
+        /// The message.
+        message_id: String,
+        /// Who removed it.
+        from: UserId,
+        /// Its dialog.
+        dialog_id: Option<String>,
+    },
+    /// Somebody's reactions to it are others.
+    Reaction(ReactionChange),
+}
+
 /// The way in; cheap to clone.
 #[derive(Clone)]
 pub struct HistoryQueue {
     inputs: mpsc::Sender<Input>,
-    waiting: Arc<Mutex<mpsc::Receiver<Input>>>,
+    waiting: Arc<Mutex<Waiting>>,
 }
 
 impl Default for HistoryQueue {
     fn default() -> Self {
-        let (inputs, waiting) = mpsc::channel(QUEUE);
+        let (inputs, arriving) = mpsc::channel(QUEUE);
+        let waiting = Waiting {
+            arriving,
+            next: Vec::new(),
+        };
         Self {
             inputs,
             waiting: Arc::new(Mutex::new(waiting)),
         }
+    }
+}
+
+/// The way out.
+struct Waiting {
+    arriving: mpsc::Receiver<Input>,
+    next: Vec<Input>,
+}
+
+/// What is to be done next.
+enum Next {
+    /// Something may have been missed.
+    Synchronise,
+    /// To be taken in, in this order.
+    TakeIn(Vec<Input>),
+}
+
+impl Waiting {
+    /// Everything that waits, up to the next [`Input::Online`]. May be dropped and called again at
+    /// any time.
+    async fn next(&mut self) -> Option<Next> {
+        if self.next.is_empty() && self.arriving.recv_many(&mut self.next, AT_ONCE).await == 0 {
+            return None;
+        }
+        let is_online = |input: &Input| matches!(input, Input::Online);
+        let end = self.next.iter().position(is_online);
+        Some(match end.unwrap_or(self.next.len()) {
+            0 => {
+                self.next.remove(0);
+                Next::Synchronise
+            }
+            count => Next::TakeIn(self.next.drain(..count).collect()),
+        })
     }
 }
 
@@ -170,9 +221,9 @@ async fn keep(wiring: Wiring) {
                     Err(()) => Some(Instant::now() + backoff.next_delay()),
                 };
             }
-            input = queue.recv() => match input {
-                Some(Input::Online) => sync_at = Some(Instant::now()),
-                Some(input) => intake::take(&wiring, input).await,
+            next = queue.next() => match next {
+                Some(Next::Synchronise) => sync_at = Some(Instant::now()),
+                Some(Next::TakeIn(inputs)) => intake::take(&wiring, inputs).await,
                 None => return,
             },
             _ = destroy.tick() => intake::destroy(&wiring).await,
@@ -190,7 +241,7 @@ async fn keep(wiring: Wiring) {
 
 /// Fetches what was missed. New messages wait for it, though not for long. Says whether there was
 /// another reconnection meanwhile.
-async fn synchronise(wiring: &Wiring, queue: &mut mpsc::Receiver<Input>) -> Result<bool, ()> {
+async fn synchronise(wiring: &Wiring, queue: &mut Waiting) -> Result<bool, ()> {
     let fetching = tokio::time::timeout(SYNC_LIMIT, sync::run(wiring));
     tokio::pin!(fetching);
     let patience = tokio::time::sleep(PATIENCE);
@@ -201,9 +252,9 @@ async fn synchronise(wiring: &Wiring, queue: &mut mpsc::Receiver<Input>) -> Resu
         tokio::select! {
             outcome = &mut fetching => break outcome,
             () = &mut patience, if is_patient => is_patient = false,
-            input = queue.recv(), if !is_patient => match input {
-                Some(Input::Online) => again = true,
-                Some(input) => intake::take(wiring, input).await,
+            next = queue.next(), if !is_patient => match next {
+                Some(Next::Synchronise) => again = true,
+                Some(Next::TakeIn(inputs)) => intake::take(wiring, inputs).await,
                 None => return Ok(false),
             },
         }

@@ -36,8 +36,8 @@ pub(super) async fn untold(wiring: &Wiring) {
         }
         for entry in &entries {
             confirm(wiring, entry, Marker::Delivered).await;
-            read(wiring, entry).await;
         }
+        read(wiring, &entries).await;
     }
 }
 
@@ -61,18 +61,22 @@ pub(super) fn tell(wiring: &Wiring, entry: &Entry) {
 
 /// Whoever follows the events is this device's reader, unless the configuration says that reading
 /// is ordered.
-pub(super) async fn read(wiring: &Wiring, entry: &Entry) {
-    if !wiring.config.history.read_on_arrival || entry.is_removed {
+pub(super) async fn read<'a>(wiring: &Wiring, entries: impl IntoIterator<Item = &'a Entry>) {
+    if !wiring.config.history.read_on_arrival {
         return;
     }
-    if let Err(error) = wiring
-        .history
-        .read_by_us(None, vec![entry.id.clone()])
-        .await
-    {
-        tracing::warn!(%error, "a message stays unread in the history");
+    let entries = entries.into_iter().filter(|entry| !entry.is_removed);
+    let entries: Vec<&Entry> = entries.collect();
+    if entries.is_empty() {
+        return;
     }
-    confirm(wiring, entry, Marker::Read).await;
+    let ids = entries.iter().map(|entry| entry.id.clone()).collect();
+    if let Err(error) = wiring.history.read_by_us(None, ids).await {
+        tracing::warn!(%error, "messages stay unread in the history");
+    }
+    for entry in entries {
+        confirm(wiring, entry, Marker::Read).await;
+    }
 }
 
 async fn confirm(wiring: &Wiring, entry: &Entry, marker: Marker) {

@@ -9,9 +9,9 @@ use super::super::wiring::Wiring;
 use crate::protocol::address::UserId;
 use crate::protocol::chat_message::params_from_json;
 use crate::protocol::rest::Dialog;
-use crate::rest::{DialogQuery, HistoryMessage, MessageQuery, RestError};
+use crate::rest::{DialogQuery, HistoryMessage, MessageQuery, NewDialog, RestError};
 use crate::store::StoreError;
-use crate::store::history::{Entry, OwnStatus};
+use crate::store::history::{Entry, OwnStatus, Saved, is_provisional};
 
 /// Messages or dialogs in one request.
 const PAGE: u32 = 100;
@@ -28,7 +28,7 @@ const SYNCED_TO: &str = "history.synced_to";
 
 /// Why fetching failed.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum SyncError {
+pub(in crate::engine) enum SyncError {
     /// The server did not give it.
     #[error("the hub: {0}")]
     Rest(#[from] RestError),
@@ -63,6 +63,12 @@ pub(super) async fn run(wiring: &Wiring) -> Result<(), SyncError> {
         baseline,
         newest: baseline.unwrap_or(0),
     };
+    for user in wiring.history.provisional_users().await? {
+        if let Err(error) = place(wiring, user).await {
+            // One that cannot be, such as with a user who is gone, does not hold up the others.
+            tracing::warn!(%error, user, "the dialog with somebody is not known yet");
+        }
+    }
     for dialog in run.dialogs().await? {
         run.messages(&dialog).await?;
     }
@@ -70,6 +76,18 @@ pub(super) async fn run(wiring: &Wiring) -> Result<(), SyncError> {
     if Some(run.newest) != baseline {
         let newest = run.newest.to_string();
         wiring.store.set_setting(SYNCED_TO, Some(&newest)).await?;
+    }
+    Ok(())
+}
+
+/// Asks for the private dialog with somebody we have written to (CH-09): the server makes it with
+/// the first message, or now. It takes the place of the provisional one.
+pub(in crate::engine) async fn place(wiring: &Wiring, user: UserId) -> Result<(), SyncError> {
+    let private = NewDialog::Private(user);
+    let dialog = wiring.rest.create_dialog(&private).await?;
+    for dialog in wiring.history.put_dialogs(vec![dialog]).await? {
+        let dialog = dialog.id;
+        wiring.board.publish(EventKind::ChatDialog { dialog });
     }
     Ok(())
 }
@@ -107,7 +125,8 @@ impl Run<'_> {
             self.newest = self.newest.max(seconds(dialog.updated_at.as_deref()));
         }
         for dialog in self.wiring.history.dialogs(ALWAYS, 0).await? {
-            if !dialogs.iter().any(|known| known.id == dialog.id) {
+            let is_known = dialogs.iter().any(|known| known.id == dialog.id);
+            if !is_known && !is_provisional(&dialog.id) {
                 dialogs.push(dialog);
             }
         }
@@ -116,10 +135,61 @@ impl Run<'_> {
 
     /// The messages of a dialog that changed since we last looked.
     async fn messages(&mut self, dialog: &Dialog) -> Result<(), SyncError> {
-        match self.wiring.history.synced_to(&dialog.id).await? {
-            None => self.first_messages(dialog).await,
-            Some(cursor) => self.further_messages(dialog, cursor).await,
+        let history = &self.wiring.history;
+        // Before anything is fetched, which may lack what is being sent this moment.
+        let saved = history.latest_saved(&dialog.id, PAGE).await?;
+        match history.synced_to(&dialog.id).await? {
+            None => self.first_messages(dialog).await?,
+            Some(cursor) => self.further_messages(dialog, cursor).await?,
         }
+        self.vanished_messages(dialog, saved).await
+    }
+
+    /// Those of the latest messages that were removed while we were away: a removal changes no
+    /// stamp, and the server's queue forgets it. They are missing on the server's latest page and
+    /// when asked for by their ids.
+    async fn vanished_messages(
+        &mut self,
+        dialog: &Dialog,
+        saved: Vec<Saved>,
+    ) -> Result<(), SyncError> {
+        if saved.is_empty() {
+            return Ok(());
+        }
+        let mut query = MessageQuery {
+            dialog: dialog.id.clone(),
+            limit: PAGE,
+            newest_first: true,
+            ..MessageQuery::default()
+        };
+        let page = self.wiring.rest.messages(&query).await?;
+        // What is older than a full page may be on the next one.
+        let from = match page.last() {
+            Some(oldest) if page.len() as u32 == PAGE => oldest.date_sent + 1,
+            _ => 0,
+        };
+        let mut missing = saved;
+        missing.retain(|saved| {
+            saved.date_sent >= from && !page.iter().any(|found| found.id == saved.id)
+        });
+        if missing.is_empty() {
+            return Ok(());
+        }
+        // The server may know a message under another date than we do.
+        let ids: Vec<&str> = missing.iter().map(|saved| saved.id.as_str()).collect();
+        query.conditions = vec![("_id[in]".to_owned(), ids.join(","))];
+        let found = self.wiring.rest.messages(&query).await?;
+        missing.retain(|saved| !found.iter().any(|found| found.id == saved.id));
+        for saved in missing {
+            if self.wiring.history.removed(&saved.id).await? {
+                self.wiring.board.publish(EventKind::ChatRemoved {
+                    message: saved.id,
+                    from: saved.sender,
+                    dialog: Some(dialog.id.clone()),
+                });
+            }
+        }
+        Ok(())
     }
 
     async fn first_messages(&mut self, dialog: &Dialog) -> Result<(), SyncError> {
@@ -223,6 +293,7 @@ impl Run<'_> {
             reactions: message.reactions,
             is_own,
             status: is_own.then_some(status),
+            is_saved: true,
             ..Entry::default()
         }
     }

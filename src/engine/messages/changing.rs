@@ -10,7 +10,7 @@ use super::super::wiring::Wiring;
 use super::{of_rest, of_send, of_store, sending};
 use crate::base::object_id::ObjectId;
 use crate::protocol::chat_message::{Action, Marker, MessageEdit, OutgoingMessage, Target};
-use crate::store::history::Entry;
+use crate::store::history::{Entry, is_provisional};
 
 /// Queued like a message, so that it also reaches the others after an outage, behind what it
 /// edits.
@@ -21,8 +21,9 @@ pub(super) async fn edit(wiring: &Wiring, edit: Edit) -> Result<Value, CommandEr
         message_id: entry.id.clone(),
         is_last,
     };
-    queue(wiring, &entry, edit.text.clone(), action).await?;
+    let stanza_id = queue(wiring, &entry, edit.text.clone(), action).await?;
     let edited = MessageEdit {
+        stanza_id,
         message_id: entry.id.clone(),
         from: entry.sender,
         dialog_id: entry.dialog,
@@ -106,24 +107,29 @@ fn unknown(message: &str) -> CommandError {
     CommandError::new(ErrorCode::NotFound, text)
 }
 
+/// The id of what was queued.
 async fn queue(
     wiring: &Wiring,
     entry: &Entry,
     body: String,
     action: Action,
-) -> Result<(), CommandError> {
+) -> Result<String, CommandError> {
     let target = match (entry.recipient, &entry.dialog) {
         (Some(user), _) => Target::User(user),
         (None, dialog) => sending::place(wiring, None, dialog.clone()).await?.0,
     };
+    let dialog_id = entry.dialog.clone();
     let message = OutgoingMessage {
         id: ObjectId::generate().to_string(),
         target,
         body,
-        dialog_id: entry.dialog.clone(),
+        // The hub knows the dialog, we do not yet.
+        dialog_id: dialog_id.filter(|dialog| !is_provisional(dialog)),
         date_sent: unix_ms() / 1000,
         action,
         ..OutgoingMessage::default()
     };
-    wiring.chat.client().send(message).await.map_err(of_send)
+    let id = message.id.clone();
+    wiring.chat.client().send(message).await.map_err(of_send)?;
+    Ok(id)
 }

@@ -6,6 +6,7 @@ use super::super::chat_command::{ReadHistory, Search};
 use super::super::command::{CommandError, ErrorCode};
 use super::super::wiring::Wiring;
 use super::{invalid, of_store};
+use crate::store::history::provisional_user;
 
 pub(super) async fn page(wiring: &Wiring, wanted: ReadHistory) -> Result<Value, CommandError> {
     let before = wanted
@@ -13,16 +14,28 @@ pub(super) async fn page(wiring: &Wiring, wanted: ReadHistory) -> Result<Value, 
         .map(|text| text.parse())
         .transpose()
         .map_err(|rule: String| invalid(format!("before: {rule}")))?;
-    let dialog = wanted.dialog.as_deref();
-    let page = wiring.history.page(dialog, before, wanted.limit).await;
+    let dialog = actual(wiring, wanted.dialog).await?;
+    let page = wiring
+        .history
+        .page(dialog.as_deref(), before, wanted.limit)
+        .await;
     Ok(json!(page.map_err(of_store)?))
 }
 
+/// The dialog that has taken the place of a provisional one meanwhile.
+async fn actual(wiring: &Wiring, dialog: Option<String>) -> Result<Option<String>, CommandError> {
+    let Some(user) = dialog.as_deref().and_then(provisional_user) else {
+        return Ok(dialog);
+    };
+    let known = wiring.history.private_dialog(user).await;
+    Ok(known.map_err(of_store)?.or(dialog))
+}
+
 pub(super) async fn search(wiring: &Wiring, search: Search) -> Result<Value, CommandError> {
-    let dialog = search.dialog.as_deref();
+    let dialog = actual(wiring, search.dialog).await?;
     let found = wiring
         .history
-        .search(&search.text, dialog, search.limit)
+        .search(&search.text, dialog.as_deref(), search.limit)
         .await
         .map_err(of_store)?;
     Ok(json!({ "messages": found }))

@@ -7,13 +7,14 @@ use super::super::chat_command::{Check, Draft, SendSystem, Typing};
 use super::super::command::{CommandError, UserRef};
 use super::super::directory::resolve;
 use super::super::event::unix_ms;
+use super::super::history::sync::place as place_in_dialog;
 use super::super::wiring::Wiring;
 use super::{invalid, of_send, of_store};
 use crate::base::object_id::ObjectId;
 use crate::protocol::chat_message::{
     self, Contact, OutgoingMessage, Target, params_from_json, system_params_from_json,
 };
-use crate::store::history::{Entry, OwnStatus};
+use crate::store::history::{Entry, OwnStatus, provisional_user};
 
 /// Stores a message and sends it as soon as there is a connection.
 ///
@@ -59,9 +60,19 @@ pub async fn send(wiring: &Wiring, draft: Draft) -> Result<Value, CommandError> 
 
 async fn keep(wiring: &Wiring, entry: Entry) {
     let id = entry.id.clone();
+    let without_dialog = entry.recipient.filter(|_| entry.dialog.is_none());
     if let Err(error) = wiring.history.arrived(entry).await {
         tracing::warn!(%error, id, "a message being sent is not in the history");
+        return;
     }
+    let Some(user) = without_dialog else { return };
+    // It is in a provisional dialog meanwhile. Without a network the next synchronisation asks.
+    let wiring = wiring.clone();
+    actix::spawn(async move {
+        if let Err(error) = place_in_dialog(&wiring, user).await {
+            tracing::debug!(%error, user, "the dialog with somebody is not known yet");
+        }
+    });
 }
 
 fn entry_of(wiring: &Wiring, message: &OutgoingMessage) -> Entry {
@@ -79,6 +90,7 @@ fn entry_of(wiring: &Wiring, message: &OutgoingMessage) -> Entry {
         custom: message.custom.clone(),
         is_own: true,
         is_read: true,
+        is_saved: !message.is_unsaved && message.destroy_after.is_none(),
         status: Some(OwnStatus::Queued),
         destroy_at: message
             .destroy_after
@@ -103,6 +115,10 @@ pub(super) async fn place(
         return Ok((Target::User(user), dialog.map_err(known).unwrap_or(None)));
     }
     let dialog = dialog.ok_or_else(|| invalid("to or dialog: one is required".into()))?;
+    if let Some(user) = provisional_user(&dialog) {
+        let dialog = wiring.history.private_dialog(user).await;
+        return Ok((Target::User(user), dialog.map_err(known).unwrap_or(None)));
+    }
     let found = wiring.history.dialog(&dialog).await.map_err(known);
     let partner = match found {
         Ok(Some(found)) if found.kind == 3 => {

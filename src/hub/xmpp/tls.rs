@@ -21,6 +21,7 @@ use tokio_xmpp::xmlstream::{
 use xmpp_parsers::stream_features::StreamFeatures;
 
 use super::stream::{Ending, Features, Inbound, Transport, serve};
+use crate::base::coalesced::Coalesced;
 use crate::hub::auth::secret;
 use crate::hub::site::Site;
 use crate::protocol::ns;
@@ -81,7 +82,7 @@ pub async fn listen(site: Arc<Site>, listener: TcpListener, acceptor: TlsAccepto
     }
 }
 
-type Io = Guarded<BufReader<TlsStream<TcpStream>>>;
+type Io = Guarded<BufReader<Coalesced<TlsStream<TcpStream>>>>;
 
 enum State {
     Fresh(Box<Io>),
@@ -101,7 +102,7 @@ impl Tls {
         let guard = Arc::new(Mutex::new(XmlGuard::stream(max_bytes)));
         let is_cut = Arc::new(AtomicBool::new(false));
         let io = Guarded {
-            inner: BufReader::with_capacity(READ_BUFFER, stream),
+            inner: BufReader::with_capacity(READ_BUFFER, Coalesced::new(stream)),
             guard: Arc::clone(&guard),
             breach: None,
             is_cut: Arc::clone(&is_cut),

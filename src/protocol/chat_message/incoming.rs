@@ -38,11 +38,15 @@ pub struct ChatMessage {
     pub destroy_after: Option<u32>,
     /// When a server stored it for us, as it wrote it (XEP-0203).
     pub delay: Option<String>,
+    /// Whether the server keeps it in its history (RT-26).
+    pub is_saved: bool,
 }
 
 /// A new text for an earlier message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MessageEdit {
+    /// The id of the edit itself.
+    pub stanza_id: String,
     /// The message edited.
     pub message_id: String,
     /// Who edited it.
@@ -60,6 +64,8 @@ pub struct MessageEdit {
 /// Somebody's reactions to a message changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReactionChange {
+    /// The id of the change itself.
+    pub stanza_id: String,
     /// The message.
     pub message_id: String,
     /// Whose reactions.
@@ -92,6 +98,8 @@ pub enum Incoming {
     Edited(MessageEdit),
     /// A message is gone for everybody (B.5).
     Removed {
+        /// The id of the removal itself.
+        stanza_id: String,
         /// The message.
         message_id: String,
         /// Who removed it.
@@ -144,6 +152,21 @@ pub enum Incoming {
     Other(&'static str),
 }
 
+impl Incoming {
+    /// What tells a repetition of something that must not be lost: a message, or what changes
+    /// one. The changes have ids of their own (B.5); nothing for what need not be kept.
+    pub fn key(&self) -> Option<String> {
+        let change = |id: &str| (!id.is_empty()).then(|| format!("change:{id}"));
+        match self {
+            Self::Message(message) => (!message.id.is_empty()).then(|| message.id.clone()),
+            Self::Edited(edit) => change(&edit.stanza_id),
+            Self::Removed { stanza_id, .. } => change(stanza_id),
+            Self::Reaction(reaction) => change(&reaction.stanza_id),
+            _ => None,
+        }
+    }
+}
+
 /// Reads a `<message/>` of this realm.
 pub fn read(realm: &Realm, message: &Element) -> Incoming {
     if let Some(inner) = carbon_of(message) {
@@ -194,6 +217,7 @@ fn read_plain(realm: &Realm, message: &Element, is_own_copy: bool) -> Incoming {
     }
     if let Some(replace) = message.get_child("replace", ns::CORRECT) {
         return Incoming::Edited(MessageEdit {
+            stanza_id: id,
             message_id: replace.attr("id").unwrap_or_default().to_owned(),
             from: sender,
             dialog_id,
@@ -204,10 +228,11 @@ fn read_plain(realm: &Realm, message: &Element, is_own_copy: bool) -> Incoming {
     }
     // By name alone: the vendor gives it no namespace of its own, which leaves the parent's.
     if let Some(reactions) = message.children().find(|child| child.name() == "reactions") {
-        return read_reactions(reactions, sender, dialog_id);
+        return read_reactions(reactions, id, sender, dialog_id);
     }
     if let Some(remove) = message.get_child("remove", ns::DELETE) {
         return Incoming::Removed {
+            stanza_id: id,
             message_id: remove.attr("id").unwrap_or_default().to_owned(),
             from: sender,
             dialog_id,
@@ -224,6 +249,7 @@ fn read_plain(realm: &Realm, message: &Element, is_own_copy: bool) -> Incoming {
             };
         }
     }
+    let destroy = message.get_child("destroy", ns::DESTROY_AFTER);
     Incoming::Message(ChatMessage {
         id,
         sender,
@@ -240,9 +266,11 @@ fn read_plain(realm: &Realm, message: &Element, is_own_copy: bool) -> Incoming {
             .attr("to")
             .and_then(|to| realm.parse(to).ok())
             .and_then(|to| to.user_id()),
-        destroy_after: message
-            .get_child("destroy", ns::DESTROY_AFTER)
-            .and_then(|destroy| destroy.attr("after")?.parse().ok()),
+        destroy_after: destroy.and_then(|destroy| destroy.attr("after")?.parse().ok()),
+        is_saved: destroy.is_none()
+            && params
+                .and_then(|params| params.get("save_to_history"))
+                .is_some_and(|value| value == "1" || value == "true"),
         delay: message
             .get_child("delay", ns::DELAY)
             .and_then(|delay| delay.attr("stamp"))
@@ -262,7 +290,12 @@ fn attachments_of(params: ExtraParams<'_>) -> Vec<Attachment> {
         .collect()
 }
 
-fn read_reactions(reactions: &Element, sender: UserId, dialog_id: Option<String>) -> Incoming {
+fn read_reactions(
+    reactions: &Element,
+    stanza_id: String,
+    sender: UserId,
+    dialog_id: Option<String>,
+) -> Incoming {
     // Presence of the attribute counts, whatever its value: so do the older SDKs.
     let with = |attribute: &str| {
         reactions
@@ -272,6 +305,7 @@ fn read_reactions(reactions: &Element, sender: UserId, dialog_id: Option<String>
             .collect()
     };
     Incoming::Reaction(ReactionChange {
+        stanza_id,
         message_id: reactions.attr("message_id").unwrap_or_default().to_owned(),
         user: reactions
             .attr("user_id")

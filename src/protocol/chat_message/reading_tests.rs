@@ -104,6 +104,7 @@ fn an_edit_a_removal_and_reactions_are_told_apart_from_messages() {
     assert_eq!(
         edit,
         Incoming::Edited(MessageEdit {
+            stanza_id: "s".into(),
             message_id: "m".into(),
             from: 5,
             dialog_id: Some("66f0".into()),
@@ -120,19 +121,21 @@ fn an_edit_a_removal_and_reactions_are_told_apart_from_messages() {
     assert_eq!(
         removal,
         Incoming::Removed {
+            stanza_id: "s".into(),
             message_id: "m".into(),
             from: 5,
             dialog_id: Some("66f0".into()),
         }
     );
     let reaction = parse(
-        "<message xmlns='jabber:client' type='chat' from='9-7@chat.example/r'>\
+        "<message xmlns='jabber:client' type='chat' id='s' from='9-7@chat.example/r'>\
          <reactions message_id='m' user_id='5'><reaction add='true' type='👍'/>\
          <reaction remove='true' type='👎'/></reactions></message>",
     );
     assert_eq!(
         reaction,
         Incoming::Reaction(ReactionChange {
+            stanza_id: "s".into(),
             message_id: "m".into(),
             user: 5,
             dialog_id: None,

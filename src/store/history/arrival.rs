@@ -2,8 +2,8 @@
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::History;
 use super::entry::{Details, Entry, OwnStatus, to_json};
+use super::{History, provisional};
 use crate::store::StoreError;
 use crate::store::database::Durability;
 
@@ -31,27 +31,19 @@ impl History {
     /// # Errors
     /// [`StoreError`].
     pub async fn arrived(&self, entry: Entry) -> Result<Arrival, StoreError> {
+        let arrivals = self.all_arrived(vec![entry]).await?;
+        Ok(arrivals.first().copied().unwrap_or(Arrival::Known))
+    }
+
+    /// [`History::arrived`] for many, in one commit.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing was taken in then.
+    pub async fn all_arrived(&self, entries: Vec<Entry>) -> Result<Vec<Arrival>, StoreError> {
         self.store
             .run(Durability::Process, move |transaction| {
-                let report = if entry.is_own { TOLD } else { DUE };
-                if insert(transaction, &entry, report)? {
-                    return Ok(Arrival::New);
-                }
-                let was_taken_for_old = transaction
-                    .prepare_cached(
-                        "UPDATE messages SET is_reported = ?2 WHERE id = ?1 AND is_reported = ?3",
-                    )?
-                    .execute(params![entry.id, report, OLD])?;
-                transaction
-                    .prepare_cached(
-                        "UPDATE messages SET dialog = coalesce(dialog, ?2) WHERE id = ?1",
-                    )?
-                    .execute(params![entry.id, entry.dialog])?;
-                Ok(if was_taken_for_old == 1 {
-                    Arrival::New
-                } else {
-                    Arrival::Known
-                })
+                let arrive = |entry| arrive(transaction, entry);
+                entries.into_iter().map(arrive).collect()
             })
             .await
     }
@@ -136,6 +128,32 @@ impl History {
     }
 }
 
+fn arrive(transaction: &Transaction<'_>, mut entry: Entry) -> rusqlite::Result<Arrival> {
+    let report = if entry.is_own { TOLD } else { DUE };
+    if entry.is_own && entry.dialog.is_none() {
+        entry.dialog = provisional::dialog_of(transaction, &entry)?;
+    }
+    if insert(transaction, &entry, report)? {
+        return Ok(Arrival::New);
+    }
+    let was_taken_for_old = transaction
+        .prepare_cached("UPDATE messages SET is_reported = ?2 WHERE id = ?1 AND is_reported = ?3")?
+        .execute(params![entry.id, report, OLD])?;
+    transaction
+        .prepare_cached(
+            "UPDATE messages SET is_saved = max(is_saved, ?3), dialog = CASE
+                 WHEN dialog IS NULL OR dialog LIKE 'new:%' THEN coalesce(?2, dialog)
+                 ELSE dialog END
+             WHERE id = ?1",
+        )?
+        .execute(params![entry.id, entry.dialog, entry.is_saved])?;
+    Ok(if was_taken_for_old == 1 {
+        Arrival::New
+    } else {
+        Arrival::Known
+    })
+}
+
 fn insert(transaction: &Transaction<'_>, entry: &Entry, report: i64) -> rusqlite::Result<bool> {
     let details = Details {
         attachments: entry.attachments.clone(),
@@ -145,8 +163,8 @@ fn insert(transaction: &Transaction<'_>, entry: &Entry, report: i64) -> rusqlite
         .prepare_cached(
             "INSERT INTO messages (id, dialog, sender, recipient, date_sent, body, details,
                                    delivered_to, read_by, reactions, is_own, status, is_read,
-                                   is_reported, destroy_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+                                   is_reported, destroy_at, is_saved)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
              ON CONFLICT (id) DO NOTHING",
         )?
         .execute(params![
@@ -165,6 +183,7 @@ fn insert(transaction: &Transaction<'_>, entry: &Entry, report: i64) -> rusqlite
             entry.is_own || entry.is_read,
             report,
             entry.destroy_at.map(|at| at as i64),
+            entry.is_saved,
         ])?;
     Ok(added == 1)
 }
@@ -182,7 +201,7 @@ fn refresh(transaction: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<()>
     transaction
         .prepare_cached(
             "UPDATE messages SET dialog = coalesce(?2, dialog), delivered_to = ?3, read_by = ?4,
-                    reactions = ?5, is_read = max(is_read, ?6),
+                    reactions = ?5, is_read = max(is_read, ?6), is_saved = 1,
                     status = CASE WHEN ?7 IS NULL THEN status
                              WHEN status = 4 THEN ?7 ELSE max(coalesce(status, 0), ?7) END
              WHERE id = ?1",

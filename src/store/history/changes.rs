@@ -12,6 +12,9 @@ use crate::protocol::rest::Reactions;
 use crate::store::StoreError;
 use crate::store::database::Durability;
 
+/// Changes of reactions remembered. Only those that the line still keeps can come again.
+const KEPT_CHANGES: i64 = 1_024;
+
 impl History {
     /// A message has another text. Only its author's word counts. Says whether it changed.
     ///
@@ -52,13 +55,17 @@ impl History {
             .await
     }
 
-    /// Somebody's reactions changed; `me` is our user.
+    /// Somebody's reactions changed; `me` is our user. A change known by its id is not counted
+    /// again.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn reacted(&self, change: ReactionChange, me: UserId) -> Result<(), StoreError> {
         self.store
             .run(Durability::Process, move |transaction| {
+                if !is_first(transaction, &change.stanza_id)? {
+                    return Ok(());
+                }
                 let known: Option<Option<String>> = transaction
                     .prepare_cached("SELECT reactions FROM messages WHERE id = ?1")?
                     .query_row([&change.message_id], |row| row.get(0))
@@ -174,6 +181,20 @@ impl History {
             })
             .await
     }
+}
+
+/// Whether a change comes for the first time; one without an id always does.
+fn is_first(transaction: &Transaction<'_>, id: &str) -> rusqlite::Result<bool> {
+    if id.is_empty() {
+        return Ok(true);
+    }
+    let added = transaction
+        .prepare_cached("INSERT INTO changes (id) VALUES (?1) ON CONFLICT DO NOTHING")?
+        .execute([id])?;
+    transaction
+        .prepare_cached("DELETE FROM changes WHERE seq <= (SELECT max(seq) FROM changes) - ?1")?
+        .execute([KEPT_CHANGES])?;
+    Ok(added == 1)
 }
 
 fn apply(mut reactions: Reactions, change: &ReactionChange, is_ours: bool) -> Reactions {

@@ -2,14 +2,14 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::History;
 use super::entry::{from_json, to_json};
+use super::{History, provisional};
 use crate::protocol::rest::Dialog;
 use crate::store::StoreError;
 use crate::store::database::Durability;
 
 impl History {
-    /// Keeps dialogs; returns those that are new or changed.
+    /// Keeps dialogs, in the place of provisional ones; returns those that are new or changed.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -18,6 +18,7 @@ impl History {
             .run(Durability::Process, move |transaction| {
                 let mut changed = Vec::new();
                 for dialog in dialogs {
+                    provisional::replace(transaction, &dialog)?;
                     let json = to_json(&dialog)?;
                     let known: Option<String> = transaction
                         .prepare_cached("SELECT json FROM dialogs WHERE id = ?1")?

@@ -101,6 +101,9 @@ pub struct Entry {
     /// When it is to disappear, Unix seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub destroy_at: Option<u64>,
+    /// Whether the server keeps it in its history.
+    #[serde(skip)]
+    pub is_saved: bool,
     /// The place in the order of arrival; 0 before it is stored.
     #[serde(skip)]
     pub seq: i64,
@@ -123,7 +126,7 @@ pub(super) struct Details {
 
 pub(super) const COLUMNS: &str = "m.seq, m.id, m.dialog, m.sender, m.recipient, m.date_sent, \
      m.body, m.details, m.delivered_to, m.read_by, m.reactions, m.is_own, m.status, m.reason, \
-     m.is_edited, m.is_removed, m.is_read, m.destroy_at";
+     m.is_edited, m.is_removed, m.is_read, m.destroy_at, m.is_saved";
 
 pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Entry> {
     let details: Details = from_json(row.get("details")?)?;
@@ -151,6 +154,7 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Entry> {
         is_edited: row.get("is_edited")?,
         is_removed: row.get("is_removed")?,
         is_read: row.get("is_read")?,
+        is_saved: row.get("is_saved")?,
         destroy_at: row.get::<_, Option<i64>>("destroy_at")?.map(|at| at as u64),
     })
 }

@@ -3,8 +3,9 @@
 //! of the outbox.
 //!
 //! `entry` is what is kept, `arrival` takes messages in, `changes` what happens to them later,
-//! `pages` and `search` give them out, `dialogs` and `sync_state` serve the synchronisation,
-//! `retention` bounds it all.
+//! `pages` and `search` give them out, `dialogs`, `sync_state` and `vanished` serve the
+//! synchronisation, `provisional` stands in for dialogs the server has not told of yet, `retention`
+//! bounds it all.
 //!
 //! Invariant: a message is in here once, whatever ways it came, and is reported upward once.
 //! Must not enter: the network, when to synchronise.
@@ -14,9 +15,11 @@ mod changes;
 mod dialogs;
 mod entry;
 mod pages;
+mod provisional;
 mod retention;
 mod search;
 mod sync_state;
+mod vanished;
 
 use std::path::{Path, PathBuf};
 
@@ -25,9 +28,11 @@ use super::{Store, StoreError};
 pub use arrival::Arrival;
 pub use entry::{Entry, OwnStatus};
 pub use pages::{Bookmark, Page};
+pub use provisional::{is_provisional, provisional_user};
 pub use retention::Retention;
+pub use vanished::Saved;
 
-const SCHEMA: &[&str] = &[include_str!("schema.sql")];
+const SCHEMA: &[&str] = &[include_str!("schema.sql"), include_str!("schema_sync.sql")];
 
 /// A handle on the history, cheap to clone.
 #[derive(Clone, Debug)]

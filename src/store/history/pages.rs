@@ -3,8 +3,8 @@
 use rusqlite::{OptionalExtension, params};
 use serde::Serialize;
 
-use super::History;
 use super::entry::{COLUMNS, Entry, read};
+use super::{History, provisional};
 use crate::protocol::address::UserId;
 use crate::store::StoreError;
 use crate::store::database::Durability;
@@ -142,20 +142,14 @@ impl History {
             .await
     }
 
-    /// The private dialog with somebody, if one is known.
+    /// The private dialog with somebody, if the server has told of one.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn private_dialog(&self, user: UserId) -> Result<Option<String>, StoreError> {
         self.store
             .run(Durability::Process, move |transaction| {
-                transaction
-                    .prepare_cached(
-                        "SELECT id FROM dialogs WHERE type = 3 AND EXISTS
-                             (SELECT 1 FROM json_each(occupants) WHERE value = ?1)",
-                    )?
-                    .query_row([user as i64], |row| row.get(0))
-                    .optional()
+                provisional::private_dialog(transaction, user)
             })
             .await
     }

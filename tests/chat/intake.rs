@@ -158,10 +158,10 @@ async fn a_long_burst_is_told_in_order_and_counted_whole() {
     let mut counted = 0;
     while counted < COUNT {
         let answer = count(&mut peer).await;
-        let count = answer
+        let mut count = answer
             .split(['\'', '"'])
             .skip_while(|part| !part.ends_with("h="));
-        let handled: usize = count.skip(1).next().unwrap().parse().unwrap();
+        let handled: usize = count.nth(1).unwrap().parse().unwrap();
         assert!(handled >= counted, "{answer} after {counted}");
         counted = handled;
     }

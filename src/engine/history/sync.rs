@@ -9,7 +9,7 @@ use super::super::wiring::Wiring;
 use crate::protocol::address::UserId;
 use crate::protocol::chat_message::params_from_json;
 use crate::protocol::rest::Dialog;
-use crate::rest::{DialogQuery, HistoryMessage, MessageQuery, NewDialog, RestError};
+use crate::rest::{DialogAbout, DialogQuery, HistoryMessage, MessageQuery, NewDialog, RestError};
 use crate::store::StoreError;
 use crate::store::history::{Entry, OwnStatus, Saved, is_provisional};
 
@@ -84,7 +84,10 @@ pub(super) async fn run(wiring: &Wiring) -> Result<(), SyncError> {
 /// the first message, or now. It takes the place of the provisional one.
 pub(in crate::engine) async fn place(wiring: &Wiring, user: UserId) -> Result<(), SyncError> {
     let private = NewDialog::Private(user);
-    let dialog = wiring.rest.create_dialog(&private).await?;
+    let dialog = wiring
+        .rest
+        .create_dialog(&private, &DialogAbout::default())
+        .await?;
     for dialog in wiring.history.put_dialogs(vec![dialog]).await? {
         let dialog = dialog.id;
         wiring.board.publish(EventKind::ChatDialog { dialog });

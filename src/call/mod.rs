@@ -6,5 +6,7 @@
 
 pub mod end;
 pub mod registry;
+pub mod ring_plan;
+pub mod schedule;
 pub mod session;
 pub mod timers;

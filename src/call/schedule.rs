@@ -90,7 +90,8 @@ fn hours(text: &str) -> Result<(Time, End), String> {
     let (from, to) = text.split_once('-').ok_or_else(rule)?;
     let minutes = |text: &str| -> Option<i32> {
         let (hour, minute) = text.split_once(':')?;
-        let is_pair = |digits: &str| digits.len() == 2 && digits.bytes().all(|b| b.is_ascii_digit());
+        let is_pair =
+            |digits: &str| digits.len() == 2 && digits.bytes().all(|b| b.is_ascii_digit());
         if !is_pair(hour) || !is_pair(minute) {
             return None;
         }
@@ -98,7 +99,10 @@ fn hours(text: &str) -> Result<(Time, End), String> {
         let total = hour * 60 + minute;
         (minute < 60 && total <= 24 * 60).then_some(total)
     };
-    let (from, to) = (minutes(from).ok_or_else(rule)?, minutes(to).ok_or_else(rule)?);
+    let (from, to) = (
+        minutes(from).ok_or_else(rule)?,
+        minutes(to).ok_or_else(rule)?,
+    );
     if from == 24 * 60 {
         return Err("a window cannot begin at 24:00; write 00:00 of the next day".into());
     }

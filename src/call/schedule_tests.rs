@@ -87,7 +87,10 @@ fn a_time_that_is_skipped_moves_on_and_one_that_comes_twice_is_the_first() {
 
 #[test]
 fn windows_that_touch_or_overlap_change_only_at_their_outer_ends() {
-    let both = schedule(&["mon 08:00-12:00", "mon 12:00-15:00", "mon 11:00-13:00"], &[]);
+    let both = schedule(
+        &["mon 08:00-12:00", "mon 12:00-15:00", "mon 11:00-13:00"],
+        &[],
+    );
     let begin = both.next_change(at("2026-11-08T12:00:00+01:00")).unwrap();
     assert_eq!(begin, at("2026-11-09T08:00:00+01:00"));
     assert_eq!(

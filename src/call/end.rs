@@ -69,6 +69,22 @@ impl EndReason {
             .map_or("internal", |(_, name)| name)
     }
 
+    /// What the other side is told in `userInfo`.
+    pub fn user_info(self) -> BTreeMap<String, String> {
+        let mut info = BTreeMap::from([(REASON_KEY.to_owned(), self.name().to_owned())]);
+        match self {
+            // The keys the vendor's apps look for (PC-05, PC-06).
+            Self::Busy => {
+                info.insert("busy".to_owned(), "1".to_owned());
+            }
+            Self::NotSupported => {
+                info.insert("not_supported".to_owned(), "1".to_owned());
+            }
+            _ => {}
+        }
+        info
+    }
+
     /// What a `reject` of the other side means: `busy` and `not_supported` are the vendor's keys
     /// (PC-05, PC-06), `reason` is ours.
     pub fn of_reject(user_info: &BTreeMap<String, String>) -> Self {

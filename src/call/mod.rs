@@ -10,3 +10,4 @@ pub mod ring_plan;
 pub mod schedule;
 pub mod session;
 pub mod timers;
+pub mod verdict;

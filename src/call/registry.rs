@@ -9,6 +9,7 @@ use std::time::Instant;
 use super::end::EndReason;
 use super::session::{Input, Output, Phase, Session};
 use super::timers::Timers;
+use super::verdict::{Invitation, Verdict};
 use crate::protocol::address::UserId;
 use crate::protocol::call_signal::{CallSignal, CallType, SignalKind};
 
@@ -31,10 +32,12 @@ const REMEMBERED_ENDED: usize = 64;
 pub enum Routed {
     /// A session took it; siblings of its ring may follow.
     Taken(Vec<SessionOutputs>),
+    /// Somebody calls: ask the policy and come back with [`Registry::incoming`].
+    Invited(Invitation, Box<CallSignal>),
     /// It began a new incoming session.
     New(SessionOutputs),
-    /// We are in a call: answer with `reject` and the `busy` key.
-    Busy,
+    /// Answer with a `reject` that carries the reason.
+    Refused(EndReason),
     /// Nothing to do, with the reason for the log.
     Ignored(&'static str),
 }
@@ -132,17 +135,65 @@ impl Registry {
         if signal.caller_id.is_some_and(|caller| caller != from) {
             return Routed::Ignored("a mesh invitation of a call we are not in");
         }
-        if !self.sessions.is_empty() {
-            return Routed::Busy;
+        if signal.sdp.is_none() {
+            return Routed::Ignored("an invitation without offer");
         }
+        let invitation = Invitation {
+            call: signal.session_id.clone(),
+            from,
+            opponents: signal.opponents.clone(),
+            call_type: signal.call_type,
+            user_info: signal.user_info.clone(),
+            is_busy: !self.sessions.is_empty(),
+        };
+        Routed::Invited(invitation, Box::new(signal))
+    }
+
+    /// Carries out a policy's verdict about an invitation of [`Routed::Invited`].
+    pub fn incoming(
+        &mut self,
+        now: Instant,
+        from: UserId,
+        signal: CallSignal,
+        verdict: Verdict,
+    ) -> Routed {
+        let id = signal.session_id;
+        let answer_at = match verdict {
+            _ if self.sessions.contains_key(&id) => {
+                return Routed::Ignored("the call rings already");
+            }
+            Verdict::Ring => None,
+            Verdict::AutoAnswer { after } => Some(now + after),
+            Verdict::Refuse(reason) => {
+                self.remember_ended(id);
+                return Routed::Refused(reason);
+            }
+            Verdict::Ignore => {
+                self.remember_ended(id);
+                return Routed::Ignored("the policy ignores this caller");
+            }
+        };
         let Some(offer) = signal.sdp else {
             return Routed::Ignored("an invitation without offer");
         };
-        let id = signal.session_id;
-        let (session, outputs) =
+        let (mut session, outputs) =
             Session::incoming(now, id.clone(), from, signal.call_type, offer, self.timers);
+        session.answer_at(answer_at);
         self.sessions.insert(id.clone(), session);
         Routed::New((id, outputs))
+    }
+
+    /// Ends these calls with one reason; unknown ids give nothing.
+    pub fn hang_up(
+        &mut self,
+        now: Instant,
+        calls: &[String],
+        reason: EndReason,
+    ) -> Vec<SessionOutputs> {
+        calls
+            .iter()
+            .flat_map(|call| self.handle(now, call, Input::HangUp(reason)))
+            .collect()
     }
 
     /// Feeds the carbon of a signal another device of ours sent.
@@ -192,11 +243,15 @@ impl Registry {
             .collect();
         for id in ended {
             self.sessions.remove(&id);
-            if self.ended.len() == REMEMBERED_ENDED {
-                self.ended.pop_front();
-            }
-            self.ended.push_back(id);
+            self.remember_ended(id);
         }
+    }
+
+    fn remember_ended(&mut self, id: String) {
+        if self.ended.len() == REMEMBERED_ENDED {
+            self.ended.pop_front();
+        }
+        self.ended.push_back(id);
     }
 }
 

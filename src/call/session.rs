@@ -114,6 +114,8 @@ pub struct Session {
     redial_at: Option<Instant>,
     /// When the present phase has lasted too long.
     gives_up_at: Option<Instant>,
+    /// Callee: when to answer without anybody's doing.
+    answers_at: Option<Instant>,
     /// Our candidates, until the other side can take them.
     held_candidates: Vec<Candidate>,
     /// Callee: candidates that came before the user answered.
@@ -171,10 +173,16 @@ impl Session {
             timers,
             redial_at: None,
             gives_up_at: Some(now + timers.answer_timeout),
+            answers_at: None,
             held_candidates: Vec::new(),
             early_candidates: Vec::new(),
             connected_at: None,
         }
+    }
+
+    /// Callee: answers by itself at this time, if still ringing.
+    pub fn answer_at(&mut self, at: Option<Instant>) {
+        self.answers_at = at;
     }
 
     /// The session's id on the wire.
@@ -209,7 +217,7 @@ impl Session {
 
     /// When [`Input::Tick`] is next due.
     pub fn deadline(&self) -> Option<Instant> {
-        [self.redial_at, self.gives_up_at]
+        [self.redial_at, self.gives_up_at, self.answers_at]
             .into_iter()
             .flatten()
             .min()
@@ -246,6 +254,7 @@ impl Session {
         if self.phase != Phase::Ringing {
             return Vec::new();
         }
+        self.answers_at = None;
         self.gives_up_at = Some(now + self.timers.disconnect_timeout);
         let mut outputs = vec![Output::SendAccept];
         if !self.early_candidates.is_empty() {
@@ -265,7 +274,7 @@ impl Session {
         if self.phase != Phase::Ringing {
             return self.hang_up(EndReason::HungUp);
         }
-        let mut info = reason_info(EndReason::Rejected);
+        let mut info = EndReason::Rejected.user_info();
         if let Some(text) = text {
             info.insert("text".to_owned(), text);
         }
@@ -275,8 +284,8 @@ impl Session {
     fn hang_up(&mut self, reason: EndReason) -> Vec<Output> {
         let farewell = match (self.role, self.phase) {
             (_, Phase::Preparing) => Vec::new(),
-            (Role::Callee, Phase::Ringing) => vec![Output::SendReject(reason_info(reason))],
-            _ => vec![Output::SendHangUp(reason_info(reason))],
+            (Role::Callee, Phase::Ringing) => vec![Output::SendReject(reason.user_info())],
+            _ => vec![Output::SendHangUp(reason.user_info())],
         };
         self.end(reason, farewell)
     }
@@ -388,6 +397,9 @@ impl Session {
                 _ => self.hang_up(EndReason::ConnectionLost),
             };
         }
+        if self.answers_at.is_some_and(|at| at <= now) {
+            return self.on_answer(now);
+        }
         if self.redial_at.is_some_and(|at| at <= now) {
             self.redial_at = Some(now + self.timers.dialing_interval);
             return vec![Output::SendCall];
@@ -405,18 +417,10 @@ impl Session {
         self.phase = Phase::Ended(reason);
         self.redial_at = None;
         self.gives_up_at = None;
+        self.answers_at = None;
         outputs.push(Output::Ended(reason));
         outputs
     }
-}
-
-fn reason_info(reason: EndReason) -> BTreeMap<String, String> {
-    let mut info = BTreeMap::from([(REASON_KEY.to_owned(), reason.name().to_owned())]);
-    if reason == EndReason::Busy {
-        // The key the vendor's apps look for (PC-05).
-        info.insert("busy".to_owned(), "1".to_owned());
-    }
-    info
 }
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ use super::watched::Watched;
 use super::wiring::{Slots, Wiring};
 use crate::base::tls::TlsError;
 use crate::call::end::EndReason;
+use crate::call::verdict::RingUnlessBusy;
 use crate::chat::ChatSettings;
 use crate::config::DeviceConfig;
 use crate::media;
@@ -225,6 +226,7 @@ impl Parts {
             video: VideoFanout::new(),
             audio: AudioFanout::new(),
             ledger: Ledger::default(),
+            incoming_policy: Arc::new(RingUnlessBusy),
             gallery,
             keep_frames,
         };

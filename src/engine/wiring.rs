@@ -18,6 +18,7 @@ use super::mailbox::Slot;
 use super::session::Session;
 use super::storage::Storage;
 use super::watched::Watched;
+use crate::call::verdict::IncomingPolicy;
 use crate::config::DeviceConfig;
 use crate::media::{AudioFanout, VideoFanout};
 use crate::protocol::address::{Realm, UserId};
@@ -60,6 +61,8 @@ pub struct Wiring {
     pub audio: AudioFanout,
     /// Calls that are open.
     pub ledger: Ledger,
+    /// Decides about incoming calls before they ring.
+    pub incoming_policy: Arc<dyn IncomingPolicy>,
     /// Pictures received in the last call.
     pub gallery: Gallery,
     /// Whether received pictures go to the gallery.

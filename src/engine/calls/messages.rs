@@ -66,6 +66,17 @@ pub struct Reject(pub Option<String>);
 #[rtype(result = "Result<Vec<String>, CommandError>")]
 pub struct HangUp(pub EndReason);
 
+/// End these calls; ids of calls that are over already are passed over. Gives the ids of those
+/// that were ended.
+#[derive(Message)]
+#[rtype(result = "Vec<String>")]
+pub struct HangUpCalls {
+    /// Their ids.
+    pub calls: Vec<String>,
+    /// Kept in their records and told to the other sides.
+    pub reason: EndReason,
+}
+
 /// Who is in an answered call: its id and the other side.
 #[derive(Message)]
 #[rtype(result = "Option<(String, UserId)>")]

@@ -16,7 +16,9 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 
 pub use ledger::Ledger;
-pub use messages::{Answer, Dial, FromLeg, HangUp, LegNews, Reject, SignalArrived, WhoIsInCall};
+pub use messages::{
+    Answer, Dial, FromLeg, HangUp, HangUpCalls, LegNews, Reject, SignalArrived, WhoIsInCall,
+};
 
 use super::command::{CommandError, ErrorCode};
 use super::mailbox::MAILBOX_CAPACITY;
@@ -131,20 +133,28 @@ impl Handler<SignalArrived> for Calls {
             return self.perform_all(outputs, ctx);
         }
         let call_type = signal.call_type;
-        match self.registry.signal(now, from, signal) {
+        let routed = match self.registry.signal(now, from, signal) {
+            Routed::Invited(invitation, signal) => {
+                let verdict = self.wiring.incoming_policy.verdict(&invitation);
+                tracing::info!(call, from, ?verdict, "somebody calls");
+                self.registry.incoming(now, from, *signal, verdict)
+            }
+            other => other,
+        };
+        match routed {
+            Routed::Invited(..) => {}
             Routed::Taken(outputs) => self.perform_all(outputs, ctx),
             Routed::New(outputs) => {
                 self.open(&call, from, call_type, super::event::Direction::Incoming);
                 self.perform_all(vec![outputs], ctx);
             }
-            Routed::Busy => {
-                tracing::info!(call, from, "in a call: answering busy");
-                let mut busy = CallSignal::new(SignalKind::Reject, call);
-                busy.caller_id = Some(from);
-                busy.opponents = self.wiring.user().into_iter().collect();
-                busy.call_type = call_type;
-                busy.user_info.insert("busy".into(), "1".into());
-                self.send_signal(from, busy);
+            Routed::Refused(reason) => {
+                let mut refusal = CallSignal::new(SignalKind::Reject, call);
+                refusal.caller_id = Some(from);
+                refusal.opponents = self.wiring.user().into_iter().collect();
+                refusal.call_type = call_type;
+                refusal.user_info = reason.user_info();
+                self.send_signal(from, refusal);
             }
             Routed::Ignored(why) => {
                 tracing::debug!(call, from, kind = kind.name(), why, "signal ignored");
@@ -256,6 +266,18 @@ impl Handler<HangUp> for Calls {
         let calls = outputs.iter().map(|(call, _)| call.clone()).collect();
         self.perform_all(outputs, ctx);
         Ok(calls)
+    }
+}
+
+impl Handler<HangUpCalls> for Calls {
+    type Result = Vec<String>;
+
+    fn handle(&mut self, message: HangUpCalls, ctx: &mut Self::Context) -> Self::Result {
+        let HangUpCalls { calls, reason } = message;
+        let outputs = self.registry.hang_up(Instant::now(), &calls, reason);
+        let ended = outputs.iter().map(|(call, _)| call.clone()).collect();
+        self.perform_all(outputs, ctx);
+        ended
     }
 }
 

@@ -17,6 +17,10 @@ pub enum EndReason {
     RemoteRejected,
     /// The other side is in a call.
     Busy,
+    /// The other side does not want to be disturbed.
+    DoNotDisturb,
+    /// Another call took its place.
+    Replaced,
     /// The other side cannot do calls (PC-06).
     NotSupported,
     /// We called and nobody answered in time.
@@ -39,12 +43,14 @@ pub enum EndReason {
     Shutdown,
 }
 
-const NAMES: [(EndReason, &str); 15] = [
+const NAMES: [(EndReason, &str); 17] = [
     (EndReason::HungUp, "hung_up"),
     (EndReason::RemoteHungUp, "remote_hung_up"),
     (EndReason::Rejected, "rejected"),
     (EndReason::RemoteRejected, "remote_rejected"),
     (EndReason::Busy, "busy"),
+    (EndReason::DoNotDisturb, "do_not_disturb"),
+    (EndReason::Replaced, "replaced"),
     (EndReason::NotSupported, "not_supported"),
     (EndReason::NoAnswer, "no_answer"),
     (EndReason::Missed, "missed"),
@@ -97,6 +103,8 @@ impl EndReason {
             Self::Busy
         } else if is_set("not_supported") {
             Self::NotSupported
+        } else if user_info.get(REASON_KEY).map(String::as_str) == Some("do_not_disturb") {
+            Self::DoNotDisturb
         } else {
             Self::RemoteRejected
         }

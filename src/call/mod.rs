@@ -5,6 +5,10 @@
 //! Must not enter: tokio, actix, sockets, GStreamer, configuration files.
 
 pub mod end;
+pub mod live;
+pub mod party;
+pub mod policy;
+pub mod refusals;
 pub mod registry;
 pub mod ring_plan;
 pub mod schedule;

@@ -155,6 +155,7 @@ impl Unanswered {
     fn of(reason: EndReason) -> Self {
         match reason {
             EndReason::Busy => Self::Busy,
+            EndReason::DoNotDisturb => Self::DoNotDisturb,
             EndReason::NotSupported => Self::NotSupported,
             EndReason::RemoteRejected => Self::Rejected,
             EndReason::NoAnswer => Self::NoAnswer,

@@ -180,7 +180,7 @@ impl Schedule {
         let Some(now) = timestamp(unix_ms) else {
             return false;
         };
-        let Ok(yesterday) = now.to_zoned(self.zone.clone()).date().yesterday() else {
+        let Ok(yesterday) = self.zone.to_datetime(now).date().yesterday() else {
             return false;
         };
         self.intervals(yesterday, 2)
@@ -192,7 +192,7 @@ impl Schedule {
     pub fn next_change(&self, unix_ms: u64) -> Option<u64> {
         let now = timestamp(unix_ms)?;
         let holds = self.holds(unix_ms);
-        let yesterday = now.to_zoned(self.zone.clone()).date().yesterday().ok()?;
+        let yesterday = self.zone.to_datetime(now).date().yesterday().ok()?;
         // A week at a time, because the next change is nearly always near.
         for week in 0..=HORIZON_DAYS / 7 {
             let first = yesterday
@@ -225,7 +225,7 @@ impl Schedule {
             .series(jiff::Span::new().days(1))
             .take(days)
             .filter(|date| !self.except.contains(date))
-            .flat_map(|date| {
+            .flat_map(move |date| {
                 self.windows
                     .iter()
                     .filter_map(move |window| window.on(date, &self.zone))

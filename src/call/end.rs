@@ -75,6 +75,14 @@ impl EndReason {
             .map_or("internal", |(_, name)| name)
     }
 
+    /// The reason of a name.
+    pub fn by_name(name: &str) -> Option<Self> {
+        NAMES
+            .iter()
+            .find(|(_, known)| *known == name)
+            .map(|(reason, _)| *reason)
+    }
+
     /// What the other side is told in `userInfo`.
     pub fn user_info(self) -> BTreeMap<String, String> {
         let mut info = BTreeMap::from([(REASON_KEY.to_owned(), self.name().to_owned())]);
@@ -127,6 +135,7 @@ mod tests {
         assert_eq!(names.len(), NAMES.len());
         for (reason, name) in NAMES {
             assert_eq!(reason.name(), name);
+            assert_eq!(EndReason::by_name(name), Some(reason));
         }
     }
 

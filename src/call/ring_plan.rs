@@ -105,6 +105,8 @@ pub enum SkipReason {
     Offline,
     /// All of it have declined already.
     Rejected,
+    /// It names nobody who is known.
+    Nobody,
 }
 
 impl SkipReason {
@@ -115,6 +117,7 @@ impl SkipReason {
             Self::DoNotDisturb => "do_not_disturb",
             Self::Offline => "offline",
             Self::Rejected => "rejected",
+            Self::Nobody => "nobody",
         }
     }
 }
@@ -169,6 +172,8 @@ impl Unanswered {
 pub enum StopReason {
     /// Somebody opened the door, or does not want the bell to ring any more.
     Cancelled,
+    /// Somebody ended every call of this device.
+    HungUp,
     /// The device is shutting down.
     Shutdown,
     /// A part of this program failed.
@@ -179,6 +184,7 @@ impl StopReason {
     fn end(self) -> EndReason {
         match self {
             Self::Cancelled => EndReason::Cancelled,
+            Self::HungUp => EndReason::HungUp,
             Self::Shutdown => EndReason::Shutdown,
             Self::Internal => EndReason::Internal,
         }
@@ -429,9 +435,11 @@ impl RingPlan {
             let available = match self.available(step, around) {
                 Ok(available) => available,
                 Err(reason) => {
-                    if reason == SkipReason::DoNotDisturb {
-                        self.heard = self.heard.max(Some(Unanswered::DoNotDisturb));
-                    }
+                    self.heard = self.heard.max(match reason {
+                        SkipReason::DoNotDisturb => Some(Unanswered::DoNotDisturb),
+                        SkipReason::Nobody => Some(Unanswered::Unavailable),
+                        _ => None,
+                    });
                     outputs.push(Output::Skipped { step, reason });
                     continue;
                 }
@@ -482,6 +490,9 @@ impl RingPlan {
         } = &self.steps[step];
         if condition.as_ref().is_some_and(|when| !around.holds(when)) {
             return Err(SkipReason::OutOfHours);
+        }
+        if targets.is_empty() {
+            return Err(SkipReason::Nobody);
         }
         let willing: BTreeSet<UserId> = targets
             .iter()

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use crate::engine::call_command::CallCommand;
 use crate::engine::chat_command::{ChatCommand, Check, Draft};
 use crate::engine::command::{Command, CommandError, ErrorCode, UserRef};
 use crate::protocol::call_signal::CallType;
@@ -147,6 +148,11 @@ pub(super) fn parse(
             length("actor", &actor, 64)?;
             Ok(Command::Kill { actor })
         }
+        "stop_ringing" | "dnd" | "ring_target" | "auto_answer" | "calls" | "door_log" => {
+            let command = calls(verb, &fields)?;
+            command.check().map_err(invalid)?;
+            Ok(Command::Calls(command))
+        }
         verb => {
             let command = chat(verb, &fields)?;
             command.check().map_err(invalid)?;
@@ -165,6 +171,18 @@ struct Message {
 #[serde(deny_unknown_fields)]
 struct Dialog {
     dialog: String,
+}
+
+/// The command about calls of a verb with its fields.
+fn calls(verb: &str, fields: &Map<String, Value>) -> Result<CallCommand, CommandError> {
+    Ok(match verb {
+        "stop_ringing" => CallCommand::StopRinging(read(fields)?),
+        "dnd" => CallCommand::Dnd(read(fields)?),
+        "ring_target" => CallCommand::RingTarget(read(fields)?),
+        "auto_answer" => CallCommand::AutoAnswer(read(fields)?),
+        "calls" => CallCommand::Calls(read(fields)?),
+        _ => CallCommand::DoorLog(read(fields)?),
+    })
 }
 
 /// The chat command of a verb with its fields.

@@ -357,7 +357,8 @@ const DESTROY_MAX: u32 = 604_800;
 /// The most messages or users in one command.
 const LIST_MAX: usize = 100;
 
-type Checked = Result<(), String>;
+/// Fine, or the field and the rule.
+pub type Checked = Result<(), String>;
 
 /// What a command must satisfy beyond its types. The error names the field and the rule.
 pub trait Check {

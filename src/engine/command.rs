@@ -4,6 +4,7 @@
 use serde::Serialize;
 use tokio::sync::oneshot;
 
+use super::call_command::CallCommand;
 use super::chat_command::{ChatCommand, Draft};
 pub use crate::protocol::address::UserRef;
 use crate::protocol::call_signal::CallType;
@@ -35,6 +36,8 @@ pub enum Command {
     Hangup,
     /// Sends a chat message; stored first, so that it survives a lost connection.
     Send(Box<Draft>),
+    /// Everything else about calls.
+    Calls(CallCommand),
     /// Everything else about chat.
     Chat(ChatCommand),
     /// Opens the door: this device's relay, or the peer's when this device has none.

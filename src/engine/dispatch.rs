@@ -5,16 +5,20 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 
+use super::bell::{RingBell, StopRinging};
+use super::call_command::{CallCommand, DoorLog, Stop};
 use super::calls::{Answer, Dial, HangUp, Reject};
 use super::command::{Command, CommandError, ErrorCode, Reply, Request};
-use super::directory::{resolve, resolve_all};
+use super::directory::resolve;
 use super::door::Unlock;
 use super::event::EventKind;
 use super::mailbox::Undelivered;
 use super::messages;
 use super::supervisor::CrashRequest;
 use super::wiring::Wiring;
+use super::{call_settings, records};
 use crate::call::end::EndReason;
+use crate::call::ring_plan::StopReason;
 use crate::protocol::address::UserRef;
 use crate::protocol::call_signal::CallType;
 
@@ -62,14 +66,8 @@ async fn execute(
         Command::Reject { reason } => {
             json!({ "call": wiring.slots.calls.ask(Reject(reason), LIMIT).await.map_err(away)?? })
         }
-        Command::Hangup => {
-            let ended = wiring
-                .slots
-                .calls
-                .ask(HangUp(EndReason::HungUp), LIMIT)
-                .await;
-            json!({ "calls": ended.map_err(away)?? })
-        }
+        Command::Hangup => hang_up(wiring).await?,
+        Command::Calls(command) => about_calls(wiring, command).await?,
         Command::Send(draft) => messages::send(wiring, *draft).await?,
         Command::Chat(command) => messages::execute(wiring, command).await?,
         Command::Unlock => wiring.slots.door.ask(Unlock, LIMIT).await.map_err(away)??,
@@ -87,18 +85,51 @@ async fn execute(
 }
 
 async fn ring(wiring: &Wiring, targets: Vec<UserRef>) -> Result<serde_json::Value, CommandError> {
-    let configured = &wiring.config.calls.ring;
-    let targets = if targets.is_empty() {
-        configured
-    } else {
-        &targets
+    let ring = RingBell { targets };
+    wiring.slots.bell.ask(ring, LIMIT).await.map_err(away)?
+}
+
+/// The bell with the rest: a ring whose calls are ended must not go on to its next step.
+async fn hang_up(wiring: &Wiring) -> Result<serde_json::Value, CommandError> {
+    let stop = StopRinging {
+        reason: StopReason::HungUp,
+        detail: None,
     };
-    if targets.is_empty() {
-        let message = "nobody to ring: `[calls] ring` is empty and no targets were given";
-        return Err(CommandError::new(ErrorCode::InvalidPayload, message));
+    let open = wiring.ledger.calls();
+    let stopped = wiring.slots.bell.ask(stop, LIMIT).await.map_err(away)?;
+    let ended = wiring
+        .slots
+        .calls
+        .ask(HangUp(EndReason::HungUp), LIMIT)
+        .await
+        .map_err(away)?;
+    match (stopped, ended) {
+        (_, Ok(calls)) => Ok(json!({ "calls": calls })),
+        (Some(ring), Err(_)) => Ok(json!({ "calls": open, "ring": ring })),
+        (None, Err(error)) => Err(error),
     }
-    let users = resolve_all(wiring, targets).await?;
-    dial(wiring, users, wiring.config.calls.call_type).await
+}
+
+async fn about_calls(
+    wiring: &Wiring,
+    command: CallCommand,
+) -> Result<serde_json::Value, CommandError> {
+    match command {
+        CallCommand::StopRinging(Stop { detail }) => {
+            let stop = StopRinging {
+                reason: StopReason::Cancelled,
+                detail,
+            };
+            let stopped = wiring.slots.bell.ask(stop, LIMIT).await.map_err(away)?;
+            let nothing = || CommandError::new(ErrorCode::WrongState, "the bell does not ring");
+            Ok(json!({ "ring": stopped.ok_or_else(nothing)? }))
+        }
+        CallCommand::Dnd(dnd) => call_settings::dnd(wiring, dnd).await,
+        CallCommand::RingTarget(target) => call_settings::ring_target(wiring, target).await,
+        CallCommand::AutoAnswer(wanted) => call_settings::auto_answer(wiring, wanted).await,
+        CallCommand::Calls(filter) => records::calls(wiring, filter).await,
+        CallCommand::DoorLog(DoorLog { limit }) => records::door_log(wiring, limit).await,
+    }
 }
 
 async fn dial(

@@ -6,6 +6,7 @@
 
 mod calls;
 mod database;
+mod door_log;
 mod error;
 mod group_commit;
 pub mod history;
@@ -26,7 +27,8 @@ use database::{Database, Durability};
 use group_commit::{MAX_GROUP, Pending, Request, carry_out};
 use migrations::Schema;
 
-pub use calls::{CallDirection, CallRecord};
+pub use calls::{CallDetails, CallDirection, CallFilter, CallQuality, CallRecord};
+pub use door_log::DoorAttempt;
 pub use error::StoreError;
 pub use outbox::{Queued, RefusedMessage};
 pub use sightings::{Sighting, Untaken};

@@ -4,7 +4,9 @@
 mod calls;
 mod chat_commands;
 mod door;
+mod incoming;
 mod malformed;
 mod messages;
 mod recovery;
+mod ringing;
 mod site;

@@ -23,6 +23,7 @@ pub struct Site {
 
 pub struct Station {
     daemon: Daemon,
+    login: String,
     pub user: u64,
     pub password: String,
     pub events: Events,
@@ -89,6 +90,16 @@ impl Site {
     pub async fn station(&self, login: &str, extra: &str) -> Station {
         let password = format!("pw-{}", uuid::Uuid::new_v4().simple());
         let user = self.sign_up(login, &password).await;
+        self.start_station(login, user, password, extra).await
+    }
+
+    async fn start_station(
+        &self,
+        login: &str,
+        user: u64,
+        password: String,
+        extra: &str,
+    ) -> Station {
         let file = self.configure(login, &password, extra);
         let config = cubelet::config::load_device(&file).expect("a good configuration");
         let options = Options {
@@ -97,6 +108,7 @@ impl Site {
         };
         let daemon = Daemon::start(config, options).expect("the device starts");
         let mut station = Station {
+            login: login.to_owned(),
             user,
             password,
             events: Events {
@@ -122,6 +134,25 @@ impl Site {
             ca: Some(ready.ca.clone()),
         };
         RestClient::new(settings, Login::new(login, password)).expect("a client")
+    }
+
+    /// Where a station keeps its state.
+    pub fn state_folder(&self, login: &str) -> std::path::PathBuf {
+        self.folder.path().join(login).join("state")
+    }
+
+    /// Gives a station's user a tag.
+    pub async fn tag(&self, station: &Station, tag: &str) {
+        let rest = self.rest(&station.login, &station.password);
+        let token = rest.session().await.expect("a session").token;
+        let answer = reqwest::Client::new()
+            .put(format!("{}/users/{}", self.hub.ready().api, station.user))
+            .header("CB-Token", token)
+            .json(&json!({ "user": { "tag_list": tag } }))
+            .send()
+            .await
+            .expect("the hub answers");
+        assert!(answer.status().is_success(), "{answer:?}");
     }
 
     fn configure(&self, login: &str, password: &str, extra: &str) -> std::path::PathBuf {
@@ -214,6 +245,34 @@ impl Station {
 
     pub fn state(&self) -> DeviceState {
         self.state.borrow().clone()
+    }
+
+    /// Ends and begins again, on the same state.
+    pub async fn restart(self, site: &Site, extra: &str) -> Self {
+        let (login, user, password) = (self.login.clone(), self.user, self.password.clone());
+        self.stop().await;
+        site.start_station(&login, user, password, extra).await
+    }
+
+    /// Waits until somebody it rings is known to be offline.
+    pub async fn knows_who_is_offline(&mut self) {
+        self.reaches("knowing who is offline", |state| {
+            !state.ring.offline.is_empty()
+        })
+        .await;
+    }
+
+    /// Waits until everybody its configuration names is known.
+    pub async fn knows_everybody(&mut self) {
+        self.reaches("knowing everybody", |state| state.policy.unknown.is_empty())
+            .await;
+    }
+
+    /// Watches the state for a time in which it must not change away from `wanted`.
+    pub async fn stays_for(&mut self, time: Duration, wanted: impl Fn(&DeviceState) -> bool) {
+        let left = self.state.wait_for(|state| !wanted(state));
+        let left = tokio::time::timeout(time, left).await.is_ok();
+        assert!(!left, "did not stay: {:#?}", *self.state.borrow());
     }
 
     pub async fn stop(self) {

@@ -41,6 +41,18 @@ pub fn reply(reply: &Value, json: bool) {
         println!("{reply}");
         return;
     }
+    if let Some(calls) = reply["calls"].as_array().filter(|calls| are_records(calls)) {
+        for call in calls {
+            println!("{}", call_line(call));
+        }
+        return;
+    }
+    if let Some(attempts) = reply["attempts"].as_array() {
+        for attempt in attempts {
+            println!("{}", attempt_line(attempt));
+        }
+        return;
+    }
     for list in ["messages", "dialogs", "users"] {
         if let Some(items) = reply[list].as_array() {
             for item in items {
@@ -57,6 +69,60 @@ pub fn reply(reply: &Value, json: bool) {
         details.retain(|name, _| name != "id" && name != "ok");
     }
     println!("{}", format!("ok {}", line(&details)).trim_end());
+}
+
+/// `ring` answers with ids under the same name.
+fn are_records(calls: &[Value]) -> bool {
+    calls.iter().all(Value::is_object)
+}
+
+/// A call that is over: when, which way, who, how it ended, how long, of which ring.
+fn call_line(call: &Value) -> String {
+    let at = call["started_ms"].as_i64().map(date).unwrap_or_default();
+    let way = match call["direction"].as_str() {
+        Some("incoming") => "from",
+        _ => "to",
+    };
+    let name = call["name"].as_str().map(plain);
+    let who = name.unwrap_or_else(|| call["peer"].to_string());
+    let reason = call["reason"].as_str().unwrap_or_default();
+    let talked = call["talked_s"].as_f64();
+    let talked = talked.map_or("-".to_owned(), |seconds| format!("{seconds:.0} s"));
+    let mut line = format!("{at}  {way:<4} {who:<16} {reason:<18} {talked:>7}");
+    if let (Some(ring), Some(step)) = (call["ring"].as_str(), call["step"].as_u64()) {
+        let _ = write!(line, "  ring {ring} step {step}");
+    }
+    line
+}
+
+/// An attempt to open the door.
+fn attempt_line(attempt: &Value) -> String {
+    let at = attempt["at"].as_i64().map(date).unwrap_or_default();
+    let by = attempt["by"].as_str().map(plain).unwrap_or_default();
+    let how = attempt["how"].as_str().unwrap_or_default();
+    let result = if attempt["opened"] == true {
+        "opened".to_owned()
+    } else {
+        let reason = attempt["reason"].as_str().map(plain).unwrap_or_default();
+        format!("refused: {reason}")
+    };
+    format!("{at}  {by:<12} {how:<8} {result}")
+}
+
+/// A text from the network has no say in the terminal.
+fn plain(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}
+
+/// Unix milliseconds as date and time, UTC like everything here.
+fn date(millis: i64) -> String {
+    let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]Z");
+    OffsetDateTime::from_unix_timestamp(millis / 1000)
+        .ok()
+        .and_then(|at| at.format(&format).ok())
+        .unwrap_or_default()
 }
 
 /// An item of a list: a message as date, author and text, anything else as its fields.
@@ -174,6 +240,23 @@ mod tests {
         assert_eq!(
             event("call/ended", &ended),
             "14:13:32.3Z  call/ended         phase=ended  reason=\"hung up\"  peer=1002"
+        );
+    }
+
+    #[test]
+    fn a_call_and_an_attempt_at_the_door_are_a_line_each() {
+        let call = json!({"started_ms": 1_790_000_012_345_i64, "direction": "outgoing",
+            "peer": 1002, "name": "Anna", "reason": "remote_hung_up", "talked_s": 41.2,
+            "ring": "66f0", "step": 2});
+        assert_eq!(
+            call_line(&call),
+            "2026-09-21 14:13:32Z  to   Anna             remote_hung_up        41 s  ring 66f0 step 2"
+        );
+        let refused = json!({"at": 1_790_000_012_345_i64, "by": "1002", "how": "chat",
+            "opened": false, "reason": "you are not\u{1b}[2J on the list"});
+        assert_eq!(
+            attempt_line(&refused),
+            "2026-09-21 14:13:32Z  1002         chat     refused: you are not [2J on the list"
         );
     }
 

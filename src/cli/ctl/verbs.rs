@@ -30,6 +30,63 @@ pub enum Verb {
     /// End the call, ringing or talking.
     #[command(visible_alias = "hang-up")]
     Hangup,
+    /// Stop the bell ringing, for instance because somebody opened the door.
+    StopRinging {
+        /// Why; several words become one text.
+        detail: Vec<String>,
+    },
+    /// Do not disturb: calls do not ring here, or the bell does not ring somebody.
+    Dnd {
+        /// On or off.
+        #[arg(value_enum)]
+        switch: Switch,
+        /// For so long.
+        #[arg(long, value_name = "MINUTES")]
+        minutes: Option<u32>,
+        /// Until then: `2026-12-24T18:00:00+01:00`.
+        #[arg(long, conflicts_with = "minutes", value_name = "TIME")]
+        until: Option<jiff::Timestamp>,
+        /// Somebody the bell rings, by login or number, instead of this device.
+        #[arg(long)]
+        user: Option<String>,
+    },
+    /// Whether the bell rings somebody.
+    RingTarget {
+        /// The user, by login or number.
+        user: String,
+        /// On or off.
+        #[arg(value_enum)]
+        switch: Switch,
+    },
+    /// Whether calls are answered by themselves, as the configuration says.
+    AutoAnswer {
+        /// On or off.
+        #[arg(value_enum)]
+        switch: Switch,
+    },
+    /// Calls that are over, newest first.
+    Calls {
+        /// At most so many.
+        #[arg(long, default_value_t = 20)]
+        limit: u32,
+        /// Only `incoming` or `outgoing`.
+        #[arg(long, value_parser = ["incoming", "outgoing"])]
+        direction: Option<String>,
+        /// Only with this user, by number.
+        #[arg(long, value_name = "NUMBER")]
+        peer: Option<u64>,
+        /// Only those that ended so: `missed`, `no_answer` …
+        #[arg(long)]
+        reason: Option<String>,
+        /// Only those of this ring.
+        #[arg(long)]
+        ring: Option<String>,
+    },
+    /// The door's log.
+    Door {
+        #[command(subcommand)]
+        what: Door,
+    },
     /// Open the door.
     Unlock,
     /// Press the bell button.
@@ -161,6 +218,26 @@ pub enum Verb {
     },
 }
 
+/// On or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Switch {
+    /// On.
+    On,
+    /// Off.
+    Off,
+}
+
+/// What there is about the door.
+#[derive(Debug, Subcommand)]
+pub enum Door {
+    /// Who tried to open it, how, and what came of it, newest first.
+    Log {
+        /// At most so many.
+        #[arg(long, default_value_t = 20)]
+        limit: u32,
+    },
+}
+
 impl Verb {
     /// The command's verb and payload.
     ///
@@ -187,6 +264,51 @@ impl Verb {
                 reason: Some(reason),
             } => ("reject", json!({ "reason": reason })),
             Self::Hangup => ("hangup", json!({})),
+            Self::StopRinging { detail } if detail.is_empty() => ("stop_ringing", json!({})),
+            Self::StopRinging { detail } => ("stop_ringing", json!({ "detail": detail.join(" ") })),
+            Self::Dnd {
+                switch,
+                minutes,
+                until,
+                user,
+            } => {
+                let mut payload = Map::new();
+                put(&mut payload, "on", Some(*switch == Switch::On));
+                put(&mut payload, "minutes", *minutes);
+                put(
+                    &mut payload,
+                    "until",
+                    until.map(|until| until.as_millisecond()),
+                );
+                put(&mut payload, "user", user.as_deref().map(person));
+                ("dnd", Value::Object(payload))
+            }
+            Self::RingTarget { user, switch } => {
+                let enabled = *switch == Switch::On;
+                (
+                    "ring_target",
+                    json!({ "user": person(user), "enabled": enabled }),
+                )
+            }
+            Self::AutoAnswer { switch } => ("auto_answer", json!({ "on": *switch == Switch::On })),
+            Self::Calls {
+                limit,
+                direction,
+                peer,
+                reason,
+                ring,
+            } => {
+                let mut payload = Map::new();
+                put(&mut payload, "limit", Some(*limit));
+                put(&mut payload, "direction", direction.as_ref());
+                put(&mut payload, "peer", *peer);
+                put(&mut payload, "reason", reason.as_ref());
+                put(&mut payload, "ring", ring.as_ref());
+                ("calls", Value::Object(payload))
+            }
+            Self::Door {
+                what: Door::Log { limit },
+            } => ("door_log", json!({ "limit": limit })),
             Self::Unlock => ("unlock", json!({})),
             Self::Press => ("press", json!({})),
             Self::Send {

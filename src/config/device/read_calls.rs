@@ -107,7 +107,9 @@ pub(super) fn calls(file: &FileReader<'_>, schedules: &[Schedule]) -> Option<Cal
     let ring_in_call = busy(&section, "ring_in_call");
     let forward_to = section.list("forward_to", party);
     let forward_s = section.integer("forward_s");
-    within_answer_timeout(&section, "forward_s", forward_s, answer_timeout_s);
+    if !forward_to.is_empty() {
+        within_answer_timeout(&section, "forward_s", forward_s, answer_timeout_s);
+    }
     let missed_to = section.list("missed_to", |value| match party(value)? {
         Party::Dialog { role, .. } if role != crate::call::party::Role::Occupant => {
             Err("a message goes to a dialog as a whole: leave the role out".into())

@@ -135,7 +135,6 @@ const INLINE_PASSWORD: &str = "a password is not written in this file, which is 
      systemd credential in `password_credential`";
 
 const NO_REFUSED: &[(&str, &str)] = &[];
-const USER: &str = "user: number or login";
 const PARTY: &str =
     "user (number or login), `tag:NAME`, `dialog:ID`, `dialog:ID:admins` or `dialog:ID:owner`";
 

@@ -30,6 +30,11 @@ impl Ledger {
         self.0.lock().remove(call);
     }
 
+    /// Every open call.
+    pub fn calls(&self) -> Vec<String> {
+        self.0.lock().keys().cloned().collect()
+    }
+
     /// Takes every call that was never closed.
     pub(super) fn take_orphans(&self) -> BTreeMap<String, Entry> {
         std::mem::take(&mut *self.0.lock())

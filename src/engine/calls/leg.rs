@@ -9,9 +9,10 @@ use tokio::sync::mpsc;
 
 use super::Calls;
 use super::messages::{FromLeg, LegNews};
+use crate::call::policy::AnswerMedia;
 use crate::engine::chat::ChatLine;
 use crate::engine::mailbox::Slot;
-use crate::media::peer::{Peer, PeerError, PeerEvent, PeerSettings, PeerStats};
+use crate::media::peer::{Peer, PeerError, PeerEvent, PeerSettings, PeerStats, TrackKind};
 use crate::media::{AudioFanout, VideoFanout};
 use crate::protocol::address::UserId;
 use crate::protocol::call_signal::{CallSignal, CallType, Candidate, SignalKind};
@@ -46,6 +47,8 @@ pub(super) enum LegOperation {
     RemoteCandidates(Vec<Candidate>),
     /// Answer an ICE restart.
     AnswerRestart(String),
+    /// Let the other side have so much of this device.
+    Give(AnswerMedia),
 }
 
 /// A signal with its variable parts; the envelope is filled in by `Calls`.
@@ -111,6 +114,8 @@ pub(super) struct LegParts {
     pub audio: AudioFanout,
     pub calls: Slot<Calls>,
     pub outlet: Outlet,
+    /// What of this device the other side gets.
+    pub gives: AnswerMedia,
 }
 
 /// The queue of a running leg. Dropping it closes the peer connection.
@@ -162,6 +167,7 @@ async fn run(
         audio,
         calls,
         mut outlet,
+        gives,
     } = parts;
     let is_video = settings.call_type == CallType::Video;
     let tell = |news: LegNews| {
@@ -180,6 +186,7 @@ async fn run(
             return;
         }
     };
+    give(&peer, gives);
     ready.send_replace(Some(peer.clone()));
     let unusable = |error: PeerError| {
         tracing::warn!(call, %error, "media cannot use this");
@@ -217,6 +224,17 @@ async fn run(
     }
     ready.send_replace(None);
     peer.close().await;
+}
+
+/// Before anything is sent, so that nobody sees a room who is to hear it alone.
+fn give(peer: &Peer, what: AnswerMedia) {
+    let (sound, pictures) = match what {
+        AnswerMedia::Video => (true, true),
+        AnswerMedia::Audio => (true, false),
+        AnswerMedia::ListenOnly | AnswerMedia::Knock => (false, false),
+    };
+    peer.set_muted(TrackKind::Audio, !sound);
+    peer.set_muted(TrackKind::Video, !pictures);
 }
 
 /// Makes the offer and passes on the candidates that come at once, so that the invitation's SDP
@@ -276,6 +294,7 @@ async fn perform(
                 .send(OutgoingSignal::plain(SignalKind::Accept), Some(answer))
                 .await;
         }
+        LegOperation::Give(what) => give(peer, what),
         LegOperation::RemoteAnswer(sdp) => peer.set_answer(&sdp).await?,
         LegOperation::RemoteCandidates(candidates) => peer.add_candidates(&candidates).await,
         LegOperation::AnswerRestart(sdp) => {

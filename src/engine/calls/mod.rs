@@ -25,6 +25,7 @@ use super::mailbox::MAILBOX_CAPACITY;
 use super::supervised::{Life, supervised};
 use super::wiring::Wiring;
 use crate::call::end::EndReason;
+use crate::call::policy::AnswerMedia;
 use crate::call::registry::{Registry, Routed};
 use crate::call::session::{Input, MediaState, Phase};
 use crate::call::timers::Timers;
@@ -236,7 +237,15 @@ impl Handler<Answer> for Calls {
     type Result = Result<String, CommandError>;
 
     fn handle(&mut self, _: Answer, ctx: &mut Self::Context) -> Self::Result {
+        if let Some(call) = self.let_in() {
+            return Ok(call);
+        }
         let call = self.ringing()?;
+        if let Some(facts) = self.facts.get_mut(&call) {
+            // Whoever answers means to be seen and heard, whatever an automatic answer would give.
+            facts.knocks = false;
+            facts.leg.queue(leg::LegOperation::Give(AnswerMedia::Video));
+        }
         self.feed(&call, Input::Answer, ctx);
         Ok(call)
     }
@@ -295,6 +304,28 @@ impl Handler<WhoIsInCall> for Calls {
 }
 
 impl Calls {
+    /// Lets in whoever knocks in an answered call: from now on the other side sees and hears.
+    fn let_in(&mut self) -> Option<String> {
+        let in_call = |call: &str| {
+            let phase = self.registry.iter().find(|one| one.id() == call)?.phase();
+            matches!(
+                phase,
+                Phase::Connecting | Phase::Connected | Phase::Interrupted
+            )
+            .then_some(())
+        };
+        let call = self
+            .facts
+            .iter()
+            .find(|(call, facts)| facts.knocks && in_call(call).is_some())
+            .map(|(call, _)| call.clone())?;
+        let facts = self.facts.get_mut(&call)?;
+        facts.knocks = false;
+        facts.leg.queue(leg::LegOperation::Give(AnswerMedia::Video));
+        self.show();
+        Some(call)
+    }
+
     fn ringing(&self) -> Result<String, CommandError> {
         self.registry
             .ringing()

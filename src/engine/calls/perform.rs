@@ -9,6 +9,7 @@ use super::ledger::Entry;
 use super::leg::{Leg, LegOperation, LegParts, Outlet};
 use super::report::CallFacts;
 use super::{Calls, OutgoingSignal};
+use crate::call::policy::AnswerMedia;
 use crate::call::registry::SessionOutputs;
 use crate::call::session::{Output, Phase};
 use crate::engine::event::{CallPhase, Direction, unix_ms};
@@ -54,7 +55,11 @@ impl Calls {
             return;
         };
         let event = match phase {
-            Phase::Dialing | Phase::Ringing => CallPhase::Ringing,
+            Phase::Dialing | Phase::Ringing => {
+                facts.ringing = Some(Instant::now());
+                facts.ringing_ms = Some(unix_ms());
+                CallPhase::Ringing
+            }
             Phase::Connecting => {
                 facts.answered = Some(Instant::now());
                 facts.answered_ms = Some(unix_ms());
@@ -62,6 +67,7 @@ impl Calls {
             }
             Phase::Connected if facts.connected.is_none() => {
                 facts.connected = Some(Instant::now());
+                facts.connected_ms = Some(unix_ms());
                 CallPhase::Connected
             }
             _ => return,
@@ -93,6 +99,7 @@ impl Calls {
             name: self.wiring.config.device.name.clone(),
             picture: None,
         };
+        let gives = self.wiring.manners.take(call);
         let leg = Leg::start(LegParts {
             call: call.to_owned(),
             is_caller: direction == Direction::Outgoing,
@@ -101,12 +108,12 @@ impl Calls {
             audio: self.wiring.audio.clone(),
             calls: self.wiring.slots.calls.clone(),
             outlet,
+            gives,
         });
         self.wiring.ledger.opened(call, Entry { direction, peer });
-        self.facts.insert(
-            call.to_owned(),
-            CallFacts::new(leg, direction, peer, call_type),
-        );
+        let mut facts = CallFacts::new(leg, direction, peer, call_type);
+        facts.knocks = gives == AnswerMedia::Knock;
+        self.facts.insert(call.to_owned(), facts);
     }
 
     pub(super) fn send_signal(&self, to: UserId, signal: CallSignal) {

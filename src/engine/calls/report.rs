@@ -11,7 +11,7 @@ use crate::engine::event::{CallPhase, Direction, EventKind, unix_ms};
 use crate::engine::state::{CallMedia, CallState, CallStatus};
 use crate::protocol::address::UserId;
 use crate::protocol::call_signal::{CallSignal, CallType, SignalKind};
-use crate::store::{CallDirection, CallRecord};
+use crate::store::{CallDetails, CallDirection, CallQuality, CallRecord};
 
 /// What the registry does not keep about a call.
 pub(super) struct CallFacts {
@@ -22,8 +22,13 @@ pub(super) struct CallFacts {
     pub started_ms: u64,
     pub answered: Option<Instant>,
     pub answered_ms: Option<u64>,
+    pub ringing: Option<Instant>,
+    pub ringing_ms: Option<u64>,
     pub connected: Option<Instant>,
+    pub connected_ms: Option<u64>,
     pub first_frame_ms: Option<u64>,
+    /// The other side gets nothing until somebody here lets it in.
+    pub knocks: bool,
 }
 
 impl CallFacts {
@@ -36,8 +41,12 @@ impl CallFacts {
             started_ms: unix_ms(),
             answered: None,
             answered_ms: None,
+            ringing: None,
+            ringing_ms: None,
             connected: None,
+            connected_ms: None,
             first_frame_ms: None,
+            knocks: false,
         }
     }
 }
@@ -70,30 +79,8 @@ impl Calls {
         self.wiring.ledger.closed(call);
         if let Some(facts) = self.facts.remove(call) {
             self.wiring.gallery.hang(facts.leg.pictures());
-            self.keep_record(call, &facts, reason);
+            super::super::records::keep(&self.wiring, ended(call, &facts, reason));
         }
-    }
-
-    fn keep_record(&self, call: &str, facts: &CallFacts, reason: EndReason) {
-        let record = CallRecord {
-            call: call.to_owned(),
-            direction: match facts.direction {
-                Direction::Incoming => CallDirection::Incoming,
-                Direction::Outgoing => CallDirection::Outgoing,
-            },
-            peer: facts.peer,
-            video: facts.call_type == CallType::Video,
-            started_ms: facts.started_ms,
-            answered_ms: facts.answered_ms,
-            ended_ms: unix_ms(),
-            reason: reason.name().to_owned(),
-        };
-        let store = self.wiring.store.clone();
-        actix::spawn(async move {
-            if let Err(error) = store.log_call(record).await {
-                tracing::error!(%error, "the call's record was not kept");
-            }
-        });
     }
 
     pub(super) fn publish(
@@ -138,6 +125,7 @@ impl Calls {
             });
             if let Some(facts) = self.facts.get(session.id()) {
                 shown.since = Some(facts.started_ms);
+                shown.knocks = facts.knocks;
                 shown.media = facts.leg.stats().map(|stats| CallMedia {
                     frames_decoded: stats.frames_decoded,
                     audio_decoded_ms: stats.audio_decoded_ms,
@@ -175,5 +163,44 @@ impl Calls {
                 duration_s: None,
             });
         }
+    }
+}
+
+/// What is kept of a call that has just ended.
+fn ended(call: &str, facts: &CallFacts, reason: EndReason) -> CallRecord {
+    let seconds = |from: Option<Instant>, to: Option<Instant>| {
+        let to = to.unwrap_or_else(Instant::now);
+        from.map(|from| to.saturating_duration_since(from).as_secs_f64())
+    };
+    let stats = facts.leg.stats().filter(|_| facts.connected.is_some());
+    CallRecord {
+        call: call.to_owned(),
+        direction: match facts.direction {
+            Direction::Incoming => CallDirection::Incoming,
+            Direction::Outgoing => CallDirection::Outgoing,
+        },
+        peer: facts.peer,
+        video: facts.call_type == CallType::Video,
+        started_ms: facts.started_ms,
+        answered_ms: facts.answered_ms,
+        ended_ms: unix_ms(),
+        reason: reason.name().to_owned(),
+        details: CallDetails {
+            ringing_ms: facts.ringing_ms,
+            connected_ms: facts.connected_ms,
+            rang_s: seconds(facts.ringing, facts.answered),
+            talked_s: seconds(facts.connected, None),
+            quality: stats.map(|stats| CallQuality {
+                frames_sent: stats.frames_sent,
+                frames_decoded: stats.frames_decoded,
+                audio_decoded_ms: stats.audio_decoded_ms,
+                first_frame_ms: facts.first_frame_ms,
+                packets_sent: stats.packets_sent,
+                packets_received: stats.packets_received,
+                frames_dropped: stats.frames_dropped,
+                key_frames_asked: stats.plis_received + stats.plis_sent,
+            }),
+            ..CallDetails::default()
+        },
     }
 }

@@ -5,9 +5,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::engine::call_command::CallCommand;
 use crate::engine::chat_command::{ChatCommand, Check, Draft};
 use crate::engine::command::{Command, CommandError, ErrorCode, UserRef};
+use crate::engine::ringing_command::RingingCommand;
 use crate::protocol::call_signal::CallType;
 
 /// The largest payload taken, in bytes.
@@ -151,7 +151,7 @@ pub(super) fn parse(
         "stop_ringing" | "dnd" | "ring_target" | "auto_answer" | "calls" | "door_log" => {
             let command = calls(verb, &fields)?;
             command.check().map_err(invalid)?;
-            Ok(Command::Calls(command))
+            Ok(Command::Ringing(command))
         }
         verb => {
             let command = chat(verb, &fields)?;
@@ -174,14 +174,14 @@ struct Dialog {
 }
 
 /// The command about calls of a verb with its fields.
-fn calls(verb: &str, fields: &Map<String, Value>) -> Result<CallCommand, CommandError> {
+fn calls(verb: &str, fields: &Map<String, Value>) -> Result<RingingCommand, CommandError> {
     Ok(match verb {
-        "stop_ringing" => CallCommand::StopRinging(read(fields)?),
-        "dnd" => CallCommand::Dnd(read(fields)?),
-        "ring_target" => CallCommand::RingTarget(read(fields)?),
-        "auto_answer" => CallCommand::AutoAnswer(read(fields)?),
-        "calls" => CallCommand::Calls(read(fields)?),
-        _ => CallCommand::DoorLog(read(fields)?),
+        "stop_ringing" => RingingCommand::StopRinging(read(fields)?),
+        "dnd" => RingingCommand::Dnd(read(fields)?),
+        "ring_target" => RingingCommand::RingTarget(read(fields)?),
+        "auto_answer" => RingingCommand::AutoAnswer(read(fields)?),
+        "calls" => RingingCommand::Ringing(read(fields)?),
+        _ => RingingCommand::DoorLog(read(fields)?),
     })
 }
 

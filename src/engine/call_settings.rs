@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::bell::Reconsider;
-use super::call_command::{AutoAnswer, Dnd, RingTarget};
 use super::command::CommandError;
 use super::directory::resolve;
 use super::event::unix_ms;
+use super::ringing_command::{AutoAnswer, Dnd, RingTarget};
 use super::wiring::Wiring;
 use crate::call::live::Until;
 

@@ -4,8 +4,8 @@
 use serde::Serialize;
 use tokio::sync::oneshot;
 
-use super::call_command::CallCommand;
 use super::chat_command::{ChatCommand, Draft};
+use super::ringing_command::RingingCommand;
 pub use crate::protocol::address::UserRef;
 use crate::protocol::call_signal::CallType;
 
@@ -37,7 +37,7 @@ pub enum Command {
     /// Sends a chat message; stored first, so that it survives a lost connection.
     Send(Box<Draft>),
     /// Everything else about calls.
-    Calls(CallCommand),
+    Ringing(RingingCommand),
     /// Everything else about chat.
     Chat(ChatCommand),
     /// Opens the door: this device's relay, or the peer's when this device has none.

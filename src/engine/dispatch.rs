@@ -6,7 +6,6 @@ use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 
 use super::bell::{RingBell, StopRinging};
-use super::call_command::{CallCommand, DoorLog, Stop};
 use super::calls::{Answer, Dial, HangUp, Reject};
 use super::command::{Command, CommandError, ErrorCode, Reply, Request};
 use super::directory::resolve;
@@ -14,6 +13,7 @@ use super::door::Unlock;
 use super::event::EventKind;
 use super::mailbox::Undelivered;
 use super::messages;
+use super::ringing_command::{DoorLog, RingingCommand, Stop};
 use super::supervisor::CrashRequest;
 use super::wiring::Wiring;
 use super::{call_settings, records};
@@ -67,7 +67,7 @@ async fn execute(
             json!({ "call": wiring.slots.calls.ask(Reject(reason), LIMIT).await.map_err(away)?? })
         }
         Command::Hangup => hang_up(wiring).await?,
-        Command::Calls(command) => about_calls(wiring, command).await?,
+        Command::Ringing(command) => about_calls(wiring, command).await?,
         Command::Send(draft) => messages::send(wiring, *draft).await?,
         Command::Chat(command) => messages::execute(wiring, command).await?,
         Command::Unlock => wiring.slots.door.ask(Unlock, LIMIT).await.map_err(away)??,
@@ -112,10 +112,10 @@ async fn hang_up(wiring: &Wiring) -> Result<serde_json::Value, CommandError> {
 
 async fn about_calls(
     wiring: &Wiring,
-    command: CallCommand,
+    command: RingingCommand,
 ) -> Result<serde_json::Value, CommandError> {
     match command {
-        CallCommand::StopRinging(Stop { detail }) => {
+        RingingCommand::StopRinging(Stop { detail }) => {
             let stop = StopRinging {
                 reason: StopReason::Cancelled,
                 detail,
@@ -124,11 +124,11 @@ async fn about_calls(
             let nothing = || CommandError::new(ErrorCode::WrongState, "the bell does not ring");
             Ok(json!({ "ring": stopped.ok_or_else(nothing)? }))
         }
-        CallCommand::Dnd(dnd) => call_settings::dnd(wiring, dnd).await,
-        CallCommand::RingTarget(target) => call_settings::ring_target(wiring, target).await,
-        CallCommand::AutoAnswer(wanted) => call_settings::auto_answer(wiring, wanted).await,
-        CallCommand::Calls(filter) => records::calls(wiring, filter).await,
-        CallCommand::DoorLog(DoorLog { limit }) => records::door_log(wiring, limit).await,
+        RingingCommand::Dnd(dnd) => call_settings::dnd(wiring, dnd).await,
+        RingingCommand::RingTarget(target) => call_settings::ring_target(wiring, target).await,
+        RingingCommand::AutoAnswer(wanted) => call_settings::auto_answer(wiring, wanted).await,
+        RingingCommand::Ringing(filter) => records::calls(wiring, filter).await,
+        RingingCommand::DoorLog(DoorLog { limit }) => records::door_log(wiring, limit).await,
     }
 }
 

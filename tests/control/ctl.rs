@@ -4,9 +4,9 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use cubelet::engine::call_command::{AutoAnswer, CallCommand, Dnd, RingTarget, Stop};
 use cubelet::engine::command::{Command, CommandError, ErrorCode, Reply, UserRef};
 use cubelet::engine::event::{Event, EventKind};
+use cubelet::engine::ringing_command::{AutoAnswer, Dnd, RingTarget, RingingCommand, Stop};
 use cubelet::engine::state::{ChatState, ChatStatus};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -104,20 +104,20 @@ async fn do_not_disturb_and_its_like_are_commanded_in_words() {
         user: user.map(|login| UserRef::Login(login.into())),
     };
     let expected = [
-        CallCommand::Dnd(dnd(Some(90), None, Some("anna"), true)),
-        CallCommand::Dnd(dnd(None, Some(1_798_131_600_000), None, true)),
-        CallCommand::Dnd(dnd(None, None, None, false)),
-        CallCommand::RingTarget(RingTarget {
+        RingingCommand::Dnd(dnd(Some(90), None, Some("anna"), true)),
+        RingingCommand::Dnd(dnd(None, Some(1_798_131_600_000), None, true)),
+        RingingCommand::Dnd(dnd(None, None, None, false)),
+        RingingCommand::RingTarget(RingTarget {
             user: UserRef::Id(1002),
             enabled: false,
         }),
-        CallCommand::AutoAnswer(AutoAnswer { on: false }),
-        CallCommand::StopRinging(Stop {
+        RingingCommand::AutoAnswer(AutoAnswer { on: false }),
+        RingingCommand::StopRinging(Stop {
             detail: Some("opened it myself".into()),
         }),
     ];
     let executed = device.executed.lock().clone();
-    assert_eq!(executed, expected.map(Command::Calls));
+    assert_eq!(executed, expected.map(Command::Ringing));
     let silly = ctl(&broker, &["dnd", "off", "--minutes", "5"]).await;
     assert_eq!(silly.status, 1);
     assert!(silly.err.contains("minutes and until"), "{}", silly.err);
@@ -128,7 +128,7 @@ async fn calls_and_the_doors_log_are_a_line_each() {
     let broker = Broker::start().await;
     let mut device = Device::with_engine(settings(&broker), |command| {
         let reply = match command {
-            Command::Calls(CallCommand::DoorLog(_)) => json!({"attempts": [
+            Command::Ringing(RingingCommand::DoorLog(_)) => json!({"attempts": [
                 {"at": 1_790_000_012_345_u64, "by": "1002", "how": "chat", "opened": true}]}),
             _ => json!({"calls": [{"started_ms": 1_790_000_012_345_u64, "peer": 1002,
                 "direction": "incoming", "reason": "missed"}]}),

@@ -1,9 +1,9 @@
 //! Who may open the door.
 
-use cubelet::engine::call_command::{CallCommand, DoorLog};
 use cubelet::engine::chat_command::Draft;
 use cubelet::engine::command::{Command, ErrorCode};
 use cubelet::engine::event::EventKind;
+use cubelet::engine::ringing_command::{DoorLog, RingingCommand};
 
 use crate::site::{Site, Station, door_and_indoor, talk, user};
 
@@ -105,7 +105,7 @@ async fn a_message_of_somebody_on_the_list_opens_the_door_and_every_attempt_is_n
     assert_eq!(answer(&mut friend).await, "true");
     assert!(door.state().door.last_unlocked.is_some());
     door.command(Command::Unlock).await.expect("opened");
-    let log = Command::Calls(CallCommand::DoorLog(DoorLog::default()));
+    let log = Command::Ringing(RingingCommand::DoorLog(DoorLog::default()));
     let log = door.command(log).await.expect("a log");
     let attempts = log["attempts"].as_array().expect("a list").iter();
     let attempts: Vec<String> = attempts

@@ -1,8 +1,8 @@
 //! Who may call a device, and what becomes of the call.
 
-use cubelet::engine::call_command::{AutoAnswer, CallCommand, Dnd};
 use cubelet::engine::command::Command;
 use cubelet::engine::event::EventKind;
+use cubelet::engine::ringing_command::{AutoAnswer, Dnd, RingingCommand};
 use cubelet::engine::state::CallStatus;
 use cubelet::protocol::call_signal::CallType;
 
@@ -71,7 +71,7 @@ async fn do_not_disturb_refuses_calls_is_told_to_the_caller_and_holds_over_a_res
     let site = Site::start().await;
     let (mut caller, cart) = two(&site, "").await;
     let dnd = |on| {
-        Command::Calls(CallCommand::Dnd(Dnd {
+        Command::Ringing(RingingCommand::Dnd(Dnd {
             on,
             minutes: on.then_some(90),
             until: None,
@@ -112,7 +112,7 @@ async fn somebody_on_the_list_drops_in_after_a_notice_unless_that_is_switched_of
     caller.is_connected().await;
     caller.command(Command::Hangup).await.expect("hung up");
     cart.ended().await;
-    let off = Command::Calls(CallCommand::AutoAnswer(AutoAnswer { on: false }));
+    let off = Command::Ringing(RingingCommand::AutoAnswer(AutoAnswer { on: false }));
     cart.command(off).await.expect("kept");
     assert!(!cart.state().policy.auto_answer);
     call(&caller).await;

@@ -1,8 +1,8 @@
 //! The bell with a plan, from the button to the last resort.
 
-use cubelet::engine::call_command::{CallCommand, Dnd, Stop};
 use cubelet::engine::command::{Command, ErrorCode};
 use cubelet::engine::event::{EventKind, RingPhase, RingTold};
+use cubelet::engine::ringing_command::{Dnd, RingingCommand, Stop};
 use cubelet::engine::state::{CallStatus, RingStatus};
 use cubelet::store::CallFilter;
 
@@ -109,7 +109,7 @@ async fn the_first_to_answer_takes_the_ring_and_every_call_leaves_its_record() {
         ..CallFilter::default()
     };
     let calls = door
-        .command(Command::Calls(CallCommand::Calls(filter)))
+        .command(Command::Ringing(RingingCommand::Ringing(filter)))
         .await
         .expect("a list");
     let reasons: Vec<&str> = calls["calls"]
@@ -137,7 +137,7 @@ async fn a_second_press_begins_nothing_and_a_stop_silences_every_phone() {
     assert_eq!(again["repeated"], true);
     hear_ring(&mut door.events, RingPhase::Repeated).await;
     let detail = Some("I opened the door".to_owned());
-    let stop = Command::Calls(CallCommand::StopRinging(Stop {
+    let stop = Command::Ringing(RingingCommand::StopRinging(Stop {
         detail: detail.clone(),
     }));
     door.command(stop.clone()).await.expect("stopped");
@@ -163,7 +163,7 @@ async fn somebody_not_to_be_disturbed_is_left_out_and_stops_ringing_when_it_is_s
     let (mut door, mut people) =
         door_and(&site, "ring = [\"anna\", \"ben\"]\n", &["anna", "ben"]).await;
     let dnd = |who: &str, on| {
-        Command::Calls(CallCommand::Dnd(Dnd {
+        Command::Ringing(RingingCommand::Dnd(Dnd {
             on,
             minutes: None,
             until: None,

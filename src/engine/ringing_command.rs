@@ -80,7 +80,7 @@ impl Default for DoorLog {
 
 /// A command about calls.
 #[derive(Clone, Debug, PartialEq)]
-pub enum CallCommand {
+pub enum RingingCommand {
     /// `stop_ringing`
     StopRinging(Stop),
     /// `dnd`
@@ -95,7 +95,7 @@ pub enum CallCommand {
     DoorLog(DoorLog),
 }
 
-impl Check for CallCommand {
+impl Check for RingingCommand {
     fn check(&self) -> Checked {
         match self {
             Self::StopRinging(Stop {

@@ -33,13 +33,19 @@ pub enum EndReason {
     ConnectFailed,
     /// An offer, an answer or a device could not be used.
     MediaFailed,
+    /// Both called each other at once; the other side's call goes on.
+    Crossed,
+    /// Another call was taken instead.
+    Replaced,
+    /// Whoever started the call ended it for everybody.
+    EndedByCaller,
     /// A part of this program failed.
     Internal,
     /// The device is shutting down.
     Shutdown,
 }
 
-const NAMES: [(EndReason, &str); 15] = [
+const NAMES: [(EndReason, &str); 18] = [
     (EndReason::HungUp, "hung_up"),
     (EndReason::RemoteHungUp, "remote_hung_up"),
     (EndReason::Rejected, "rejected"),
@@ -53,6 +59,9 @@ const NAMES: [(EndReason, &str); 15] = [
     (EndReason::ConnectionLost, "connection_lost"),
     (EndReason::ConnectFailed, "connect_failed"),
     (EndReason::MediaFailed, "media_failed"),
+    (EndReason::Crossed, "crossed"),
+    (EndReason::Replaced, "replaced"),
+    (EndReason::EndedByCaller, "ended_by_caller"),
     (EndReason::Internal, "internal"),
     (EndReason::Shutdown, "shutdown"),
 ];

@@ -4,8 +4,13 @@
 //! `deadline()` says when to come back with [`session::Input::Tick`].
 //! Must not enter: tokio, actix, sockets, GStreamer, configuration files.
 
+mod candidates;
 pub mod end;
+pub mod exchange;
+mod leg;
+mod memory;
 pub mod registry;
+mod restart;
 pub mod session;
 pub mod timers;
 pub mod verdict;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 
-use super::calls::{Answer, Dial, HangUp, Reject};
+use super::call_command::{CallCommand, Conference, MediaDirection};
+use super::calls::{Answer, Confer, Dial, HangUp, InCall, Operation, Reject};
 use super::command::{Command, CommandError, ErrorCode, Reply, Request};
 use super::directory::{resolve, resolve_all};
 use super::door::Unlock;
@@ -70,6 +71,7 @@ async fn execute(
                 .await;
             json!({ "calls": ended.map_err(away)?? })
         }
+        Command::InCall(command) => in_call(wiring, command).await?,
         Command::Send(draft) => messages::send(wiring, *draft).await?,
         Command::Chat(command) => messages::execute(wiring, command).await?,
         Command::Unlock => wiring.slots.door.ask(Unlock, LIMIT).await.map_err(away)??,
@@ -119,6 +121,61 @@ async fn dial(
         .await
         .map_err(away)??;
     Ok(json!({ "calls": calls }))
+}
+
+async fn in_call(wiring: &Wiring, command: CallCommand) -> Result<serde_json::Value, CommandError> {
+    let operation = match command {
+        CallCommand::Confer(conference) => return confer(wiring, conference).await,
+        CallCommand::Invite(user) => Operation::Invite(resolve(wiring, &user).await?),
+        CallCommand::Mute(mute) => {
+            let (audio, video) = (mute.audio, mute.video);
+            match (mute.direction, mute.user) {
+                (MediaDirection::Send, _) => Operation::Mute { audio, video },
+                (MediaDirection::Receive, user) => {
+                    let user = match user {
+                        Some(user) => Some(resolve(wiring, &user).await?),
+                        None => None,
+                    };
+                    Operation::Ignore { user, audio, video }
+                }
+            }
+        }
+        CallCommand::Hold(held) => Operation::Hold(held),
+        CallCommand::Limit(kbps) => Operation::Limit((kbps > 0).then_some(kbps)),
+        CallCommand::Tell(info) => Operation::Tell(info),
+        CallCommand::Reconnect => Operation::Reconnect,
+    };
+    let asked = wiring.slots.calls.ask(InCall(operation), LIMIT).await;
+    asked.map_err(away)?
+}
+
+async fn confer(
+    wiring: &Wiring,
+    conference: Conference,
+) -> Result<serde_json::Value, CommandError> {
+    let mut users = resolve_all(wiring, &conference.users).await?;
+    users.sort_unstable();
+    users.dedup();
+    if wiring.user().is_some_and(|me| users.contains(&me)) {
+        return Err(CommandError::new(
+            ErrorCode::InvalidPayload,
+            "a device cannot call itself",
+        ));
+    }
+    let confer = Confer {
+        users,
+        call_type: conference
+            .call_type
+            .unwrap_or(wiring.config.calls.call_type),
+        info: conference.info,
+    };
+    let call = wiring
+        .slots
+        .calls
+        .ask(confer, LIMIT)
+        .await
+        .map_err(away)??;
+    Ok(json!({ "call": call }))
 }
 
 async fn crash(

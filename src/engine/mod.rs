@@ -8,6 +8,7 @@
 pub mod attachments;
 pub mod audio;
 pub mod board;
+pub mod call_command;
 pub mod calls;
 pub mod camera;
 pub mod chat;

@@ -19,8 +19,6 @@ pub enum EndReason {
     Busy,
     /// The other side does not want to be disturbed.
     DoNotDisturb,
-    /// Another call took its place.
-    Replaced,
     /// The other side cannot do calls (PC-06).
     NotSupported,
     /// We called and nobody answered in time.
@@ -37,20 +35,25 @@ pub enum EndReason {
     ConnectFailed,
     /// An offer, an answer or a device could not be used.
     MediaFailed,
+    /// Both called each other at once; the other side's call goes on.
+    Crossed,
+    /// Another call was taken instead.
+    Replaced,
+    /// Whoever started the call ended it for everybody.
+    EndedByCaller,
     /// A part of this program failed.
     Internal,
     /// The device is shutting down.
     Shutdown,
 }
 
-const NAMES: [(EndReason, &str); 17] = [
+const NAMES: [(EndReason, &str); 19] = [
     (EndReason::HungUp, "hung_up"),
     (EndReason::RemoteHungUp, "remote_hung_up"),
     (EndReason::Rejected, "rejected"),
     (EndReason::RemoteRejected, "remote_rejected"),
     (EndReason::Busy, "busy"),
     (EndReason::DoNotDisturb, "do_not_disturb"),
-    (EndReason::Replaced, "replaced"),
     (EndReason::NotSupported, "not_supported"),
     (EndReason::NoAnswer, "no_answer"),
     (EndReason::Missed, "missed"),
@@ -59,6 +62,9 @@ const NAMES: [(EndReason, &str); 17] = [
     (EndReason::ConnectionLost, "connection_lost"),
     (EndReason::ConnectFailed, "connect_failed"),
     (EndReason::MediaFailed, "media_failed"),
+    (EndReason::Crossed, "crossed"),
+    (EndReason::Replaced, "replaced"),
+    (EndReason::EndedByCaller, "ended_by_caller"),
     (EndReason::Internal, "internal"),
     (EndReason::Shutdown, "shutdown"),
 ];

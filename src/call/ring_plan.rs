@@ -285,6 +285,14 @@ impl RingPlan {
         Some((*step, rings.map(|(user, _)| *user).collect()))
     }
 
+    /// Whether a call is one of those that ring now.
+    pub fn is_ringing(&self, call: &str) -> bool {
+        let State::Ringing { targets, .. } = &self.state else {
+            return false;
+        };
+        calls_of(targets).any(|own| own == call)
+    }
+
     /// How many steps there are.
     pub fn steps(&self) -> usize {
         self.steps.len()

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use crate::engine::call_command::CallCommand;
 use crate::engine::chat_command::{ChatCommand, Check, Draft};
 use crate::engine::command::{Command, CommandError, ErrorCode, UserRef};
 use crate::engine::ringing_command::RingingCommand;
@@ -135,6 +136,12 @@ pub(super) fn parse(
             Ok(Command::Reject { reason })
         }
         "hangup" => plain(Command::Hangup),
+        "conference" | "invite" | "mute" | "hold" | "resume" | "bandwidth" | "tell"
+        | "reconnect" => {
+            let command = in_call(verb, &fields)?;
+            command.check().map_err(invalid)?;
+            Ok(Command::InCall(command))
+        }
         "send" => {
             let draft: Draft = read(&fields)?;
             draft.check().map_err(invalid)?;
@@ -163,6 +170,39 @@ pub(super) fn parse(
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct Person {
+    user: UserRef,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Bandwidth {
+    kbps: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tell {
+    info: std::collections::BTreeMap<String, String>,
+}
+
+/// The command of a verb about a call, with its fields.
+fn in_call(verb: &str, fields: &Map<String, Value>) -> Result<CallCommand, CommandError> {
+    let plain = |command: CallCommand| read::<Nothing>(fields).map(|_| command);
+    Ok(match verb {
+        "conference" => CallCommand::Confer(read(fields)?),
+        "invite" => CallCommand::Invite(read::<Person>(fields)?.user),
+        "mute" => CallCommand::Mute(read(fields)?),
+        "hold" => plain(CallCommand::Hold(true))?,
+        "resume" => plain(CallCommand::Hold(false))?,
+        "bandwidth" => CallCommand::Limit(read::<Bandwidth>(fields)?.kbps),
+        "tell" => CallCommand::Tell(read::<Tell>(fields)?.info),
+        _ => plain(CallCommand::Reconnect)?,
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Message {
     message: String,
 }
@@ -180,7 +220,7 @@ fn calls(verb: &str, fields: &Map<String, Value>) -> Result<RingingCommand, Comm
         "dnd" => RingingCommand::Dnd(read(fields)?),
         "ring_target" => RingingCommand::RingTarget(read(fields)?),
         "auto_answer" => RingingCommand::AutoAnswer(read(fields)?),
-        "calls" => RingingCommand::Ringing(read(fields)?),
+        "calls" => RingingCommand::Calls(read(fields)?),
         _ => RingingCommand::DoorLog(read(fields)?),
     })
 }

@@ -6,9 +6,10 @@ use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 
 use super::bell::{RingBell, StopRinging};
-use super::calls::{Answer, Dial, HangUp, Reject};
+use super::call_command::{CallCommand, Conference, MediaDirection};
+use super::calls::{Answer, Confer, Dial, HangUp, InCall, Operation, Reject};
 use super::command::{Command, CommandError, ErrorCode, Reply, Request};
-use super::directory::resolve;
+use super::directory::{resolve, resolve_all};
 use super::door::Unlock;
 use super::event::EventKind;
 use super::mailbox::Undelivered;
@@ -68,6 +69,7 @@ async fn execute(
         }
         Command::Hangup => hang_up(wiring).await?,
         Command::Ringing(command) => about_calls(wiring, command).await?,
+        Command::InCall(command) => in_call(wiring, command).await?,
         Command::Send(draft) => messages::send(wiring, *draft).await?,
         Command::Chat(command) => messages::execute(wiring, command).await?,
         Command::Unlock => wiring.slots.door.ask(Unlock, LIMIT).await.map_err(away)??,
@@ -127,7 +129,7 @@ async fn about_calls(
         RingingCommand::Dnd(dnd) => call_settings::dnd(wiring, dnd).await,
         RingingCommand::RingTarget(target) => call_settings::ring_target(wiring, target).await,
         RingingCommand::AutoAnswer(wanted) => call_settings::auto_answer(wiring, wanted).await,
-        RingingCommand::Ringing(filter) => records::calls(wiring, filter).await,
+        RingingCommand::Calls(filter) => records::calls(wiring, filter).await,
         RingingCommand::DoorLog(DoorLog { limit }) => records::door_log(wiring, limit).await,
     }
 }
@@ -150,6 +152,61 @@ async fn dial(
         .await
         .map_err(away)??;
     Ok(json!({ "calls": calls }))
+}
+
+async fn in_call(wiring: &Wiring, command: CallCommand) -> Result<serde_json::Value, CommandError> {
+    let operation = match command {
+        CallCommand::Confer(conference) => return confer(wiring, conference).await,
+        CallCommand::Invite(user) => Operation::Invite(resolve(wiring, &user).await?),
+        CallCommand::Mute(mute) => {
+            let (audio, video) = (mute.audio, mute.video);
+            match (mute.direction, mute.user) {
+                (MediaDirection::Send, _) => Operation::Mute { audio, video },
+                (MediaDirection::Receive, user) => {
+                    let user = match user {
+                        Some(user) => Some(resolve(wiring, &user).await?),
+                        None => None,
+                    };
+                    Operation::Ignore { user, audio, video }
+                }
+            }
+        }
+        CallCommand::Hold(held) => Operation::Hold(held),
+        CallCommand::Limit(kbps) => Operation::Limit((kbps > 0).then_some(kbps)),
+        CallCommand::Tell(info) => Operation::Tell(info),
+        CallCommand::Reconnect => Operation::Reconnect,
+    };
+    let asked = wiring.slots.calls.ask(InCall(operation), LIMIT).await;
+    asked.map_err(away)?
+}
+
+async fn confer(
+    wiring: &Wiring,
+    conference: Conference,
+) -> Result<serde_json::Value, CommandError> {
+    let mut users = resolve_all(wiring, &conference.users).await?;
+    users.sort_unstable();
+    users.dedup();
+    if wiring.user().is_some_and(|me| users.contains(&me)) {
+        return Err(CommandError::new(
+            ErrorCode::InvalidPayload,
+            "a device cannot call itself",
+        ));
+    }
+    let confer = Confer {
+        users,
+        call_type: conference
+            .call_type
+            .unwrap_or(wiring.config.calls.call_type),
+        info: conference.info,
+    };
+    let call = wiring
+        .slots
+        .calls
+        .ask(confer, LIMIT)
+        .await
+        .map_err(away)??;
+    Ok(json!({ "call": call }))
 }
 
 async fn crash(

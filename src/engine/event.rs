@@ -1,5 +1,7 @@
 //! What happened, told to whoever listens. An event is a fact of the past and is never retained.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::protocol::address::UserId;
@@ -58,6 +60,33 @@ pub enum EventKind {
         /// Seconds from connected to the end (`call/ended` only).
         #[serde(skip_serializing_if = "Option::is_none")]
         duration_s: Option<f64>,
+        /// The caller's custom parameters (`call/ringing` of an incoming call only); values
+        /// longer than 1,024 bytes are left out.
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+        info: BTreeMap<String, String>,
+    },
+    /// `call/participant`: somebody in the call moved on.
+    CallParticipant {
+        /// The call's session id.
+        call: String,
+        /// Who.
+        peer: UserId,
+        /// `dialing`, `ringing`, `connecting`, `connected`, `interrupted`, `ended`.
+        status: &'static str,
+        /// Why it ended, as in `call/ended`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// `call/told`: somebody in the call sent custom parameters.
+    CallTold {
+        /// The call's session id.
+        call: String,
+        /// Who.
+        peer: UserId,
+        /// With which signal: `accept`, `reject`, `hangUp`, `update`.
+        signal: &'static str,
+        /// The parameters; values longer than 1,024 bytes are left out.
+        info: BTreeMap<String, String>,
     },
     /// `call/refused`: somebody called and was not let through.
     CallRefused {
@@ -386,6 +415,8 @@ impl EventKind {
                 RingPhase::Unanswered => "ring/unanswered",
                 RingPhase::Stopped => "ring/stopped",
             },
+            Self::CallParticipant { .. } => "call/participant",
+            Self::CallTold { .. } => "call/told",
             Self::ChatMessage { .. } => "chat/message",
             Self::ChatEdited { .. } => "chat/edited",
             Self::ChatRemoved { .. } => "chat/removed",

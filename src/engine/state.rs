@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::calls::PerKind;
 use super::event::Direction;
 use crate::protocol::address::UserId;
 
@@ -51,9 +52,33 @@ pub struct CallState {
     /// How the last call ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_end: Option<String>,
-    /// What the media of the call has done so far.
+    /// What the media of the call has done so far, all participants together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub media: Option<CallMedia>,
+    /// Everybody else in the call, in order of user.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub participants: Vec<ParticipantState>,
+    /// What the caller told with an incoming call.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub info: BTreeMap<String, String>,
+    /// What of ours is not sent.
+    pub muted: PerKind,
+    /// Whether we hold the call: nothing is sent, heard or seen.
+    pub held: bool,
+    /// Kbit/s of pictures we send to each participant at most; absent without a limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit_kbps: Option<u32>,
+}
+
+/// Somebody in the call.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct ParticipantState {
+    /// Who.
+    pub user: UserId,
+    /// `waiting`, `dialing`, `ringing`, `connecting`, `connected`, `interrupted`, `ended`.
+    pub status: &'static str,
+    /// Whether this one holds the call.
+    pub holds: bool,
 }
 
 /// The bell.

@@ -109,7 +109,7 @@ async fn the_first_to_answer_takes_the_ring_and_every_call_leaves_its_record() {
         ..CallFilter::default()
     };
     let calls = door
-        .command(Command::Ringing(RingingCommand::Ringing(filter)))
+        .command(Command::Ringing(RingingCommand::Calls(filter)))
         .await
         .expect("a list");
     let reasons: Vec<&str> = calls["calls"]

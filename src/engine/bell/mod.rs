@@ -396,6 +396,11 @@ impl Bell {
             } => {
                 let reason = reason.as_deref().and_then(EndReason::by_name);
                 let reason = reason.unwrap_or(EndReason::Internal);
+                if self.is_overtaken(&call, reason) {
+                    let detail = Some(reason.name().to_owned());
+                    let reason = StopReason::Cancelled;
+                    self.stop(StopRinging { reason, detail }, ctx);
+                }
                 self.feed(Input::Ended(call, reason), ctx);
                 self.consider_waiting(ctx);
                 let is_missed = matches!(reason, EndReason::Missed | EndReason::Cancelled);
@@ -409,6 +414,17 @@ impl Bell {
             }
             _ => {}
         }
+    }
+
+    /// Whether a call of the ring ended because another goes on in its place: somebody rung called
+    /// in the same moment, or another call was taken here.
+    fn is_overtaken(&self, call: &str, reason: EndReason) -> bool {
+        let is_other = matches!(reason, EndReason::Crossed | EndReason::Replaced);
+        is_other
+            && self
+                .ring
+                .as_ref()
+                .is_some_and(|ring| ring.plan.is_ringing(call))
     }
 
     /// Asks the hub who everybody is, and whether they are there.

@@ -8,13 +8,15 @@ use parking_lot::Mutex;
 use crate::engine::event::Direction;
 use crate::protocol::address::UserId;
 
-/// Who is at the other end of an open call.
-#[derive(Clone, Copy, Debug)]
+/// Who is in an open call.
+#[derive(Clone, Debug)]
 pub struct Entry {
     /// Who started it.
     pub direction: Direction,
-    /// The other side.
+    /// Whoever started it, or the first one called.
     pub peer: UserId,
+    /// Everybody there was a connection with.
+    pub participants: Vec<UserId>,
 }
 
 /// Cheap to clone; every clone is the same ledger.

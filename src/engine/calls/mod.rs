@@ -4,20 +4,27 @@
 //! holds only what the registry has no use for (peer connections, times for the record).
 //! Must not enter: decisions about signals, GStreamer, SDP.
 
+mod conduct;
+mod facts;
 mod ledger;
 mod leg;
 mod messages;
+mod outlet;
 mod perform;
+mod record;
 mod report;
+mod signals;
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 
+pub use facts::PerKind;
 pub use ledger::Ledger;
 pub use messages::{
-    Answer, Dial, FromLeg, HangUp, HangUpCalls, LegNews, Reject, SignalArrived, WhoIsInCall,
+    Answer, Confer, Dial, FromLeg, HangUp, HangUpCalls, InCall, LegNews, NetworkChanged, Operation,
+    Reject, SignalArrived, WhoIsInCall,
 };
 
 use super::command::{CommandError, ErrorCode};
@@ -26,17 +33,20 @@ use super::supervised::{Life, supervised};
 use super::wiring::Wiring;
 use crate::call::end::EndReason;
 use crate::call::policy::AnswerMedia;
-use crate::call::registry::{Registry, Routed};
-use crate::call::session::{Input, MediaState, Phase};
+use crate::call::registry::Registry;
+use crate::call::session::{Input, UserInfo};
 use crate::call::timers::Timers;
 use crate::chat::ConnectionStatus;
-use crate::media::peer::PeerEvent;
-use crate::protocol::call_signal::{CallSignal, SignalKind};
-use leg::OutgoingSignal;
-use report::CallFacts;
+use crate::engine::event::Direction;
+use crate::protocol::address::UserId;
+use crate::protocol::call_signal::{CallSignal, CallType, SignalKind};
+use facts::CallFacts;
 
 /// How often the media counters of a live call reach the board.
 const MEDIA_EVERY: Duration = Duration::from_secs(1);
+
+/// A change comes as a burst: link, address, route.
+const NETWORK_SETTLES: Duration = Duration::from_millis(500);
 
 /// The actor.
 pub struct Calls {
@@ -45,6 +55,8 @@ pub struct Calls {
     registry: Registry,
     facts: HashMap<String, CallFacts>,
     last_end: Option<String>,
+    /// What was ignored last, so that it is logged once.
+    last_ignored: Option<(String, UserId, &'static str)>,
     timer: Option<SpawnHandle>,
 }
 
@@ -65,6 +77,7 @@ impl Calls {
             registry: Registry::new(timers),
             facts: HashMap::new(),
             last_end: None,
+            last_ignored: None,
             timer: None,
         }
     }
@@ -73,6 +86,21 @@ impl Calls {
     fn feed(&mut self, call: &str, input: Input, ctx: &mut Context<Self>) {
         let outputs = self.registry.handle(Instant::now(), call, input);
         self.perform_all(outputs, ctx);
+    }
+
+    /// Tells of each change of the network, once it has settled.
+    fn heed_network(&self) -> impl Future<Output = ()> + 'static {
+        let mut changes = self.wiring.chat.network();
+        let calls = self.wiring.slots.calls.clone();
+        changes.mark_unchanged();
+        async move {
+            while changes.changed().await.is_ok() {
+                tokio::time::sleep(NETWORK_SETTLES).await;
+                changes.mark_unchanged();
+                // An actor that is being replaced has no calls to restart.
+                let _ = calls.tell(NetworkChanged);
+            }
+        }
     }
 
     fn arm_timer(&mut self, ctx: &mut Context<Self>) {
@@ -99,6 +127,7 @@ impl Actor for Calls {
         // A former life's call is gone with its peer connections.
         self.end_orphans();
         self.show();
+        ctx.spawn(self.heed_network().into_actor(self));
         ctx.run_interval(MEDIA_EVERY, |calls, _| {
             if !calls.facts.is_empty() {
                 calls.show();
@@ -118,89 +147,35 @@ impl Actor for Calls {
     }
 }
 
-impl Handler<SignalArrived> for Calls {
-    type Result = ();
-
-    fn handle(&mut self, message: SignalArrived, ctx: &mut Self::Context) {
-        let SignalArrived {
-            from,
-            is_own_copy,
-            signal,
-        } = message;
-        let (kind, call) = (signal.kind, signal.session_id.clone());
-        let now = Instant::now();
-        if is_own_copy {
-            let outputs = self.registry.own_signal(now, &call, kind);
-            return self.perform_all(outputs, ctx);
-        }
-        let call_type = signal.call_type;
-        let routed = match self.registry.signal(now, from, signal) {
-            Routed::Invited(invitation, signal) => {
-                let verdict = self.wiring.incoming_policy.verdict(&invitation);
-                tracing::info!(call, from, ?verdict, "somebody calls");
-                self.registry.incoming(now, from, *signal, verdict)
-            }
-            other => other,
-        };
-        match routed {
-            Routed::Invited(..) => {}
-            Routed::Taken(outputs) => self.perform_all(outputs, ctx),
-            Routed::New(outputs) => {
-                self.open(&call, from, call_type, super::event::Direction::Incoming);
-                self.perform_all(vec![outputs], ctx);
-            }
-            Routed::Refused(reason) => {
-                let mut refusal = CallSignal::new(SignalKind::Reject, call);
-                refusal.caller_id = Some(from);
-                refusal.opponents = self.wiring.user().into_iter().collect();
-                refusal.call_type = call_type;
-                refusal.user_info = reason.user_info();
-                self.send_signal(from, refusal);
-            }
-            Routed::Ignored(why) => {
-                tracing::debug!(call, from, kind = kind.name(), why, "signal ignored");
-            }
-        }
-    }
-}
-
-impl Handler<FromLeg> for Calls {
-    type Result = ();
-
-    fn handle(&mut self, message: FromLeg, ctx: &mut Self::Context) {
-        let FromLeg { call, news } = message;
-        let input = match news {
-            LegNews::OfferReady => Input::OfferReady,
-            LegNews::Unusable(reason) => {
-                tracing::error!(call, reason, "call cannot go on");
-                Input::Media(MediaState::Unusable)
-            }
-            LegNews::Peer(event) => match event {
-                PeerEvent::LocalCandidate(candidate) => Input::LocalCandidate(candidate),
-                PeerEvent::Connected => Input::Media(MediaState::Connected),
-                PeerEvent::Disconnected => Input::Media(MediaState::Disconnected),
-                PeerEvent::Failed { reason } => {
-                    tracing::warn!(call, reason, "peer connection failed");
-                    Input::Media(MediaState::Failed)
-                }
-                PeerEvent::FirstVideoFrame { .. } => return self.on_first_frame(&call),
-                _ => return,
-            },
-        };
-        self.feed(&call, input, ctx);
-    }
-}
-
 impl Handler<Dial> for Calls {
     type Result = Result<Vec<String>, CommandError>;
 
     fn handle(&mut self, dial: Dial, ctx: &mut Self::Context) -> Self::Result {
-        if self.wiring.user().is_none() {
-            return Err(CommandError::new(
-                ErrorCode::Unavailable,
-                "not logged in to the hub yet",
-            ));
-        }
+        let me = self.ready_to_dial()?;
+        let calls = dial
+            .users
+            .into_iter()
+            .map(|user| self.dial(me, &[user], dial.call_type, UserInfo::new(), ctx))
+            .collect();
+        Ok(calls)
+    }
+}
+
+impl Handler<Confer> for Calls {
+    type Result = Result<String, CommandError>;
+
+    fn handle(&mut self, confer: Confer, ctx: &mut Self::Context) -> Self::Result {
+        let me = self.ready_to_dial()?;
+        Ok(self.dial(me, &confer.users, confer.call_type, confer.info, ctx))
+    }
+}
+
+impl Calls {
+    /// Our user, if a call can be begun now.
+    fn ready_to_dial(&self) -> Result<UserId, CommandError> {
+        let me = self.wiring.user().ok_or_else(|| {
+            CommandError::new(ErrorCode::Unavailable, "not logged in to the hub yet")
+        })?;
         if !matches!(
             self.wiring.chat.client().status(),
             ConnectionStatus::Online { .. }
@@ -212,24 +187,43 @@ impl Handler<Dial> for Calls {
             let message = format!("already in call {}", session.id());
             return Err(CommandError::new(ErrorCode::WrongState, message));
         }
+        Ok(me)
+    }
+
+    /// Begins one call with all of these. The invitation tells our name, the limit of the
+    /// configuration, and what was asked for.
+    fn dial(
+        &mut self,
+        me: UserId,
+        users: &[UserId],
+        call_type: CallType,
+        info: UserInfo,
+        ctx: &mut Context<Self>,
+    ) -> String {
+        let call = uuid::Uuid::new_v4().to_string();
+        let mut envelope = CallSignal::new(SignalKind::Call, &call);
+        envelope.caller_id = Some(me);
+        envelope.opponents = users.to_vec();
+        envelope.call_type = call_type;
+        let first = users.first().copied().unwrap_or(me);
+        let mut facts = CallFacts::new(Direction::Outgoing, first, envelope);
+        let limit = self.wiring.config.calls.max_bandwidth_kbps;
+        facts.tells = info;
+        facts
+            .tells
+            .insert("name".to_owned(), self.wiring.config.device.name.clone());
+        if limit > 0 {
+            facts
+                .tells
+                .entry(facts::MAX_BANDWIDTH_KEY.to_owned())
+                .or_insert_with(|| limit.to_string());
+        }
+        facts.limit_kbps = facts::max_bandwidth(&facts.tells);
+        self.note(&call, facts);
         let now = Instant::now();
-        let calls: Vec<String> = dial
-            .users
-            .into_iter()
-            .map(|user| {
-                let call = uuid::Uuid::new_v4().to_string();
-                self.registry.dial(now, call.clone(), user, dial.call_type);
-                self.open(
-                    &call,
-                    user,
-                    dial.call_type,
-                    super::event::Direction::Outgoing,
-                );
-                call
-            })
-            .collect();
-        self.perform_all(Vec::new(), ctx);
-        Ok(calls)
+        let outputs = self.registry.dial(now, me, call.clone(), users, call_type);
+        self.perform_all(vec![outputs], ctx);
+        call
     }
 }
 
@@ -241,11 +235,8 @@ impl Handler<Answer> for Calls {
             return Ok(call);
         }
         let call = self.ringing()?;
-        if let Some(facts) = self.facts.get_mut(&call) {
-            // Whoever answers means to be seen and heard, whatever an automatic answer would give.
-            facts.knocks = false;
-            facts.leg.queue(leg::LegOperation::Give(AnswerMedia::Video));
-        }
+        // Whoever answers means to be seen and heard, whatever an automatic answer would give.
+        self.give_all(&call);
         self.feed(&call, Input::Answer, ctx);
         Ok(call)
     }
@@ -291,39 +282,31 @@ impl Handler<HangUpCalls> for Calls {
 }
 
 impl Handler<WhoIsInCall> for Calls {
-    type Result = Option<(String, crate::protocol::address::UserId)>;
+    type Result = Option<(String, UserId)>;
 
     fn handle(&mut self, _: WhoIsInCall, _: &mut Self::Context) -> Self::Result {
-        let session = self.registry.foremost()?;
-        let is_answered = matches!(
-            session.phase(),
-            Phase::Connecting | Phase::Connected | Phase::Interrupted
-        );
-        is_answered.then(|| (session.id().to_owned(), session.peer()))
+        let session = self.registry.answered()?;
+        Some((session.id().to_owned(), session.peer()))
     }
 }
 
 impl Calls {
-    /// Lets in whoever knocks in an answered call: from now on the other side sees and hears.
+    /// Lets in whoever knocks in the answered call: from now on the other side sees and hears.
     fn let_in(&mut self) -> Option<String> {
-        let in_call = |call: &str| {
-            let phase = self.registry.iter().find(|one| one.id() == call)?.phase();
-            matches!(
-                phase,
-                Phase::Connecting | Phase::Connected | Phase::Interrupted
-            )
-            .then_some(())
-        };
-        let call = self
-            .facts
-            .iter()
-            .find(|(call, facts)| facts.knocks && in_call(call).is_some())
-            .map(|(call, _)| call.clone())?;
-        let facts = self.facts.get_mut(&call)?;
-        facts.knocks = false;
-        facts.leg.queue(leg::LegOperation::Give(AnswerMedia::Video));
-        self.show();
-        Some(call)
+        let call = self.registry.answered()?.id().to_owned();
+        let is_knocking = self.facts.get(&call)?.knocks;
+        is_knocking.then(|| {
+            self.give_all(&call);
+            self.show();
+            call
+        })
+    }
+
+    fn give_all(&mut self, call: &str) {
+        if let Some(facts) = self.facts.get_mut(call) {
+            facts.give(AnswerMedia::Video);
+            facts.apply(&self.wiring.config.calls);
+        }
     }
 
     fn ringing(&self) -> Result<String, CommandError> {

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use cubelet::call::party::Party;
 use cubelet::config::device::VERBS;
 use cubelet::config::{
     AudioSink, AudioSource, ChatEndpoint, Relay, VideoCodec, VideoSink, VideoSource,
@@ -223,9 +224,12 @@ fn users_are_numbers_or_logins() {
         .unwrap();
     assert_eq!(
         config.calls.ring,
-        [UserRef::Id(1002), UserRef::Login("kitchen".into())]
+        [
+            Party::User(UserRef::Id(1002)),
+            Party::User(UserRef::Login("kitchen".into()))
+        ]
     );
-    assert_eq!(config.door.unlock_allowed, [UserRef::Id(16)]);
+    assert_eq!(config.door.unlock_allowed, [Party::User(UserRef::Id(16))]);
     for bad in ["-1", "''", "'a b'", "true", "1.5"] {
         let problems = Fixture::new().problems_with(&format!("[calls]\nring = [{bad}]\n"));
         assert!(

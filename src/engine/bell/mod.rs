@@ -6,9 +6,13 @@
 
 mod around;
 mod ledger;
+mod messages;
 mod missed;
+mod news;
 mod pictures;
 mod report;
+mod steps;
+mod waiting;
 
 use std::time::{Duration, Instant};
 
@@ -16,26 +20,28 @@ use actix::prelude::*;
 use futures::FutureExt;
 use futures::future::{LocalBoxFuture, Shared};
 use serde_json::{Value, json};
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::oneshot;
 
 pub use ledger::{RingLedger, RingOf};
+pub use messages::{Reconsider, RingBell, StopRinging};
 pub(super) use pictures::name as picture_of;
 
-use super::board::Board;
 use super::calls::{Dial, HangUpCalls};
 use super::command::{CommandError, ErrorCode};
-use super::event::{CallPhase, Direction, Event, EventKind, RingPhase};
+use super::event::RingPhase;
 use super::mailbox::MAILBOX_CAPACITY;
-use super::state::{CallStatus, ChatStatus};
+use super::state::CallStatus;
 use super::supervised::{Life, supervised};
 use super::wiring::Wiring;
 use crate::base::object_id::ObjectId;
 use crate::call::end::EndReason;
-use crate::call::party::Party;
 use crate::call::policy::BusyPolicy;
 use crate::call::ring_plan::{Input, Outcome, Output, RingPlan, Step, StopReason, Unanswered};
-use crate::protocol::address::{UserId, UserRef};
+use crate::protocol::address::UserId;
 use around::Around;
+use news::{events, online};
+use steps::steps;
+use waiting::Waiting;
 
 /// How long `Calls` may take to begin the calls of a step; less than the heartbeat's patience.
 const DIAL_LIMIT: Duration = Duration::from_secs(4);
@@ -58,13 +64,6 @@ struct Ring {
     trouble: Option<CommandError>,
 }
 
-/// A ring that waits for the end of a call.
-struct Waiting {
-    id: String,
-    steps: Vec<Step>,
-    until: Instant,
-}
-
 /// The actor.
 pub struct Bell {
     _life: Life,
@@ -75,35 +74,6 @@ pub struct Bell {
 }
 
 supervised!(Bell);
-
-/// The bell: ring these users, or whom the plan names. Gives the ring's id and its first calls.
-#[derive(Message)]
-#[rtype(result = "Result<Value, CommandError>")]
-pub struct RingBell {
-    /// Instead of the plan; empty means the plan.
-    pub targets: Vec<UserRef>,
-}
-
-/// Stop ringing. Gives the ring's id, if there was one.
-#[derive(Message)]
-#[rtype(result = "Option<String>")]
-pub struct StopRinging {
-    /// Why.
-    pub reason: StopReason,
-    /// In the words of who stopped it.
-    pub detail: Option<String>,
-}
-
-/// What was changed while the device runs concerns the bell.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Reconsider;
-
-/// What the bell hears of the board.
-enum News {
-    Event(Box<Event>),
-    Online(bool),
-}
 
 impl Bell {
     /// Silent.
@@ -234,23 +204,6 @@ impl Bell {
         }
     }
 
-    fn wait(&mut self, id: String, steps: Vec<Step>, asker: Answer, ctx: &mut Context<Self>) {
-        if let Some(waiting) = &self.waiting {
-            let _ = asker.send(Ok(json!({ "ring": waiting.id, "waiting": true })));
-            return;
-        }
-        self.tell_of(&id, RingPhase::Waiting, |_| {});
-        let _ = asker.send(Ok(json!({ "ring": id, "waiting": true })));
-        let patience = self.wiring.config.calls.answer_timeout_s;
-        self.waiting = Some(Waiting {
-            id,
-            steps,
-            until: Instant::now() + Duration::from_secs(patience.into()),
-        });
-        self.show();
-        self.arm(ctx);
-    }
-
     fn start(
         &mut self,
         id: String,
@@ -331,29 +284,6 @@ impl Bell {
         Some(id)
     }
 
-    /// A ring that waited, once the call is over or its patience is.
-    fn consider_waiting(&mut self, ctx: &mut Context<Self>) {
-        let Some(until) = self.waiting.as_ref().map(|waiting| waiting.until) else {
-            return;
-        };
-        let is_idle = self.wiring.board.read(|state| state.call.status) == CallStatus::Idle;
-        let is_over = until <= Instant::now();
-        if !is_idle && !is_over {
-            return;
-        }
-        let Some(waiting) = self.waiting.take() else {
-            return;
-        };
-        if is_idle {
-            return self.start(waiting.id, waiting.steps, None, ctx);
-        }
-        self.tell_of(&waiting.id, RingPhase::Unanswered, |told| {
-            told.reason = Some("in_call");
-        });
-        self.notify_missed_ring(&waiting.id, "in_call", None, ctx);
-        self.show();
-    }
-
     /// Wakes up when the plan, the quiet hours or what was set for a while asks for it.
     fn arm(&mut self, ctx: &mut Context<Self>) {
         if let Some(timer) = self.timer.take() {
@@ -376,80 +306,6 @@ impl Bell {
             bell.consider_waiting(ctx);
             bell.feed(Input::Tick, ctx);
             bell.arm(ctx);
-        }));
-    }
-
-    fn on_event(&mut self, event: Event, ctx: &mut Context<Self>) {
-        match event.kind {
-            EventKind::Call {
-                phase: CallPhase::Answered,
-                call,
-                ..
-            } if self.ring.is_some() => self.feed(Input::Answered(call), ctx),
-            EventKind::Call {
-                phase: CallPhase::Ended,
-                call,
-                reason,
-                direction,
-                peer,
-                ..
-            } => {
-                let reason = reason.as_deref().and_then(EndReason::by_name);
-                let reason = reason.unwrap_or(EndReason::Internal);
-                if self.is_overtaken(&call, reason) {
-                    let detail = Some(reason.name().to_owned());
-                    let reason = StopReason::Cancelled;
-                    self.stop(StopRinging { reason, detail }, ctx);
-                }
-                self.feed(Input::Ended(call, reason), ctx);
-                self.consider_waiting(ctx);
-                let is_missed = matches!(reason, EndReason::Missed | EndReason::Cancelled);
-                if direction == Direction::Incoming && is_missed {
-                    self.notify_missed_call(peer, ctx);
-                }
-            }
-            EventKind::ChatActivity { user, seconds } => {
-                self.wiring.presence.heard(user, seconds);
-                self.show();
-            }
-            _ => {}
-        }
-    }
-
-    /// Whether a call of the ring ended because another goes on in its place: somebody rung called
-    /// in the same moment, or another call was taken here.
-    fn is_overtaken(&self, call: &str, reason: EndReason) -> bool {
-        let is_other = matches!(reason, EndReason::Crossed | EndReason::Replaced);
-        is_other
-            && self
-                .ring
-                .as_ref()
-                .is_some_and(|ring| ring.plan.is_ringing(call))
-    }
-
-    /// Asks the hub who everybody is, and whether they are there.
-    fn look_around(&self, ctx: &mut Context<Self>) {
-        let wiring = self.wiring.clone();
-        let looking = async move {
-            let parties = wiring.config.calls.parties();
-            let door = &wiring.config.door.unlock_allowed;
-            let missed = &wiring.config.calls.missed_to;
-            let all = [parties.as_slice(), door.as_slice(), missed.as_slice()].concat();
-            wiring.roster.refresh(&wiring, &all).await;
-            let steps = wiring.config.calls.plan();
-            let mut rung: Vec<UserId> = steps
-                .iter()
-                .flat_map(|step| wiring.roster.all(&step.ring))
-                .collect();
-            rung.sort_unstable();
-            rung.dedup();
-            if wiring.config.calls.skip_offline {
-                wiring.presence.follow(&wiring, &rung).await;
-            }
-        };
-        ctx.spawn(looking.into_actor(self).map(|(), bell, _| {
-            bell.wiring.live.show(&bell.wiring);
-            bell.show();
         }));
     }
 }
@@ -488,48 +344,6 @@ impl Actor for Bell {
             );
         }
         Running::Stop
-    }
-}
-
-/// What happens, from now on.
-fn events(board: &Board) -> impl Stream<Item = News> + use<> {
-    futures::stream::unfold(board.events(), |mut events| async move {
-        loop {
-            match events.recv().await {
-                Ok(event) => return Some((News::Event(Box::new(event)), events)),
-                Err(broadcast::error::RecvError::Lagged(missed)) => {
-                    tracing::warn!(missed, "the bell did not hear everything; its step goes on");
-                }
-                Err(broadcast::error::RecvError::Closed) => return None,
-            }
-        }
-    })
-}
-
-/// Whether chat is online, now and at each change.
-fn online(board: &Board) -> impl Stream<Item = News> + use<> {
-    let state = board.watch();
-    futures::stream::unfold((state, None), |(mut state, told)| async move {
-        loop {
-            let is_online = state.borrow_and_update().chat.status == ChatStatus::Online;
-            if told != Some(is_online) {
-                return Some((News::Online(is_online), (state, Some(is_online))));
-            }
-            state.changed().await.ok()?;
-        }
-    })
-}
-
-impl StreamHandler<News> for Bell {
-    fn handle(&mut self, news: News, ctx: &mut Self::Context) {
-        match news {
-            News::Event(event) => self.on_event(*event, ctx),
-            News::Online(true) => self.look_around(ctx),
-            News::Online(false) => {
-                self.wiring.presence.forget();
-                self.show();
-            }
-        }
     }
 }
 
@@ -582,51 +396,5 @@ impl Handler<Reconsider> for Bell {
     fn handle(&mut self, _: Reconsider, ctx: &mut Self::Context) {
         self.feed(Input::Tick, ctx);
         self.arm(ctx);
-    }
-}
-
-/// The plan with the numbers of its people, or one step with the named ones.
-async fn steps(wiring: &Wiring, targets: Vec<UserRef>) -> Result<Vec<Step>, CommandError> {
-    let named = !targets.is_empty();
-    let plan = if named {
-        let ring = targets.into_iter().map(Party::User).collect();
-        vec![crate::config::RingStep {
-            ring,
-            rings_for: Duration::from_secs(wiring.config.calls.answer_timeout_s.into()),
-            condition: None,
-        }]
-    } else {
-        wiring.config.calls.plan()
-    };
-    if plan.is_empty() {
-        let message = "nobody to ring: `[calls]` names nobody and no targets were given";
-        return Err(CommandError::new(ErrorCode::InvalidPayload, message));
-    }
-    let me = wiring.user();
-    let mut steps = Vec::new();
-    let mut trouble = None;
-    for step in plan {
-        let mut users = match wiring.roster.resolved(wiring, &step.ring).await {
-            Ok(users) => users,
-            Err(error) => {
-                tracing::warn!(%error, "a step of the bell names nobody who can be found");
-                trouble = Some(error);
-                continue;
-            }
-        };
-        if named && me.is_some_and(|me| users.contains(&me)) {
-            let message = "a device cannot call itself";
-            return Err(CommandError::new(ErrorCode::InvalidPayload, message));
-        }
-        users.retain(|user| Some(*user) != me);
-        steps.push(Step {
-            targets: users,
-            rings_for: step.rings_for,
-            condition: step.condition,
-        });
-    }
-    match trouble {
-        Some(error) if steps.is_empty() => Err(error),
-        _ => Ok(steps),
     }
 }

@@ -21,14 +21,18 @@ pub struct LiveSettings {
     pub auto_answer_off: bool,
 }
 
-/// How long something holds: to a time in Unix milliseconds, or until it is taken back.
+/// How long something holds. With a field of its own, for a bare `null` would read back as not
+/// holding at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Until(pub Option<u64>);
+pub struct Until {
+    /// To this time, Unix milliseconds; without, until it is taken back.
+    pub end: Option<u64>,
+}
 
 impl Until {
     /// Whether it still holds.
     pub fn holds(self, now_ms: u64) -> bool {
-        self.0.is_none_or(|end| now_ms < end)
+        self.end.is_none_or(|end| now_ms < end)
     }
 }
 
@@ -56,7 +60,7 @@ impl LiveSettings {
     /// When the next of them ends by itself, Unix milliseconds.
     pub fn next_end(&self) -> Option<u64> {
         let ends = self.quiet_users.values().chain(&self.dnd);
-        ends.filter_map(|until| until.0).min()
+        ends.filter_map(|until| until.end).min()
     }
 }
 
@@ -67,8 +71,11 @@ mod tests {
     #[test]
     fn what_has_an_end_holds_until_then_and_the_rest_until_it_is_taken_back() {
         let mut live = LiveSettings {
-            dnd: Some(Until(Some(1_000))),
-            quiet_users: BTreeMap::from([(1, Until(Some(2_000))), (2, Until(None))]),
+            dnd: Some(Until { end: Some(1_000) }),
+            quiet_users: BTreeMap::from([
+                (1, Until { end: Some(2_000) }),
+                (2, Until { end: None }),
+            ]),
             ring_off: BTreeSet::from([3]),
             ..LiveSettings::default()
         };
@@ -85,8 +92,8 @@ mod tests {
     #[test]
     fn it_is_read_back_as_it_was_written() {
         let live = LiveSettings {
-            dnd: Some(Until(None)),
-            quiet_users: BTreeMap::from([(7, Until(Some(5)))]),
+            dnd: Some(Until { end: None }),
+            quiet_users: BTreeMap::from([(7, Until { end: Some(5) })]),
             ring_off: BTreeSet::from([9]),
             auto_answer_off: true,
         };

@@ -390,7 +390,7 @@ impl Phones {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
     #[test]
     fn whatever_happens_a_ring_ends_once_has_at_most_one_winner_and_leaves_nobody_ringing(
         plan in prop::collection::vec(prop::collection::btree_set(anybody(), 0..4), 0..4),

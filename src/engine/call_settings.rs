@@ -16,7 +16,7 @@ use crate::call::live::Until;
 /// `not_found` for an unknown user, `unavailable` when it cannot be kept.
 pub async fn dnd(wiring: &Wiring, dnd: Dnd) -> Result<Value, CommandError> {
     let end = dnd.end(unix_ms());
-    let until = dnd.on.then_some(Until(end));
+    let until = dnd.on.then_some(Until { end });
     let user = match &dnd.user {
         Some(user) => Some(resolve(wiring, user).await?),
         None => None,

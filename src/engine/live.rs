@@ -77,7 +77,7 @@ impl Live {
             live.prune(now);
             PolicyState {
                 dnd: live.dnd.is_some(),
-                dnd_until: live.dnd.and_then(|until| until.0),
+                dnd_until: live.dnd.and_then(|until| until.end),
                 quiet_hours: is_quiet_hours(wiring, now),
                 auto_answer: !wiring.config.calls.incoming.auto_answer.is_empty()
                     && !live.auto_answer_off,

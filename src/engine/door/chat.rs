@@ -13,11 +13,14 @@ use crate::engine::chat_command::Draft;
 use crate::engine::command::UserRef;
 use crate::engine::event::{Event, EventKind, unix_ms};
 use crate::engine::messages;
+use crate::engine::wiring::Wiring;
 use crate::protocol::address::UserId;
 
 /// A message this old opens nothing, seconds: it was fetched after an outage, and whoever wrote
 /// it stands at the door no longer. Also how far the clocks may differ.
 const FRESH_S: u64 = 60;
+/// The kind of a dialog of two (wire reference E.3).
+const PRIVATE: u8 = 3;
 /// Messages remembered; the server repeats fewer.
 const SEEN_MAX: usize = 256;
 
@@ -113,20 +116,37 @@ impl Door {
                 format!("The door stays closed: {reason}.")
             }
         };
-        let draft = Draft {
-            to: wish.dialog.is_none().then_some(UserRef::Id(wish.from)),
-            dialog: wish.dialog.clone(),
-            text,
-            custom,
-            ..Draft::default()
-        };
         let wiring = self.wiring.clone();
+        let (from, dialog) = (wish.from, wish.dialog.clone());
         actix::spawn(async move {
+            let dialog = shared(&wiring, dialog).await;
+            let draft = Draft {
+                to: dialog.is_none().then_some(UserRef::Id(from)),
+                dialog,
+                text,
+                custom,
+                ..Draft::default()
+            };
             if let Err(error) = messages::send(&wiring, draft).await {
                 tracing::warn!(%error, "who asked for the door is not answered");
             }
         });
     }
+}
+
+/// A dialog that is known to be one of several people: there the answer is for all of them. The
+/// dialog of two goes by the other's number, also before this device has heard of it.
+async fn shared(wiring: &Wiring, dialog: Option<String>) -> Option<String> {
+    let dialog = dialog?;
+    let known = wiring.history.dialog(&dialog).await;
+    let known = known.inspect_err(|error| {
+        tracing::warn!(%error, "the history cannot be asked for a dialog");
+    });
+    let is_shared = known
+        .ok()
+        .flatten()
+        .is_some_and(|known| known.kind != PRIVATE);
+    is_shared.then_some(dialog)
 }
 
 impl StreamHandler<Heard> for Door {

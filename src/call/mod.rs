@@ -14,3 +14,6 @@ mod restart;
 pub mod session;
 pub mod timers;
 pub mod verdict;
+
+#[cfg(test)]
+mod network_tests;

@@ -20,3 +20,6 @@ pub mod schedule;
 pub mod session;
 pub mod timers;
 pub mod verdict;
+
+#[cfg(test)]
+mod network_tests;

@@ -598,7 +598,7 @@ fn any_input() -> impl Strategy<Value = Input> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(60_000))]
 
     #[test]
     fn whatever_happens_a_session_ends_once_frees_what_it_opened_and_then_stays_silent(

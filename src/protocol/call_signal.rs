@@ -204,7 +204,8 @@ impl CallSignal {
         if let Some(sdp) = &sdp {
             within("sdp", sdp, MAX_SDP)?;
             // What media can make of it is media's business; this spares a bell for nothing.
-            if needs_sdp && !sdp.trim_start().starts_with("v=0") {
+            let is_empty = kind == SignalKind::Call && !sdp.contains("\nm=");
+            if needs_sdp && (!sdp.starts_with("v=0") || is_empty) {
                 return Err(SignalError::NotSdp(kind.name()));
             }
         }
@@ -425,7 +426,7 @@ mod tests {
             signal.caller_id = Some(1001);
             signal.opponents = vec![1002, 1003];
             signal.call_type = CallType::Audio;
-            signal.sdp = Some("v=0\r\ns=-\r\n".into());
+            signal.sdp = Some("v=0\r\nm=audio 9\r\n".into());
             signal.platform = Some(PLATFORM.into());
             signal.candidates = vec![Candidate {
                 candidate: "candidate:1 1 udp 1 127.0.0.1 5 typ host".into(),
@@ -461,10 +462,10 @@ mod tests {
     fn a_bare_lf_sdp_gets_its_crlf_back() {
         let signal = read(
             "<sessionID>s</sessionID><signalType>call</signalType><callerID>1</callerID>\
-             <sdp>v=0\ns=-\n</sdp>",
+             <sdp>v=0\nm=audio 9\n</sdp>",
         )
         .unwrap();
-        assert_eq!(signal.sdp.as_deref(), Some("v=0\r\ns=-\r\n"));
+        assert_eq!(signal.sdp.as_deref(), Some("v=0\r\nm=audio 9\r\n"));
     }
 
     #[test]
@@ -476,7 +477,7 @@ mod tests {
             format!("<door>front</door><big>{huge}</big><last>1</last>"),
         ] {
             let signal = read(&format!(
-                "<sessionID>s</sessionID><signalType>call</signalType><sdp>v=0\n</sdp>\
+                "<sessionID>s</sessionID><signalType>call</signalType><sdp>v=0\nm=audio 9\n</sdp>\
                  <userInfo>{info}</userInfo>",
             ))
             .unwrap();
@@ -494,6 +495,7 @@ mod tests {
         };
         assert_eq!(call("hello"), Err(SignalError::NotSdp("call")));
         assert_eq!(call("  "), Err(SignalError::NotSdp("call")));
+        assert_eq!(call("v=0\ns=-\n"), Err(SignalError::NotSdp("call")));
         let huge = format!("v=0\n{}", "a=x\n".repeat(100_000));
         assert!(matches!(call(&huge), Err(SignalError::TooLong { .. })));
         assert!(matches!(

@@ -47,6 +47,8 @@ pub enum Input {
     Dialled {
         /// The step of [`Output::Dial`].
         step: usize,
+        /// Whom it named.
+        users: Vec<UserId>,
         /// Who is called by which call.
         calls: Vec<(UserId, String)>,
     },
@@ -232,6 +234,8 @@ enum State {
     Ringing {
         step: usize,
         targets: BTreeMap<UserId, Target>,
+        /// Not rung because they are offline; they are when they come back in time.
+        absent: Vec<UserId>,
         until: Instant,
     },
     Over(Outcome),
@@ -317,7 +321,7 @@ impl RingPlan {
             return afterwards(outcome, input);
         }
         let mut outputs = match input {
-            Input::Dialled { step, calls } => self.on_dialled(step, calls),
+            Input::Dialled { step, users, calls } => self.on_dialled(step, &users, calls),
             Input::Answered(call) => return self.on_answered(call),
             Input::Ended(call, reason) => {
                 self.on_ended(&call, reason);
@@ -329,10 +333,16 @@ impl RingPlan {
         };
         outputs.extend(self.spare_the_quiet(around));
         outputs.extend(self.go_on(now, around));
+        outputs.extend(self.ring_the_woken(around));
         outputs
     }
 
-    fn on_dialled(&mut self, of: usize, calls: Vec<(UserId, String)>) -> Vec<Output> {
+    fn on_dialled(
+        &mut self,
+        of: usize,
+        users: &[UserId],
+        calls: Vec<(UserId, String)>,
+    ) -> Vec<Output> {
         let State::Ringing { step, targets, .. } = &mut self.state else {
             return Vec::new();
         };
@@ -344,9 +354,11 @@ impl RingPlan {
             }
         }
         if of == *step {
-            for target in targets.values_mut().filter(|t| **t == Target::Dialling) {
-                *target = Target::Out;
-                self.heard = self.heard.max(Some(Unanswered::Unavailable));
+            for user in users {
+                if let Some(target @ Target::Dialling) = targets.get_mut(user) {
+                    *target = Target::Out;
+                    self.heard = self.heard.max(Some(Unanswered::Unavailable));
+                }
             }
         }
         hang_up(unwanted, EndReason::Cancelled)
@@ -413,12 +425,39 @@ impl RingPlan {
         hang_up(spared, EndReason::Cancelled)
     }
 
+    /// Somebody of this step who was offline has come back: a phone that was woken.
+    fn ring_the_woken(&mut self, around: &dyn Circumstances) -> Vec<Output> {
+        let State::Ringing {
+            step,
+            targets,
+            absent,
+            ..
+        } = &mut self.state
+        else {
+            return Vec::new();
+        };
+        let (back, away): (Vec<UserId>, Vec<UserId>) = absent
+            .iter()
+            .copied()
+            .partition(|user| !around.is_offline(*user) && !around.is_quiet(*user));
+        *absent = away;
+        if back.is_empty() {
+            return Vec::new();
+        }
+        targets.extend(back.iter().map(|user| (*user, Target::Dialling)));
+        vec![Output::Dial {
+            step: *step,
+            users: back,
+        }]
+    }
+
     /// The next step, if the present one has had its time or nobody of it is left.
     fn go_on(&mut self, now: Instant, around: &dyn Circumstances) -> Vec<Output> {
         let State::Ringing {
             step,
             targets,
             until,
+            ..
         } = &self.state
         else {
             return Vec::new();
@@ -462,7 +501,11 @@ impl RingPlan {
                     is_rung,
                 });
             }
-            let users = if is_rung { offline } else { online };
+            let (users, absent) = if is_rung {
+                (offline, Vec::new())
+            } else {
+                (online, offline)
+            };
             if users.is_empty() {
                 let reason = SkipReason::Offline;
                 outputs.push(Output::Skipped { step, reason });
@@ -472,6 +515,7 @@ impl RingPlan {
             self.state = State::Ringing {
                 step,
                 targets,
+                absent,
                 until: now + self.steps[step].rings_for,
             };
             outputs.push(Output::Dial { step, users });

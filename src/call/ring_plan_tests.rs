@@ -54,6 +54,7 @@ fn call(step: usize, user: UserId) -> String {
 fn dialled(step: usize, users: &[UserId]) -> Input {
     Input::Dialled {
         step,
+        users: users.to_vec(),
         calls: users
             .iter()
             .map(|user| (*user, call(step, *user)))
@@ -231,6 +232,26 @@ fn the_offline_are_skipped_while_somebody_else_is_there() {
 }
 
 #[test]
+fn who_comes_back_in_time_rings_with_the_others_of_the_step() {
+    let now = Instant::now();
+    let mut world = World {
+        offline: BTreeSet::from([1, 2]),
+        ..World::default()
+    };
+    let mut plan = ringing(now, vec![step(&[1, 2, 3]), step(&[4])], &world);
+    assert!(plan.handle(now, &world, Input::Tick).is_empty());
+    world.offline.remove(&2);
+    assert_eq!(plan.handle(now, &world, Input::Tick), vec![dial(0, &[2])]);
+    assert!(plan.handle(now, &world, dialled(0, &[2])).is_empty());
+    assert_eq!(plan.ringing(), Some((0, vec![2, 3])));
+    let outputs = plan.handle(now, &world, Input::Answered(call(0, 2)));
+    assert_eq!(
+        outputs[0],
+        Output::HangUp(vec![call(0, 3)], EndReason::AnsweredElsewhere)
+    );
+}
+
+#[test]
 fn when_all_are_offline_they_are_rung_all_the_same() {
     let now = Instant::now();
     let world = World {
@@ -299,8 +320,13 @@ fn why_nobody_answered_is_the_best_that_was_heard_of_anybody() {
         assert_eq!(outputs, vec![unanswered(reason)]);
     }
     let (mut plan, _) = RingPlan::begin(now, vec![step(&[1])], false, &world);
+    let none = Input::Dialled {
+        step: 0,
+        users: vec![1],
+        calls: Vec::new(),
+    };
     assert_eq!(
-        plan.handle(now, &world, dialled(0, &[])),
+        plan.handle(now, &world, none),
         vec![unanswered(Unanswered::Unavailable)]
     );
     let (plan, _) = RingPlan::begin(now, Vec::new(), true, &world);
@@ -322,6 +348,7 @@ enum Happening {
     Quiet(UserId),
     Loud(UserId),
     Away(UserId),
+    Back(UserId),
     Wait(u64),
 }
 
@@ -346,6 +373,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => anybody().prop_map(Happening::Quiet),
         1 => anybody().prop_map(Happening::Loud),
         1 => anybody().prop_map(Happening::Away),
+        1 => anybody().prop_map(Happening::Back),
         4 => (1_u64..25).prop_map(Happening::Wait),
     ]
 }
@@ -415,13 +443,14 @@ proptest! {
                         continue;
                     }
                     let (step, users) = phones.dials.remove(0);
+                    let asked = users.clone();
                     let calls: Vec<(UserId, String)> = users
                         .into_iter()
                         .filter(|user| without & (1 << user) == 0 || without > 127)
                         .map(|user| (user, call(step, user)))
                         .collect();
                     phones.ringing.extend(calls.iter().map(|(user, call)| (call.clone(), *user)));
-                    Input::Dialled { step, calls }
+                    Input::Dialled { step, users: asked, calls }
                 }
                 Happening::Answer(user) => {
                     let found = phones.ringing.iter().find(|(_, of)| **of == user);
@@ -440,6 +469,10 @@ proptest! {
                 Happening::Stop => Input::Stop(StopReason::Cancelled),
                 Happening::Quiet(user) => { world.quiet.insert(user); Input::Tick }
                 Happening::Loud(user) => { world.quiet.remove(&user); Input::Tick }
+                Happening::Back(user) => {
+                    world.offline.remove(&user);
+                    Input::Tick
+                }
                 Happening::Away(user) => { world.offline.insert(user); Input::Tick }
                 Happening::Wait(seconds) => { now += Duration::from_secs(seconds); Input::Tick }
             };

@@ -145,12 +145,12 @@ async fn dial(
             "a device cannot call itself",
         ));
     }
-    let calls = wiring
-        .slots
-        .calls
-        .ask(Dial { users, call_type }, LIMIT)
-        .await
-        .map_err(away)??;
+    let dial = Dial {
+        users,
+        call_type,
+        joins: false,
+    };
+    let calls = wiring.slots.calls.ask(dial, LIMIT).await.map_err(away)??;
     Ok(json!({ "calls": calls }))
 }
 

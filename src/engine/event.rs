@@ -321,6 +321,8 @@ pub enum RingPhase {
     Waiting,
     /// A step begins.
     Step,
+    /// Somebody of the present step has come back online and rings, too.
+    Joined,
     /// A step is not taken.
     Skipped,
     /// Some are not connected: the moment to wake their phones.
@@ -408,6 +410,7 @@ impl EventKind {
                 RingPhase::Started => "ring/started",
                 RingPhase::Waiting => "ring/waiting",
                 RingPhase::Step => "ring/step",
+                RingPhase::Joined => "ring/joined",
                 RingPhase::Skipped => "ring/skipped",
                 RingPhase::Offline => "ring/offline",
                 RingPhase::Repeated => "ring/repeated",

@@ -90,6 +90,7 @@ impl House {
                         let calls = users.iter().map(|user| (*user, format!("{step}/{user}")));
                         input = Input::Dialled {
                             step,
+                            users: users.clone(),
                             calls: calls.collect(),
                         };
                         let until = plan.deadline().unwrap();

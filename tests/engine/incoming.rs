@@ -1,7 +1,7 @@
 //! Who may call a device, and what becomes of the call.
 
 use cubelet::engine::command::Command;
-use cubelet::engine::event::EventKind;
+use cubelet::engine::event::{CallPhase, EventKind};
 use cubelet::engine::ringing_command::{AutoAnswer, Dnd, RingingCommand};
 use cubelet::engine::state::CallStatus;
 use cubelet::protocol::call_signal::CallType;
@@ -169,5 +169,58 @@ async fn a_missed_call_is_told_of_in_chat() {
         .await;
     assert_eq!(kind, "missed_call");
     watcher.stop().await;
+    stop(site, [caller, cart]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_call_takes_the_place_of_the_first_where_that_is_the_rule() {
+    let site = Site::start().await;
+    let (mut caller, mut cart) = two(&site, "busy = \"replace\"").await;
+    call(&caller).await;
+    cart.rings().await;
+    cart.command(Command::Answer).await.expect("answered");
+    caller.is_connected().await;
+    let second = site
+        .station("second", "[calls]\nbind = [\"127.0.0.1\"]\n")
+        .await;
+    call(&second).await;
+    assert_eq!(caller.ended().await, "remote_hung_up");
+    assert_eq!(cart.ended().await, "replaced");
+    cart.rings().await;
+    assert_eq!(cart.state().call.peer, Some(second.user));
+    second.stop().await;
+    stop(site, [caller, cart]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_call_that_may_wait_rings_while_the_first_goes_on() {
+    let site = Site::start().await;
+    let (mut caller, mut cart) = two(&site, "busy = \"wait\"").await;
+    call(&caller).await;
+    cart.rings().await;
+    cart.command(Command::Answer).await.expect("answered");
+    caller.is_connected().await;
+    let mut second = site
+        .station("second", "[calls]\nbind = [\"127.0.0.1\"]\n")
+        .await;
+    call(&second).await;
+    let from = cart
+        .events
+        .hear("the second call", |event| match event {
+            EventKind::Call {
+                phase: CallPhase::Ringing,
+                peer,
+                ..
+            } if *peer != caller.user => Some(*peer),
+            _ => None,
+        })
+        .await;
+    assert_eq!(from, second.user);
+    assert_eq!(caller.state().call.status, CallStatus::Connected);
+    caller.command(Command::Hangup).await.expect("hung up");
+    cart.rings().await;
+    cart.command(Command::Answer).await.expect("answered");
+    second.is_connected().await;
+    second.stop().await;
     stop(site, [caller, cart]).await;
 }

@@ -4,6 +4,7 @@ use cubelet::engine::command::{Command, ErrorCode};
 use cubelet::engine::event::{EventKind, RingPhase, RingTold};
 use cubelet::engine::ringing_command::{Dnd, RingingCommand, Stop};
 use cubelet::engine::state::{CallStatus, RingStatus};
+use cubelet::rest::NewDialog;
 use cubelet::store::CallFilter;
 
 use crate::site::{Events, Site, Station, talk, user};
@@ -203,6 +204,31 @@ async fn who_is_offline_is_skipped_and_named_for_waking() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_phone_that_wakes_in_time_rings_with_the_others() {
+    let site = Site::start().await;
+    let ben = site.station("ben", QUIET_STATION).await;
+    let (user, password) = (ben.user, ben.password.clone());
+    ben.stop().await;
+    let (mut door, mut people) = door_and(&site, "ring = [\"anna\", \"ben\"]\n", &["anna"]).await;
+    door.knows_who_is_offline().await;
+    door.command(Command::Press).await.expect("it rings");
+    let step = hear_ring(&mut door.events, RingPhase::Step).await;
+    assert_eq!(step.users, [people[0].user]);
+    people[0].rings().await;
+    let mut ben = site
+        .start_station("ben", user, password, QUIET_STATION)
+        .await;
+    ben.rings().await;
+    let joined = hear_ring(&mut door.events, RingPhase::Joined).await;
+    assert_eq!(joined.users, [user]);
+    ben.command(Command::Answer).await.expect("answered");
+    assert_eq!(people[0].ended().await, "answered_elsewhere");
+    ben.is_connected().await;
+    people.extend([ben, door]);
+    stop_all(site, people).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everybody_with_a_tag_is_rung() {
     let site = Site::start().await;
     let (mut door, mut people) =
@@ -277,6 +303,27 @@ async fn the_bell_during_a_call_is_refused_and_told_of_otherwise() {
     let told = hear_ring(&mut door.events, RingPhase::Unanswered).await;
     assert_eq!(told.reason, Some("in_call"));
     assert_eq!(door.state().call.status, CallStatus::Connected);
+    people.push(door);
+    stop_all(site, people).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_owner_of_a_dialog_is_rung_and_its_other_people_are_not() {
+    let site = Site::start().await;
+    let (door, mut people) = door_and(&site, "", &["anna", "ben"]).await;
+    let new = NewDialog::Group {
+        name: "flat 12".to_owned(),
+        occupants: vec![door.user, people[1].user],
+    };
+    let anna = site.rest("anna", &people[0].password);
+    let dialog = anna.create_dialog(&new).await.expect("a dialog").id;
+    let plan = format!("[calls]\nbind = [\"127.0.0.1\"]\nring = [\"dialog:{dialog}:owner\"]\n");
+    let mut door = door.restart(&site, &plan).await;
+    door.knows_everybody().await;
+    let reply = door.command(Command::Press).await.expect("it rings");
+    assert_eq!(reply["calls"].as_array().map(Vec::len), Some(1), "{reply}");
+    people[0].rings().await;
+    assert_eq!(people[1].state().call.status, CallStatus::Idle);
     people.push(door);
     stop_all(site, people).await;
 }

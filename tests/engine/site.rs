@@ -93,7 +93,8 @@ impl Site {
         self.start_station(login, user, password, extra).await
     }
 
-    async fn start_station(
+    /// Starts a station whose user there is already, and waits until it is online.
+    pub async fn start_station(
         &self,
         login: &str,
         user: u64,

@@ -56,6 +56,8 @@ type Answer = oneshot::Sender<Result<Value, CommandError>>;
 struct Ring {
     id: String,
     plan: RingPlan,
+    /// The step dialled last.
+    dialled: Option<usize>,
     started: Instant,
     picture: Picture,
     /// Who pressed is answered once somebody rings, or nobody does.
@@ -124,7 +126,16 @@ impl Bell {
     /// Nothing else is handled until the calls are begun, so that no news of them comes before
     /// they are known.
     fn dial(&mut self, step: usize, users: Vec<UserId>, ctx: &mut Context<Self>) {
-        self.tell(RingPhase::Step, |told| {
+        let before = self
+            .ring
+            .as_mut()
+            .and_then(|ring| ring.dialled.replace(step));
+        let phase = if before == Some(step) {
+            RingPhase::Joined
+        } else {
+            RingPhase::Step
+        };
+        self.tell(phase, |told| {
             told.step = Some(step + 1);
             told.users.clone_from(&users);
         });
@@ -132,6 +143,7 @@ impl Bell {
         let dial = Dial {
             users: users.clone(),
             call_type: self.wiring.config.calls.call_type,
+            joins: true,
         };
         let dialling = async move { calls.ask(dial, DIAL_LIMIT).await };
         ctx.wait(dialling.into_actor(self).map(move |result, bell, ctx| {
@@ -155,7 +167,7 @@ impl Bell {
             return;
         };
         let calls: Vec<(UserId, String)> = match begun {
-            Ok(calls) => users.into_iter().zip(calls).collect(),
+            Ok(calls) => users.iter().copied().zip(calls).collect(),
             Err(error) => {
                 tracing::warn!(ring = ring.id, step, %error, "a step cannot be dialled");
                 ring.trouble = Some(error);
@@ -172,7 +184,7 @@ impl Bell {
             // Who asked may have stopped waiting.
             let _ = asker.send(Ok(json!({ "ring": ring.id, "calls": ids })));
         }
-        self.feed(Input::Dialled { step, calls }, ctx);
+        self.feed(Input::Dialled { step, users, calls }, ctx);
     }
 
     /// Begins a ring, or lets it wait, as the calls there are allow.
@@ -225,6 +237,7 @@ impl Bell {
         self.ring = Some(Ring {
             id,
             plan,
+            dialled: None,
             started: Instant::now(),
             picture,
             asker,

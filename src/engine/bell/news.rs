@@ -49,6 +49,7 @@ impl Bell {
             }
             EventKind::ChatActivity { user, seconds } => {
                 self.wiring.presence.heard(user, seconds);
+                self.feed(Input::Tick, ctx);
                 self.show();
             }
             _ => {}

@@ -52,6 +52,8 @@ pub struct Dial {
     pub users: Vec<UserId>,
     /// With pictures or without.
     pub call_type: CallType,
+    /// Whether other calls that nobody has answered may be under way, of the same ring.
+    pub joins: bool,
 }
 
 /// One call of up to four people, ourselves included. Gives its id.

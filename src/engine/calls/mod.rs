@@ -34,7 +34,7 @@ use super::wiring::Wiring;
 use crate::call::end::EndReason;
 use crate::call::policy::AnswerMedia;
 use crate::call::registry::Registry;
-use crate::call::session::{Input, UserInfo};
+use crate::call::session::{Input, Phase, UserInfo};
 use crate::call::timers::Timers;
 use crate::chat::ConnectionStatus;
 use crate::engine::event::Direction;
@@ -151,7 +151,7 @@ impl Handler<Dial> for Calls {
     type Result = Result<Vec<String>, CommandError>;
 
     fn handle(&mut self, dial: Dial, ctx: &mut Self::Context) -> Self::Result {
-        let me = self.ready_to_dial()?;
+        let me = self.ready_to_dial(dial.joins)?;
         let calls = dial
             .users
             .into_iter()
@@ -165,14 +165,14 @@ impl Handler<Confer> for Calls {
     type Result = Result<String, CommandError>;
 
     fn handle(&mut self, confer: Confer, ctx: &mut Self::Context) -> Self::Result {
-        let me = self.ready_to_dial()?;
+        let me = self.ready_to_dial(false)?;
         Ok(self.dial(me, &confer.users, confer.call_type, confer.info, ctx))
     }
 }
 
 impl Calls {
     /// Our user, if a call can be begun now.
-    fn ready_to_dial(&self) -> Result<UserId, CommandError> {
+    fn ready_to_dial(&self, joins: bool) -> Result<UserId, CommandError> {
         let me = self.wiring.user().ok_or_else(|| {
             CommandError::new(ErrorCode::Unavailable, "not logged in to the hub yet")
         })?;
@@ -183,7 +183,9 @@ impl Calls {
             let message = "the chat connection that carries the invitation is down";
             return Err(CommandError::new(ErrorCode::Unavailable, message));
         }
-        if let Some(session) = self.registry.foremost() {
+        let is_dialing = |phase| matches!(phase, Phase::Preparing | Phase::Dialing);
+        let present = self.registry.foremost();
+        if let Some(session) = present.filter(|one| !(joins && is_dialing(one.phase()))) {
             let message = format!("already in call {}", session.id());
             return Err(CommandError::new(ErrorCode::WrongState, message));
         }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use tokio::sync::oneshot;
 
-use super::calls::WhoIsInCall;
+use super::calls::{IsInCall, WhoIsInCall};
 use super::command::{CommandError, ErrorCode};
 use super::directory;
 use super::event::EventKind;
@@ -223,10 +223,12 @@ impl Door {
         }
         let wiring = self.wiring.clone();
         let check = async move {
-            let in_call = wiring.slots.calls.ask(WhoIsInCall, ASK_LIMIT).await;
-            let is_in_call = in_call
-                .is_ok_and(|call| call.is_some_and(|(id, peer)| id == session && peer == from));
-            if !is_in_call {
+            let question = IsInCall {
+                call: session.clone(),
+                user: from,
+            };
+            let in_call = wiring.slots.calls.ask(question, ASK_LIMIT).await;
+            if !in_call.unwrap_or(false) {
                 return Err("only the one in the call may open the door");
             }
             if !directory::contains(&wiring, &wiring.config.door.unlock_allowed, from).await {

@@ -5,6 +5,7 @@ mod calls;
 mod chat_commands;
 mod door;
 mod malformed;
+mod mesh;
 mod messages;
 mod recovery;
 mod site;

@@ -20,6 +20,8 @@ use crate::protocol::call_signal::{CallSignal, CallType, PLATFORM, SignalKind};
 
 /// Actions of people happen within this time, in milliseconds.
 const ACTIVE_MS: u64 = 40_000;
+/// No signal takes longer, in milliseconds, and so no hang-up without loss.
+const SLOWEST_MS: u64 = 3_100;
 /// As everywhere, but shorter, for the sake of more cases.
 const TIMERS: Timers = Timers {
     dialing_interval: Duration::from_secs(5),
@@ -161,8 +163,8 @@ impl World {
         self.events.push(Reverse((at_ms, number as u64, number)));
     }
 
-    /// Runs until nothing is left to happen.
-    fn settle(&mut self) {
+    /// Runs until nothing is left to happen, or nothing before `limit_ms`.
+    fn settle(&mut self, limit_ms: u64) {
         for _ in 0..MAX_STEPS {
             let due = self
                 .parties
@@ -174,6 +176,14 @@ impl World {
                 u64::try_from(at.saturating_duration_since(self.start).as_millis()).unwrap_or(0)
             });
             let event = self.events.peek().map(|Reverse((at, _, _))| *at);
+            if deadline
+                .into_iter()
+                .chain(event)
+                .min()
+                .is_none_or(|at| at > limit_ms)
+            {
+                return;
+            }
             match (deadline, event) {
                 (None, None) => return,
                 (Some(at), other) if other.is_none_or(|event| at < event) => {
@@ -433,7 +443,11 @@ impl World {
         let copies = 1 + usize::from(self.dice.percent(self.doubling));
         let sender = self.parties[from].me;
         for _ in 0..copies {
-            let slow = if self.dice.percent(10) { 3_000 } else { 80 };
+            let slow = if self.dice.percent(10) {
+                SLOWEST_MS - 100
+            } else {
+                80
+            };
             let arrives = self.now_ms + 1 + self.dice.below(slow);
             let last = self.links.entry((from, target)).or_default();
             *last = arrives.max(*last);
@@ -591,7 +605,7 @@ fn pair(call: &str, one: UserId, other: UserId) -> Pair {
 
 fn run(seed: u64, people: usize, tells_story: bool) {
     let mut world = World::new(seed, people, tells_story);
-    world.settle();
+    world.settle(u64::MAX);
     world.check_rest();
     // Everybody leaves, and now nothing is lost.
     world.loss = 0;
@@ -602,7 +616,7 @@ fn run(seed: u64, people: usize, tells_story: bool) {
             .hang_up_all(now, EndReason::HungUp);
         world.perform(who, outputs);
     }
-    world.settle();
+    world.settle(world.now_ms + SLOWEST_MS);
     world.check_reasons();
     for party in &world.parties {
         assert_eq!(

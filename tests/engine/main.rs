@@ -6,6 +6,7 @@ mod chat_commands;
 mod door;
 mod incoming;
 mod malformed;
+mod mesh;
 mod messages;
 mod recovery;
 mod ringing;

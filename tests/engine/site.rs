@@ -16,6 +16,8 @@ use tokio::sync::{broadcast, oneshot, watch};
 /// How long anything may take before the test says what it was waiting for.
 const LIMIT: Duration = Duration::from_secs(20);
 
+const CAMERA: &str = "[camera]\nsource = \"test:ball\"\nwidth = 320\nheight = 240\n";
+
 pub struct Site {
     pub hub: RunningHub,
     folder: tempfile::TempDir,
@@ -90,7 +92,17 @@ impl Site {
     pub async fn station(&self, login: &str, extra: &str) -> Station {
         let password = format!("pw-{}", uuid::Uuid::new_v4().simple());
         let user = self.sign_up(login, &password).await;
-        self.start_station(login, user, password, extra).await
+        let file = self.configure(login, &password, CAMERA, extra);
+        self.start_file(login, &file, user, password).await
+    }
+
+    /// As [`Site::station`], with neither camera nor display.
+    pub async fn blind_station(&self, login: &str) -> Station {
+        let password = format!("pw-{}", uuid::Uuid::new_v4().simple());
+        let user = self.sign_up(login, &password).await;
+        let camera = "[camera]\nsource = \"none\"\n";
+        let file = self.configure(login, &password, camera, "");
+        self.start_file(login, &file, user, password).await
     }
 
     /// Starts a station whose user there is already, and waits until it is online.
@@ -101,8 +113,12 @@ impl Site {
         password: String,
         extra: &str,
     ) -> Station {
-        let file = self.configure(login, &password, extra);
-        let config = cubelet::config::load_device(&file).expect("a good configuration");
+        let file = self.configure(login, &password, CAMERA, extra);
+        self.start_file(login, &file, user, password).await
+    }
+
+    async fn start_file(&self, login: &str, file: &Path, user: u64, password: String) -> Station {
+        let config = cubelet::config::load_device(file).expect("a good configuration");
         let options = Options {
             keep_frames: false,
             more: Box::new(|_| Vec::new()),
@@ -156,7 +172,13 @@ impl Site {
         assert!(answer.status().is_success(), "{answer:?}");
     }
 
-    fn configure(&self, login: &str, password: &str, extra: &str) -> std::path::PathBuf {
+    fn configure(
+        &self,
+        login: &str,
+        password: &str,
+        camera: &str,
+        extra: &str,
+    ) -> std::path::PathBuf {
         let ready = self.hub.ready();
         let home = self.folder.path().join(login);
         std::fs::create_dir_all(&home).expect("a folder");
@@ -168,8 +190,7 @@ impl Site {
              [hub]\napi = \"{}\"\nchat = \"tls://{}\"\nchat_host = \"{}\"\nca = {:?}\n\
              app_id = {}\nauth_key_file = \"auth-key\"\nlogin = \"{login}\"\n\
              password_file = \"password\"\n\
-             [camera]\nsource = \"test:ball\"\nwidth = 320\nheight = 240\n\
-             [audio]\nsource = \"test\"\nsink = \"null\"\n{extra}\n",
+             {camera}[audio]\nsource = \"test\"\nsink = \"null\"\n{extra}\n",
             ready.api, ready.xmpp_tls, ready.chat, ready.ca, ready.app_id,
         );
         std::fs::write(&file, text).expect("a file");

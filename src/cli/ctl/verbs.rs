@@ -87,6 +87,49 @@ pub enum Verb {
         #[command(subcommand)]
         what: Door,
     },
+    /// One call with up to three others.
+    Conference {
+        /// The users, by login or number.
+        #[arg(required = true, num_args = 1..=3)]
+        users: Vec<String>,
+        /// Without picture.
+        #[arg(long)]
+        audio: bool,
+    },
+    /// Call one more into the call.
+    Invite {
+        /// The user, by login or number.
+        user: String,
+    },
+    /// Stop sending sound, pictures, or both.
+    Mute {
+        /// Only this.
+        #[arg(value_enum)]
+        kind: Option<Kind>,
+        /// Instead of sending, stop hearing and seeing.
+        #[arg(long)]
+        receive: bool,
+    },
+    /// Undo `mute`.
+    Unmute {
+        /// Only this.
+        #[arg(value_enum)]
+        kind: Option<Kind>,
+        /// Instead of sending, hear and see again.
+        #[arg(long)]
+        receive: bool,
+    },
+    /// Neither send, hear nor see until `resume`.
+    Hold,
+    /// Go on with a held call.
+    Resume,
+    /// Limit the pictures sent in the call.
+    Bandwidth {
+        /// Kbit/s to each participant; 0 lifts the limit.
+        kbps: u32,
+    },
+    /// Renew the path of the call.
+    Reconnect,
     /// Open the door.
     Unlock,
     /// Press the bell button.
@@ -309,6 +352,20 @@ impl Verb {
             Self::Door {
                 what: Door::Log { limit },
             } => ("door_log", json!({ "limit": limit })),
+            Self::Conference { users, audio } => {
+                let mut payload = Map::new();
+                let users: Vec<Value> = users.iter().map(|user| person(user)).collect();
+                put(&mut payload, "users", Some(users));
+                put(&mut payload, "call_type", audio.then_some("audio"));
+                ("conference", Value::Object(payload))
+            }
+            Self::Invite { user } => ("invite", json!({ "user": person(user) })),
+            Self::Mute { kind, receive } => ("mute", mute(*kind, *receive, true)),
+            Self::Unmute { kind, receive } => ("mute", mute(*kind, *receive, false)),
+            Self::Hold => ("hold", json!({})),
+            Self::Resume => ("resume", json!({})),
+            Self::Bandwidth { kbps } => ("bandwidth", json!({ "kbps": kbps })),
+            Self::Reconnect => ("reconnect", json!({})),
             Self::Unlock => ("unlock", json!({})),
             Self::Press => ("press", json!({})),
             Self::Send {
@@ -394,6 +451,28 @@ impl Verb {
         };
         Ok((verb.to_owned(), payload))
     }
+}
+
+/// A kind of media.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Kind {
+    /// Sound.
+    Audio,
+    /// Pictures.
+    Video,
+}
+
+fn mute(kind: Option<Kind>, receive: bool, muted: bool) -> Value {
+    let mut payload = Map::new();
+    for (one, name) in [(Kind::Audio, "audio"), (Kind::Video, "video")] {
+        put(
+            &mut payload,
+            name,
+            kind.is_none_or(|kind| kind == one).then_some(muted),
+        );
+    }
+    put(&mut payload, "direction", receive.then_some("receive"));
+    Value::Object(payload)
 }
 
 /// Adds a field that is given.

@@ -139,3 +139,13 @@ pub struct HangUpCalls {
 #[derive(Message)]
 #[rtype(result = "Option<(String, UserId)>")]
 pub struct WhoIsInCall;
+
+/// Whether a user talks in this very call.
+#[derive(Message)]
+#[rtype(result = "bool")]
+pub struct IsInCall {
+    /// Its id.
+    pub call: String,
+    /// Who.
+    pub user: UserId,
+}

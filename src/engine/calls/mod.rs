@@ -23,8 +23,8 @@ use actix::prelude::*;
 pub use facts::PerKind;
 pub use ledger::Ledger;
 pub use messages::{
-    Answer, Confer, Dial, FromLeg, HangUp, HangUpCalls, InCall, LegNews, NetworkChanged, Operation,
-    Reject, SignalArrived, WhoIsInCall,
+    Answer, Confer, Dial, FromLeg, HangUp, HangUpCalls, InCall, IsInCall, LegNews, NetworkChanged,
+    Operation, Reject, SignalArrived, WhoIsInCall,
 };
 
 use super::command::{CommandError, ErrorCode};
@@ -289,6 +289,16 @@ impl Handler<WhoIsInCall> for Calls {
     fn handle(&mut self, _: WhoIsInCall, _: &mut Self::Context) -> Self::Result {
         let session = self.registry.answered()?;
         Some((session.id().to_owned(), session.peer()))
+    }
+}
+
+impl Handler<IsInCall> for Calls {
+    type Result = bool;
+
+    fn handle(&mut self, question: IsInCall, _: &mut Self::Context) -> Self::Result {
+        let session = self.registry.get(&question.call);
+        let leg = session.and_then(|session| session.leg(question.user));
+        leg.is_some_and(|leg| leg.phase().is_answered())
     }
 }
 

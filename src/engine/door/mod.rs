@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 use crate::call::end::EndReason;
 use crate::call::refusals::Refusals;
 use crate::config::Relay;
-use crate::engine::calls::{HangUpCalls, WhoIsInCall};
+use crate::engine::calls::{HangUpCalls, IsInCall, WhoIsInCall};
 use crate::engine::command::{CommandError, ErrorCode};
 use crate::engine::event::EventKind;
 use crate::engine::mailbox::MAILBOX_CAPACITY;
@@ -292,10 +292,12 @@ impl Door {
         let wiring = self.wiring.clone();
         let asked_in = session.clone();
         let check = async move {
-            let in_call = wiring.slots.calls.ask(WhoIsInCall, ASK_LIMIT).await;
-            let is_in_call = in_call
-                .is_ok_and(|call| call.is_some_and(|(id, peer)| id == session && peer == from));
-            if !is_in_call {
+            let question = IsInCall {
+                call: session.clone(),
+                user: from,
+            };
+            let in_call = wiring.slots.calls.ask(question, ASK_LIMIT).await;
+            if !in_call.unwrap_or(false) {
                 return Err("only the one in the call may open the door");
             }
             if !may_unlock(&wiring, from).await {

@@ -17,6 +17,10 @@ pub struct Entry {
     pub peer: UserId,
     /// Everybody there was a connection with.
     pub participants: Vec<UserId>,
+    /// Whether it has pictures.
+    pub is_video: bool,
+    /// When it began, Unix milliseconds.
+    pub started_ms: u64,
 }
 
 /// Cheap to clone; every clone is the same ledger.

@@ -13,7 +13,7 @@ use crate::call::registry::SessionOutputs;
 use crate::call::session::{Action, LegPhase, Output, Phase, UserInfo};
 use crate::engine::event::{CallPhase, Direction, unix_ms};
 use crate::protocol::address::UserId;
-use crate::protocol::call_signal::{CallSignal, SignalKind};
+use crate::protocol::call_signal::{CallSignal, CallType, SignalKind};
 
 impl Calls {
     pub(super) fn perform_all(&mut self, all: Vec<SessionOutputs>, ctx: &mut Context<Self>) {
@@ -107,6 +107,8 @@ impl Calls {
             direction: facts.direction,
             peer: facts.peer,
             participants: facts.legs.keys().copied().collect(),
+            is_video: facts.call_type() == CallType::Video,
+            started_ms: facts.started_ms,
         };
         self.wiring.ledger.opened(call, entry);
     }

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::facts::CallFacts;
+use super::ledger::Entry;
 use crate::call::end::EndReason;
 use crate::engine::event::{Direction, unix_ms};
 use crate::media::peer::PeerStats;
@@ -12,10 +13,7 @@ use crate::store::{CallDetails, CallDirection, CallQuality, CallRecord};
 pub(super) fn of(call: &str, facts: &CallFacts, reason: EndReason) -> CallRecord {
     CallRecord {
         call: call.to_owned(),
-        direction: match facts.direction {
-            Direction::Incoming => CallDirection::Incoming,
-            Direction::Outgoing => CallDirection::Outgoing,
-        },
+        direction: way(facts.direction),
         peer: facts.peer,
         video: facts.call_type() == CallType::Video,
         started_ms: facts.started_ms,
@@ -30,6 +28,28 @@ pub(super) fn of(call: &str, facts: &CallFacts, reason: EndReason) -> CallRecord
             quality: facts.connected.map(|_| quality(facts)),
             ..CallDetails::default()
         },
+    }
+}
+
+/// A call whose actor died: its times went with it.
+pub(super) fn of_orphan(call: &str, entry: &Entry) -> CallRecord {
+    CallRecord {
+        call: call.to_owned(),
+        direction: way(entry.direction),
+        peer: entry.peer,
+        video: entry.is_video,
+        started_ms: entry.started_ms,
+        answered_ms: None,
+        ended_ms: unix_ms(),
+        reason: EndReason::Internal.name().to_owned(),
+        details: CallDetails::default(),
+    }
+}
+
+fn way(direction: Direction) -> CallDirection {
+    match direction {
+        Direction::Incoming => CallDirection::Incoming,
+        Direction::Outgoing => CallDirection::Outgoing,
     }
 }
 

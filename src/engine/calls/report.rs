@@ -140,10 +140,13 @@ impl Calls {
         self.last_end = self.wiring.board.read(|state| state.call.last_end.clone());
         let reason = EndReason::Internal.name().to_owned();
         for (call, entry) in self.wiring.ledger.take_orphans() {
+            let orphan = record::of_orphan(&call, &entry);
+            super::super::records::keep(&self.wiring, orphan);
             let Entry {
                 direction,
                 peer,
                 participants,
+                ..
             } = entry;
             let mut signal = CallSignal::new(SignalKind::HangUp, call.clone());
             signal

@@ -43,7 +43,7 @@ chaos: ## 10,000 messages each way while lines are cut and everything is killed;
 		cargo test --test chaos -- --nocapture every_message
 
 FUZZ_SECONDS ?= 60
-FUZZ_TARGETS ?= stream frame stanza privacy scram address rest_form mqtt_command
+FUZZ_TARGETS ?= stream frame stanza call_signal privacy scram address rest_form mqtt_command
 
 # Our code has no unsafe, so what is looked for are panics and broken properties: no sanitizer, and
 # with RUSTC_BOOTSTRAP no nightly compiler.

@@ -16,7 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &["base", "protocol"]),
     ("media", &["base", "protocol", "call"]),
     ("chat", &["base", "protocol", "rest", "store"]),
-    ("config", &["base", "protocol"]),
+    ("config", &["base", "protocol", "call"]),
     (
         "engine",
         &[

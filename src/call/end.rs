@@ -17,6 +17,8 @@ pub enum EndReason {
     RemoteRejected,
     /// The other side is in a call.
     Busy,
+    /// The other side does not want to be disturbed.
+    DoNotDisturb,
     /// The other side cannot do calls (PC-06).
     NotSupported,
     /// We called and nobody answered in time.
@@ -33,18 +35,25 @@ pub enum EndReason {
     ConnectFailed,
     /// An offer, an answer or a device could not be used.
     MediaFailed,
+    /// Both called each other at once; the other side's call goes on.
+    Crossed,
+    /// Another call was taken instead.
+    Replaced,
+    /// Whoever started the call ended it for everybody.
+    EndedByCaller,
     /// A part of this program failed.
     Internal,
     /// The device is shutting down.
     Shutdown,
 }
 
-const NAMES: [(EndReason, &str); 15] = [
+const NAMES: [(EndReason, &str); 19] = [
     (EndReason::HungUp, "hung_up"),
     (EndReason::RemoteHungUp, "remote_hung_up"),
     (EndReason::Rejected, "rejected"),
     (EndReason::RemoteRejected, "remote_rejected"),
     (EndReason::Busy, "busy"),
+    (EndReason::DoNotDisturb, "do_not_disturb"),
     (EndReason::NotSupported, "not_supported"),
     (EndReason::NoAnswer, "no_answer"),
     (EndReason::Missed, "missed"),
@@ -53,6 +62,9 @@ const NAMES: [(EndReason, &str); 15] = [
     (EndReason::ConnectionLost, "connection_lost"),
     (EndReason::ConnectFailed, "connect_failed"),
     (EndReason::MediaFailed, "media_failed"),
+    (EndReason::Crossed, "crossed"),
+    (EndReason::Replaced, "replaced"),
+    (EndReason::EndedByCaller, "ended_by_caller"),
     (EndReason::Internal, "internal"),
     (EndReason::Shutdown, "shutdown"),
 ];
@@ -69,6 +81,30 @@ impl EndReason {
             .map_or("internal", |(_, name)| name)
     }
 
+    /// The reason of a name.
+    pub fn by_name(name: &str) -> Option<Self> {
+        NAMES
+            .iter()
+            .find(|(_, known)| *known == name)
+            .map(|(reason, _)| *reason)
+    }
+
+    /// What the other side is told in `userInfo`.
+    pub fn user_info(self) -> BTreeMap<String, String> {
+        let mut info = BTreeMap::from([(REASON_KEY.to_owned(), self.name().to_owned())]);
+        match self {
+            // The keys the vendor's apps look for (PC-05, PC-06).
+            Self::Busy => {
+                info.insert("busy".to_owned(), "1".to_owned());
+            }
+            Self::NotSupported => {
+                info.insert("not_supported".to_owned(), "1".to_owned());
+            }
+            _ => {}
+        }
+        info
+    }
+
     /// What a `reject` of the other side means: `busy` and `not_supported` are the vendor's keys
     /// (PC-05, PC-06), `reason` is ours.
     pub fn of_reject(user_info: &BTreeMap<String, String>) -> Self {
@@ -81,6 +117,8 @@ impl EndReason {
             Self::Busy
         } else if is_set("not_supported") {
             Self::NotSupported
+        } else if user_info.get(REASON_KEY).map(String::as_str) == Some("do_not_disturb") {
+            Self::DoNotDisturb
         } else {
             Self::RemoteRejected
         }
@@ -103,6 +141,7 @@ mod tests {
         assert_eq!(names.len(), NAMES.len());
         for (reason, name) in NAMES {
             assert_eq!(reason.name(), name);
+            assert_eq!(EndReason::by_name(name), Some(reason));
         }
     }
 

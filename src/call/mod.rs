@@ -4,7 +4,22 @@
 //! `deadline()` says when to come back with [`session::Input::Tick`].
 //! Must not enter: tokio, actix, sockets, GStreamer, configuration files.
 
+mod candidates;
 pub mod end;
+pub mod exchange;
+mod leg;
+pub mod live;
+mod memory;
+pub mod party;
+pub mod policy;
+pub mod refusals;
 pub mod registry;
+mod restart;
+pub mod ring_plan;
+pub mod schedule;
 pub mod session;
 pub mod timers;
+pub mod verdict;
+
+#[cfg(test)]
+mod network_tests;

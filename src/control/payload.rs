@@ -5,8 +5,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use crate::engine::call_command::CallCommand;
 use crate::engine::chat_command::{ChatCommand, Check, Draft};
 use crate::engine::command::{Command, CommandError, ErrorCode, UserRef};
+use crate::engine::ringing_command::RingingCommand;
 use crate::protocol::call_signal::CallType;
 
 /// The largest payload taken, in bytes.
@@ -134,6 +136,12 @@ pub(super) fn parse(
             Ok(Command::Reject { reason })
         }
         "hangup" => plain(Command::Hangup),
+        "conference" | "invite" | "mute" | "hold" | "resume" | "bandwidth" | "tell"
+        | "reconnect" => {
+            let command = in_call(verb, &fields)?;
+            command.check().map_err(invalid)?;
+            Ok(Command::InCall(command))
+        }
         "send" => {
             let draft: Draft = read(&fields)?;
             draft.check().map_err(invalid)?;
@@ -147,12 +155,50 @@ pub(super) fn parse(
             length("actor", &actor, 64)?;
             Ok(Command::Kill { actor })
         }
+        "stop_ringing" | "dnd" | "ring_target" | "auto_answer" | "calls" | "door_log" => {
+            let command = calls(verb, &fields)?;
+            command.check().map_err(invalid)?;
+            Ok(Command::Ringing(command))
+        }
         verb => {
             let command = chat(verb, &fields)?;
             command.check().map_err(invalid)?;
             Ok(Command::Chat(command))
         }
     }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Person {
+    user: UserRef,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Bandwidth {
+    kbps: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tell {
+    info: std::collections::BTreeMap<String, String>,
+}
+
+/// The command of a verb about a call, with its fields.
+fn in_call(verb: &str, fields: &Map<String, Value>) -> Result<CallCommand, CommandError> {
+    let plain = |command: CallCommand| read::<Nothing>(fields).map(|_| command);
+    Ok(match verb {
+        "conference" => CallCommand::Confer(read(fields)?),
+        "invite" => CallCommand::Invite(read::<Person>(fields)?.user),
+        "mute" => CallCommand::Mute(read(fields)?),
+        "hold" => plain(CallCommand::Hold(true))?,
+        "resume" => plain(CallCommand::Hold(false))?,
+        "bandwidth" => CallCommand::Limit(read::<Bandwidth>(fields)?.kbps),
+        "tell" => CallCommand::Tell(read::<Tell>(fields)?.info),
+        _ => plain(CallCommand::Reconnect)?,
+    })
 }
 
 #[derive(Deserialize)]
@@ -165,6 +211,18 @@ struct Message {
 #[serde(deny_unknown_fields)]
 struct Dialog {
     dialog: String,
+}
+
+/// The command about calls of a verb with its fields.
+fn calls(verb: &str, fields: &Map<String, Value>) -> Result<RingingCommand, CommandError> {
+    Ok(match verb {
+        "stop_ringing" => RingingCommand::StopRinging(read(fields)?),
+        "dnd" => RingingCommand::Dnd(read(fields)?),
+        "ring_target" => RingingCommand::RingTarget(read(fields)?),
+        "auto_answer" => RingingCommand::AutoAnswer(read(fields)?),
+        "calls" => RingingCommand::Calls(read(fields)?),
+        _ => RingingCommand::DoorLog(read(fields)?),
+    })
 }
 
 /// The chat command of a verb with its fields.

@@ -61,6 +61,11 @@ impl ChatLine {
         self.client.read().clone()
     }
 
+    /// Changes with the network below.
+    pub fn network(&self) -> watch::Receiver<u64> {
+        self.network.clone()
+    }
+
     fn renew(&self) -> ChatRunner {
         let source = Arc::new(self.rest.clone());
         let (client, runner) = chat::chat(self.settings.clone(), source, self.store.clone());

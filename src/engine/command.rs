@@ -4,7 +4,9 @@
 use serde::Serialize;
 use tokio::sync::oneshot;
 
+use super::call_command::CallCommand;
 use super::chat_command::{ChatCommand, Draft};
+use super::ringing_command::RingingCommand;
 pub use crate::protocol::address::UserRef;
 use crate::protocol::call_signal::CallType;
 
@@ -33,8 +35,12 @@ pub enum Command {
     },
     /// Ends the call, ringing or talking.
     Hangup,
+    /// A call of several people, and what is done in a call.
+    InCall(CallCommand),
     /// Sends a chat message; stored first, so that it survives a lost connection.
     Send(Box<Draft>),
+    /// Everything else about calls.
+    Ringing(RingingCommand),
     /// Everything else about chat.
     Chat(ChatCommand),
     /// Opens the door: this device's relay, or the peer's when this device has none.

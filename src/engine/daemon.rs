@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::attachments::{UploadSignal, Uploads};
 use super::audio::Audio;
+use super::bell::{Bell, RingLedger, StopRinging};
 use super::board::Board;
 use super::calls::{Calls, HangUp, Ledger};
 use super::camera::Camera;
@@ -20,6 +21,10 @@ use super::door::Door;
 use super::event::Event;
 use super::gallery::Gallery;
 use super::history::{Historian, HistoryQueue};
+use super::incoming::{DevicePolicy, Manners};
+use super::live::Live;
+use super::presence::Presence;
+use super::roster::Roster;
 use super::session::Session;
 use super::state::DeviceState;
 use super::storage::Storage;
@@ -28,6 +33,7 @@ use super::watched::Watched;
 use super::wiring::{Slots, Wiring};
 use crate::base::tls::TlsError;
 use crate::call::end::EndReason;
+use crate::call::ring_plan::StopReason;
 use crate::chat::ChatSettings;
 use crate::config::{self, DeviceConfig};
 use crate::media;
@@ -208,10 +214,23 @@ impl Parts {
             tls: crate::base::tls::client_config(hub.ca.as_deref())?,
             tuning: super::chat::tuning(&config.chat),
         };
+        let slots = Slots::default();
+        let (ledger, roster, live) = (Ledger::default(), Roster::default(), Live::default());
+        let manners = Manners::default();
+        let policy = DevicePolicy {
+            config: config.clone(),
+            board: board.clone(),
+            roster: roster.clone(),
+            live: live.clone(),
+            ledger: ledger.clone(),
+            calls: slots.calls.clone(),
+            manners: manners.clone(),
+            refusals: Default::default(),
+        };
         let wiring = Wiring {
             config: config.clone(),
             board,
-            slots: Slots::default(),
+            slots,
             realm,
             chat: ChatLine::new(settings, rest.clone(), store.clone()),
             rest,
@@ -224,7 +243,13 @@ impl Parts {
             identity: watch::Sender::new(None),
             video: VideoFanout::new(),
             audio: AudioFanout::new(),
-            ledger: Ledger::default(),
+            ledger,
+            rings: RingLedger::default(),
+            roster,
+            presence: Presence::default(),
+            live,
+            manners,
+            incoming_policy: Arc::new(policy),
             gallery,
             keep_frames,
         };
@@ -247,7 +272,13 @@ impl Parts {
         let running = actix::spawn(supervisor.run(stop_actors.clone()));
         let dispatching = actix::spawn(dispatch::run(wiring.clone(), requests, crash));
         shutdown.cancelled().await;
-        // Calls first, while the chat connection can still carry the good-bye.
+        // The bell first, or it would go on to its next step when the calls of this one end.
+        let stop = StopRinging {
+            reason: StopReason::Shutdown,
+            detail: None,
+        };
+        let _ = wiring.slots.bell.ask(stop, DRAIN_LIMIT).await;
+        // Then calls, while the chat connection can still carry the good-bye.
         let _ = wiring
             .slots
             .calls
@@ -274,7 +305,7 @@ fn own_actors(wiring: &Wiring) -> Vec<ChildSpec> {
     let give = || wiring.clone();
     let (store, session, chat, calls) = (give(), give(), give(), give());
     let (history, uploads) = (give(), give());
-    let (camera, audio, door) = (give(), give(), give());
+    let (camera, audio, bell, door) = (give(), give(), give(), give());
     vec![
         // First, so that it is stopped last: everybody else writes into it.
         ChildSpec::new("store", slots.storage, move |life| {
@@ -300,6 +331,9 @@ fn own_actors(wiring: &Wiring) -> Vec<ChildSpec> {
         }),
         ChildSpec::new("calls", slots.calls, move |life| {
             Calls::new(life, calls.clone())
+        }),
+        ChildSpec::new("bell", slots.bell, move |life| {
+            Bell::new(life, bell.clone())
         }),
         ChildSpec::new("door", slots.door, move |life| {
             Door::new(life, door.clone())

@@ -51,13 +51,3 @@ pub async fn resolve_all(wiring: &Wiring, users: &[UserRef]) -> Result<Vec<UserI
     }
     Ok(ids)
 }
-
-/// Whether a user is on a list; an entry that cannot be resolved does not match.
-pub async fn contains(wiring: &Wiring, list: &[UserRef], user: UserId) -> bool {
-    for entry in list {
-        if resolve(wiring, entry).await.is_ok_and(|id| id == user) {
-            return true;
-        }
-    }
-    false
-}

@@ -5,16 +5,21 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 
-use super::calls::{Answer, Dial, HangUp, Reject};
+use super::bell::{RingBell, StopRinging};
+use super::call_command::{CallCommand, Conference, MediaDirection};
+use super::calls::{Answer, Confer, Dial, HangUp, InCall, Operation, Reject};
 use super::command::{Command, CommandError, ErrorCode, Reply, Request};
 use super::directory::{resolve, resolve_all};
 use super::door::Unlock;
 use super::event::EventKind;
 use super::mailbox::Undelivered;
 use super::messages;
+use super::ringing_command::{DoorLog, RingingCommand, Stop};
 use super::supervisor::CrashRequest;
 use super::wiring::Wiring;
+use super::{call_settings, records};
 use crate::call::end::EndReason;
+use crate::call::ring_plan::StopReason;
 use crate::protocol::address::UserRef;
 use crate::protocol::call_signal::CallType;
 
@@ -62,14 +67,9 @@ async fn execute(
         Command::Reject { reason } => {
             json!({ "call": wiring.slots.calls.ask(Reject(reason), LIMIT).await.map_err(away)?? })
         }
-        Command::Hangup => {
-            let ended = wiring
-                .slots
-                .calls
-                .ask(HangUp(EndReason::HungUp), LIMIT)
-                .await;
-            json!({ "calls": ended.map_err(away)?? })
-        }
+        Command::Hangup => hang_up(wiring).await?,
+        Command::Ringing(command) => about_calls(wiring, command).await?,
+        Command::InCall(command) => in_call(wiring, command).await?,
         Command::Send(draft) => messages::send(wiring, *draft).await?,
         Command::Chat(command) => messages::execute(wiring, command).await?,
         Command::Unlock => wiring.slots.door.ask(Unlock, LIMIT).await.map_err(away)??,
@@ -87,18 +87,51 @@ async fn execute(
 }
 
 async fn ring(wiring: &Wiring, targets: Vec<UserRef>) -> Result<serde_json::Value, CommandError> {
-    let configured = &wiring.config.calls.ring;
-    let targets = if targets.is_empty() {
-        configured
-    } else {
-        &targets
+    let ring = RingBell { targets };
+    wiring.slots.bell.ask(ring, LIMIT).await.map_err(away)?
+}
+
+/// The bell with the rest: a ring whose calls are ended must not go on to its next step.
+async fn hang_up(wiring: &Wiring) -> Result<serde_json::Value, CommandError> {
+    let stop = StopRinging {
+        reason: StopReason::HungUp,
+        detail: None,
     };
-    if targets.is_empty() {
-        let message = "nobody to ring: `[calls] ring` is empty and no targets were given";
-        return Err(CommandError::new(ErrorCode::InvalidPayload, message));
+    let open = wiring.ledger.calls();
+    let stopped = wiring.slots.bell.ask(stop, LIMIT).await.map_err(away)?;
+    let ended = wiring
+        .slots
+        .calls
+        .ask(HangUp(EndReason::HungUp), LIMIT)
+        .await
+        .map_err(away)?;
+    match (stopped, ended) {
+        (_, Ok(calls)) => Ok(json!({ "calls": calls })),
+        (Some(ring), Err(_)) => Ok(json!({ "calls": open, "ring": ring })),
+        (None, Err(error)) => Err(error),
     }
-    let users = resolve_all(wiring, targets).await?;
-    dial(wiring, users, wiring.config.calls.call_type).await
+}
+
+async fn about_calls(
+    wiring: &Wiring,
+    command: RingingCommand,
+) -> Result<serde_json::Value, CommandError> {
+    match command {
+        RingingCommand::StopRinging(Stop { detail }) => {
+            let stop = StopRinging {
+                reason: StopReason::Cancelled,
+                detail,
+            };
+            let stopped = wiring.slots.bell.ask(stop, LIMIT).await.map_err(away)?;
+            let nothing = || CommandError::new(ErrorCode::WrongState, "the bell does not ring");
+            Ok(json!({ "ring": stopped.ok_or_else(nothing)? }))
+        }
+        RingingCommand::Dnd(dnd) => call_settings::dnd(wiring, dnd).await,
+        RingingCommand::RingTarget(target) => call_settings::ring_target(wiring, target).await,
+        RingingCommand::AutoAnswer(wanted) => call_settings::auto_answer(wiring, wanted).await,
+        RingingCommand::Calls(filter) => records::calls(wiring, filter).await,
+        RingingCommand::DoorLog(DoorLog { limit }) => records::door_log(wiring, limit).await,
+    }
 }
 
 async fn dial(
@@ -112,13 +145,68 @@ async fn dial(
             "a device cannot call itself",
         ));
     }
-    let calls = wiring
+    let dial = Dial {
+        users,
+        call_type,
+        joins: false,
+    };
+    let calls = wiring.slots.calls.ask(dial, LIMIT).await.map_err(away)??;
+    Ok(json!({ "calls": calls }))
+}
+
+async fn in_call(wiring: &Wiring, command: CallCommand) -> Result<serde_json::Value, CommandError> {
+    let operation = match command {
+        CallCommand::Confer(conference) => return confer(wiring, conference).await,
+        CallCommand::Invite(user) => Operation::Invite(resolve(wiring, &user).await?),
+        CallCommand::Mute(mute) => {
+            let (audio, video) = (mute.audio, mute.video);
+            match (mute.direction, mute.user) {
+                (MediaDirection::Send, _) => Operation::Mute { audio, video },
+                (MediaDirection::Receive, user) => {
+                    let user = match user {
+                        Some(user) => Some(resolve(wiring, &user).await?),
+                        None => None,
+                    };
+                    Operation::Ignore { user, audio, video }
+                }
+            }
+        }
+        CallCommand::Hold(held) => Operation::Hold(held),
+        CallCommand::Limit(kbps) => Operation::Limit((kbps > 0).then_some(kbps)),
+        CallCommand::Tell(info) => Operation::Tell(info),
+        CallCommand::Reconnect => Operation::Reconnect,
+    };
+    let asked = wiring.slots.calls.ask(InCall(operation), LIMIT).await;
+    asked.map_err(away)?
+}
+
+async fn confer(
+    wiring: &Wiring,
+    conference: Conference,
+) -> Result<serde_json::Value, CommandError> {
+    let mut users = resolve_all(wiring, &conference.users).await?;
+    users.sort_unstable();
+    users.dedup();
+    if wiring.user().is_some_and(|me| users.contains(&me)) {
+        return Err(CommandError::new(
+            ErrorCode::InvalidPayload,
+            "a device cannot call itself",
+        ));
+    }
+    let confer = Confer {
+        users,
+        call_type: conference
+            .call_type
+            .unwrap_or(wiring.config.calls.call_type),
+        info: conference.info,
+    };
+    let call = wiring
         .slots
         .calls
-        .ask(Dial { users, call_type }, LIMIT)
+        .ask(confer, LIMIT)
         .await
         .map_err(away)??;
-    Ok(json!({ "calls": calls }))
+    Ok(json!({ "call": call }))
 }
 
 async fn crash(

@@ -1,9 +1,12 @@
 //! What happened, told to whoever listens. An event is a fact of the past and is never retained.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::protocol::address::UserId;
 use crate::protocol::chat_message::{Attachment, Contact};
+use crate::store::CallRecord;
 
 /// An event with its envelope: a unique id (consumers are idempotent by it) and the time.
 #[derive(Clone, Debug, Serialize)]
@@ -57,6 +60,66 @@ pub enum EventKind {
         /// Seconds from connected to the end (`call/ended` only).
         #[serde(skip_serializing_if = "Option::is_none")]
         duration_s: Option<f64>,
+        /// The caller's custom parameters (`call/ringing` of an incoming call only); values
+        /// longer than 1,024 bytes are left out.
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+        info: BTreeMap<String, String>,
+    },
+    /// `call/participant`: somebody in the call moved on.
+    CallParticipant {
+        /// The call's session id.
+        call: String,
+        /// Who.
+        peer: UserId,
+        /// `dialing`, `ringing`, `connecting`, `connected`, `interrupted`, `ended`.
+        status: &'static str,
+        /// Why it ended, as in `call/ended`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// `call/told`: somebody in the call sent custom parameters.
+    CallTold {
+        /// The call's session id.
+        call: String,
+        /// Who.
+        peer: UserId,
+        /// With which signal: `accept`, `reject`, `hangUp`, `update`.
+        signal: &'static str,
+        /// The parameters; values longer than 1,024 bytes are left out.
+        info: BTreeMap<String, String>,
+    },
+    /// `call/refused`: somebody called and was not let through.
+    CallRefused {
+        /// The call's session id.
+        call: String,
+        /// Who called.
+        peer: UserId,
+        /// `not_allowed`, `do_not_disturb`, `quiet_hours`, `busy` or `too_often`.
+        reason: &'static str,
+        /// Refusals of this caller since the last event about one.
+        untold: u32,
+    },
+    /// `call/auto_answer`: a call is about to be answered without anybody's doing: the notice to
+    /// who is in the room.
+    CallAutoAnswer {
+        /// The call's session id.
+        call: String,
+        /// Who calls.
+        peer: UserId,
+        /// In how many seconds.
+        after_s: u64,
+        /// What the caller gets: `video`, `audio`, `listen_only` or `knock`.
+        media: &'static str,
+    },
+    /// `call/record`: what is kept of a call that is over.
+    CallRecord(Box<CallRecord>),
+    /// `ring/<phase>`: the bell, from the button to its end.
+    Ring {
+        /// Where in its life.
+        phase: RingPhase,
+        /// The rest of it.
+        #[serde(flatten)]
+        told: RingTold,
     },
     /// `chat/message`: a message arrived.
     ChatMessage {
@@ -191,6 +254,8 @@ pub enum EventKind {
     DoorUnlocked {
         /// Who opened it: `control` or a user's number.
         by: String,
+        /// By which way: `control`, `call` or `chat`.
+        how: &'static str,
         /// The call in which it was opened, if any.
         #[serde(skip_serializing_if = "Option::is_none")]
         call: Option<String>,
@@ -199,6 +264,8 @@ pub enum EventKind {
     DoorRefused {
         /// Who asked.
         by: String,
+        /// By which way: `control`, `call` or `chat`.
+        how: &'static str,
         /// Why not.
         reason: String,
     },
@@ -214,6 +281,60 @@ pub enum EventKind {
         /// How it ended.
         reason: String,
     },
+}
+
+/// What is told of a ring; which fields there are depends on the phase.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct RingTold {
+    /// The ring's id: 24 hex digits.
+    pub ring: String,
+    /// Which step of the plan, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<usize>,
+    /// Whom it is about.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub users: Vec<UserId>,
+    /// `ring/offline`: whether they are rung all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rung: Option<bool>,
+    /// `ring/answered`: the call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub call: Option<String>,
+    /// Why it ended, or a step is skipped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'static str>,
+    /// In the words of who stopped it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// Seconds from the button to the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_s: Option<f64>,
+}
+
+/// Phases of a ring that are events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RingPhase {
+    /// The button was pressed.
+    Started,
+    /// It was pressed during a call, whose end the ring waits for.
+    Waiting,
+    /// A step begins.
+    Step,
+    /// Somebody of the present step has come back online and rings, too.
+    Joined,
+    /// A step is not taken.
+    Skipped,
+    /// Some are not connected: the moment to wake their phones.
+    Offline,
+    /// The button was pressed again; nothing begins anew.
+    Repeated,
+    /// Somebody took it.
+    Answered,
+    /// Nobody did.
+    Unanswered,
+    /// It was stopped.
+    Stopped,
 }
 
 /// What a message has beside its text.
@@ -285,6 +406,23 @@ impl EventKind {
                 phase: CallPhase::Ended,
                 ..
             } => "call/ended",
+            Self::CallRefused { .. } => "call/refused",
+            Self::CallAutoAnswer { .. } => "call/auto_answer",
+            Self::CallRecord(_) => "call/record",
+            Self::Ring { phase, .. } => match phase {
+                RingPhase::Started => "ring/started",
+                RingPhase::Waiting => "ring/waiting",
+                RingPhase::Step => "ring/step",
+                RingPhase::Joined => "ring/joined",
+                RingPhase::Skipped => "ring/skipped",
+                RingPhase::Offline => "ring/offline",
+                RingPhase::Repeated => "ring/repeated",
+                RingPhase::Answered => "ring/answered",
+                RingPhase::Unanswered => "ring/unanswered",
+                RingPhase::Stopped => "ring/stopped",
+            },
+            Self::CallParticipant { .. } => "call/participant",
+            Self::CallTold { .. } => "call/told",
             Self::ChatMessage { .. } => "chat/message",
             Self::ChatEdited { .. } => "chat/edited",
             Self::ChatRemoved { .. } => "chat/removed",

@@ -7,7 +7,10 @@
 
 pub mod attachments;
 pub mod audio;
+pub mod bell;
 pub mod board;
+pub mod call_command;
+mod call_settings;
 pub mod calls;
 pub mod camera;
 pub mod chat;
@@ -21,9 +24,15 @@ pub mod door;
 pub mod event;
 pub mod gallery;
 pub mod history;
+pub mod incoming;
+pub mod live;
 pub mod mailbox;
 mod media_settings;
 mod messages;
+pub mod presence;
+pub mod records;
+pub mod ringing_command;
+pub mod roster;
 pub mod session;
 pub mod state;
 pub mod storage;

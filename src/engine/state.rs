@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::calls::PerKind;
 use super::event::Direction;
 use crate::protocol::address::UserId;
 
@@ -12,6 +13,10 @@ use crate::protocol::address::UserId;
 pub struct DeviceState {
     /// `call/state`.
     pub call: CallState,
+    /// `ring/state`: the bell.
+    pub ring: RingState,
+    /// `policy/state`: who may disturb whom at present.
+    pub policy: PolicyState,
     /// `chat/state`.
     pub chat: ChatState,
     /// `camera/state`.
@@ -41,12 +46,99 @@ pub struct CallState {
     /// Since when, Unix milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<u64>,
+    /// The caller knocks: was answered by the device and gets nothing until `answer`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub knocks: bool,
     /// How the last call ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_end: Option<String>,
-    /// What the media of the call has done so far.
+    /// What the media of the call has done so far, all participants together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub media: Option<CallMedia>,
+    /// Everybody else in the call, in order of user.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub participants: Vec<ParticipantState>,
+    /// What the caller told with an incoming call.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub info: BTreeMap<String, String>,
+    /// What of ours is not sent.
+    pub muted: PerKind,
+    /// Whether we hold the call: nothing is sent, heard or seen.
+    pub held: bool,
+    /// Kbit/s of pictures we send to each participant at most; absent without a limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit_kbps: Option<u32>,
+}
+
+/// Somebody in the call.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct ParticipantState {
+    /// Who.
+    pub user: UserId,
+    /// `waiting`, `dialing`, `ringing`, `connecting`, `connected`, `interrupted`, `ended`.
+    pub status: &'static str,
+    /// Whether this one holds the call.
+    pub holds: bool,
+}
+
+/// The bell.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct RingState {
+    /// `idle`, `waiting`, `ringing`.
+    pub status: RingStatus,
+    /// The ring's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ring: Option<String>,
+    /// Which step of the plan, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<usize>,
+    /// How many steps there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<usize>,
+    /// Who is being rung.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub users: Vec<UserId>,
+    /// Who of those the bell rings is known not to be connected.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub offline: Vec<UserId>,
+    /// How the last ring ended: `answered`, or why it was not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_end: Option<String>,
+}
+
+/// Where the bell stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RingStatus {
+    /// Nobody has pressed it.
+    #[default]
+    Idle,
+    /// It waits for the end of a call.
+    Waiting,
+    /// It rings.
+    Ringing,
+}
+
+/// Do-not-disturb and its like, as they hold now.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct PolicyState {
+    /// Whether calls that come in do not ring here because somebody asked so.
+    pub dnd: bool,
+    /// Until when, Unix milliseconds; absent without an end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dnd_until: Option<u64>,
+    /// Whether they do not because of the hour.
+    pub quiet_hours: bool,
+    /// Whether some calls are answered by themselves.
+    pub auto_answer: bool,
+    /// Whom the bell does not ring for a while.
+    pub quiet_users: Vec<UserId>,
+    /// Whom the bell leaves out.
+    pub ring_off: Vec<UserId>,
+    /// Logins, tags and dialogs of the configuration the hub has not been asked about yet, or
+    /// does not know.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<String>,
 }
 
 /// Counters of a call's media.

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::attachments::{UploadSignal, Uploads};
 use super::audio::Audio;
+use super::bell::{Bell, RingLedger};
 use super::board::Board;
 use super::calls::{Calls, Ledger};
 use super::camera::Camera;
@@ -14,10 +15,15 @@ use super::chat::{Chat, ChatLine};
 use super::door::Door;
 use super::gallery::Gallery;
 use super::history::{Historian, HistoryQueue};
+use super::incoming::Manners;
+use super::live::Live;
 use super::mailbox::Slot;
+use super::presence::Presence;
+use super::roster::Roster;
 use super::session::Session;
 use super::storage::Storage;
 use super::watched::Watched;
+use crate::call::verdict::IncomingPolicy;
 use crate::config::DeviceConfig;
 use crate::media::{AudioFanout, VideoFanout};
 use crate::protocol::address::{Realm, UserId};
@@ -60,6 +66,18 @@ pub struct Wiring {
     pub audio: AudioFanout,
     /// Calls that are open.
     pub ledger: Ledger,
+    /// Rings that are under way, and their calls.
+    pub rings: RingLedger,
+    /// Who is behind tags, dialogs and logins.
+    pub roster: Roster,
+    /// Who of those the bell rings is connected.
+    pub presence: Presence,
+    /// What was changed about calls while the device runs.
+    pub live: Live,
+    /// What callers get whose calls are answered by themselves.
+    pub manners: Manners,
+    /// Decides about incoming calls before they ring.
+    pub incoming_policy: Arc<dyn IncomingPolicy>,
     /// Pictures received in the last call.
     pub gallery: Gallery,
     /// Whether received pictures go to the gallery.
@@ -85,6 +103,8 @@ pub struct Slots {
     pub camera: Slot<Camera>,
     /// Microphone and speaker.
     pub audio: Slot<Audio>,
+    /// The bell.
+    pub bell: Slot<Bell>,
     /// The door's relay.
     pub door: Slot<Door>,
 }

@@ -12,6 +12,9 @@ use super::xml::SetAttribute;
 /// `moduleIdentifier` of call signals.
 pub const MODULE: &str = "WebRTCVideoChat";
 
+/// What we run on, in every signal.
+pub const PLATFORM: &str = "linux";
+
 /// What a signal does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SignalKind {
@@ -92,8 +95,12 @@ pub struct CallSignal {
     pub sdp: Option<String>,
     /// Candidates of [`SignalKind::IceCandidates`].
     pub candidates: Vec<Candidate>,
-    /// Custom parameters; nested ones as their text.
+    /// Custom parameters; nested ones as their text. What goes beyond [`MAX_INFO_ENTRIES`] or
+    /// [`MAX_INFO_BYTES`] was cut when it was read.
     pub user_info: BTreeMap<String, String>,
+    /// What the sender runs on: `web`, `mobile`, `node`, `ios`, `android`, and `linux` for a
+    /// device like us. Ours is always sent as [`PLATFORM`].
+    pub platform: Option<String>,
 }
 
 /// A headline that claims to be a call signal and is not a usable one.
@@ -108,6 +115,19 @@ pub enum SignalError {
     /// The kind needs an SDP.
     #[error("{0} carries no sdp")]
     NoSdp(&'static str),
+    /// The SDP is none, so that nobody could answer it.
+    #[error("{0} carries an sdp that is none")]
+    NotSdp(&'static str),
+    /// A value is longer than any real one.
+    #[error("{length} bytes of {field} are more than the {limit} allowed")]
+    TooLong {
+        /// The element.
+        field: &'static str,
+        /// How long it is.
+        length: usize,
+        /// How long it may be.
+        limit: usize,
+    },
     /// A value is not of its type.
     #[error("{field} is not a number: {value:?}")]
     NotANumber {
@@ -132,6 +152,14 @@ pub enum SignalError {
 const MAX_OPPONENTS: usize = 32;
 /// A browser with many interfaces gathers some dozens.
 const MAX_CANDIDATES: usize = 256;
+/// Bytes; a browser's offer of everything it can has some 7 KiB.
+const MAX_SDP: usize = 128 << 10;
+/// Characters; a UUID has 36.
+const MAX_SESSION_ID: usize = 128;
+/// Custom parameters that are read of one signal.
+pub const MAX_INFO_ENTRIES: usize = 64;
+/// Bytes of names and values of custom parameters that are read; a small picture fits in.
+pub const MAX_INFO_BYTES: usize = 64 << 10;
 
 impl CallSignal {
     /// A signal with nothing but its kind and session.
@@ -145,6 +173,7 @@ impl CallSignal {
             sdp: None,
             candidates: Vec::new(),
             user_info: BTreeMap::new(),
+            platform: None,
         }
     }
 
@@ -160,6 +189,7 @@ impl CallSignal {
             .map(|(kind, _)| *kind)
             .ok_or_else(|| SignalError::UnknownKind(name.chars().take(64).collect()))?;
         let session_id = params.get("sessionID").ok_or(SignalError::NoSession)?;
+        within("sessionID", &session_id, MAX_SESSION_ID)?;
         let sdp = params.get("sdp").map(|sdp| with_crlf(&sdp));
         let needs_sdp = matches!(
             kind,
@@ -170,6 +200,14 @@ impl CallSignal {
         );
         if needs_sdp && sdp.is_none() {
             return Err(SignalError::NoSdp(kind.name()));
+        }
+        if let Some(sdp) = &sdp {
+            within("sdp", sdp, MAX_SDP)?;
+            // What media can make of it is media's business; this spares a bell for nothing.
+            let is_empty = kind == SignalKind::Call && !sdp.contains("\nm=");
+            if needs_sdp && (!sdp.starts_with("v=0") || is_empty) {
+                return Err(SignalError::NotSdp(kind.name()));
+            }
         }
         Ok(Self {
             kind,
@@ -187,12 +225,11 @@ impl CallSignal {
             candidates: read_candidates(params)?,
             user_info: params
                 .element("userInfo")
-                .map(|info| {
-                    info.children()
-                        .map(|child| (child.name().to_owned(), child.text()))
-                        .collect()
-                })
+                .map(read_info)
                 .unwrap_or_default(),
+            platform: params
+                .get("platform")
+                .map(|name| name.chars().take(32).collect()),
         })
     }
 
@@ -243,7 +280,7 @@ impl CallSignal {
         params = params
             .text("moduleIdentifier", MODULE)
             .text("signalType", self.kind.name())
-            .text("platform", "linux");
+            .text("platform", PLATFORM);
         Element::builder("message", ns::CLIENT)
             .with("type", "headline")
             .with("id", id)
@@ -320,6 +357,32 @@ fn read_candidates(params: ExtraParams<'_>) -> Result<Vec<Candidate>, SignalErro
     Ok(candidates)
 }
 
+/// Entries in the order sent, as far as they fit: a bomb loses its tail, a call its bell never.
+fn read_info(info: &Element) -> BTreeMap<String, String> {
+    let mut read = BTreeMap::new();
+    let mut room = MAX_INFO_BYTES;
+    for child in info.children().take(MAX_INFO_ENTRIES) {
+        let (name, value) = (child.name(), child.text());
+        let Some(left) = room.checked_sub(name.len() + value.len()) else {
+            continue;
+        };
+        room = left;
+        read.insert(name.to_owned(), value);
+    }
+    read
+}
+
+fn within(field: &'static str, text: &str, limit: usize) -> Result<(), SignalError> {
+    if text.len() <= limit {
+        return Ok(());
+    }
+    Err(SignalError::TooLong {
+        field,
+        length: text.len(),
+        limit,
+    })
+}
+
 fn number<T: std::str::FromStr>(field: &'static str, text: &str) -> Result<T, SignalError> {
     text.trim().parse().map_err(|_| SignalError::NotANumber {
         field,
@@ -363,7 +426,8 @@ mod tests {
             signal.caller_id = Some(1001);
             signal.opponents = vec![1002, 1003];
             signal.call_type = CallType::Audio;
-            signal.sdp = Some("v=0\r\ns=-\r\n".into());
+            signal.sdp = Some("v=0\r\nm=audio 9\r\n".into());
+            signal.platform = Some(PLATFORM.into());
             signal.candidates = vec![Candidate {
                 candidate: "candidate:1 1 udp 1 127.0.0.1 5 typ host".into(),
                 sdp_mid: "0".into(),
@@ -398,10 +462,52 @@ mod tests {
     fn a_bare_lf_sdp_gets_its_crlf_back() {
         let signal = read(
             "<sessionID>s</sessionID><signalType>call</signalType><callerID>1</callerID>\
-             <sdp>v=0\ns=-\n</sdp>",
+             <sdp>v=0\nm=audio 9\n</sdp>",
         )
         .unwrap();
-        assert_eq!(signal.sdp.as_deref(), Some("v=0\r\ns=-\r\n"));
+        assert_eq!(signal.sdp.as_deref(), Some("v=0\r\nm=audio 9\r\n"));
+    }
+
+    #[test]
+    fn a_user_info_bomb_loses_its_tail_and_the_call_its_bell_never() {
+        let many: String = (0..10_000).map(|n| format!("<k{n}>v</k{n}>")).collect();
+        let huge = "x".repeat(MAX_INFO_BYTES);
+        for info in [
+            many,
+            format!("<door>front</door><big>{huge}</big><last>1</last>"),
+        ] {
+            let signal = read(&format!(
+                "<sessionID>s</sessionID><signalType>call</signalType><sdp>v=0\nm=audio 9\n</sdp>\
+                 <userInfo>{info}</userInfo>",
+            ))
+            .unwrap();
+            assert!(signal.user_info.len() <= MAX_INFO_ENTRIES);
+            assert!(signal.user_info.values().all(|value| value.len() < 10));
+        }
+    }
+
+    #[test]
+    fn a_hostile_sdp_is_refused_before_anything_rings() {
+        let call = |sdp: &str| {
+            read(&format!(
+                "<sessionID>s</sessionID><signalType>call</signalType><sdp>{sdp}</sdp>"
+            ))
+        };
+        assert_eq!(call("hello"), Err(SignalError::NotSdp("call")));
+        assert_eq!(call("  "), Err(SignalError::NotSdp("call")));
+        assert_eq!(call("v=0\ns=-\n"), Err(SignalError::NotSdp("call")));
+        let huge = format!("v=0\n{}", "a=x\n".repeat(100_000));
+        assert!(matches!(call(&huge), Err(SignalError::TooLong { .. })));
+        assert!(matches!(
+            read(&format!(
+                "<sessionID>{}</sessionID><signalType>hangUp</signalType>",
+                "s".repeat(1_000)
+            )),
+            Err(SignalError::TooLong {
+                field: "sessionID",
+                ..
+            })
+        ));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod calls;
 mod database;
+mod door_log;
 mod error;
 mod group_commit;
 pub mod history;
@@ -29,7 +30,8 @@ use group_commit::{MAX_GROUP, Pending, Request, carry_out};
 use migrations::Schema;
 use outbox_tail::OutboxTail;
 
-pub use calls::{CallDirection, CallRecord};
+pub use calls::{CallDetails, CallDirection, CallFilter, CallQuality, CallRecord};
+pub use door_log::DoorAttempt;
 pub use error::StoreError;
 pub use inbox::{Arrived, Noted, Untaken};
 pub use outbox::{Queued, RefusedMessage};

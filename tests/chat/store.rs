@@ -4,7 +4,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use cubelet::protocol::chat_message::{OutgoingMessage, Target};
-use cubelet::store::{CallDirection, CallRecord, Store, StoreError};
+use cubelet::store::{
+    CallDetails, CallDirection, CallFilter, CallRecord, DoorAttempt, Store, StoreError,
+};
 
 use crate::client::text;
 
@@ -256,12 +258,81 @@ async fn calls_are_listed_newest_first() {
         answered_ms,
         ended_ms: 1_760_000_060_000,
         reason: "hung_up".into(),
+        details: CallDetails {
+            ring: Some("r".into()),
+            step: Some(2),
+            ..CallDetails::default()
+        },
     };
     let (missed, taken) = (record("a", None), record("b", Some(1_760_000_005_000)));
-    store.log_call(missed.clone()).await.unwrap();
-    store.log_call(taken.clone()).await.unwrap();
-    assert_eq!(store.calls(10).await.unwrap(), [taken.clone(), missed]);
-    assert_eq!(store.calls(1).await.unwrap(), [taken]);
+    store.log_call(missed.clone(), 10).await.unwrap();
+    store.log_call(taken.clone(), 10).await.unwrap();
+    let listed = |filter: CallFilter| store.calls(filter);
+    let all = CallFilter::default();
+    assert_eq!(
+        listed(all.clone()).await.unwrap(),
+        [taken.clone(), missed.clone()]
+    );
+    let one = CallFilter {
+        limit: 1,
+        ring: Some("r".into()),
+        direction: Some(CallDirection::Incoming),
+        peer: Some(9),
+        reason: Some("hung_up".into()),
+        before: Some(1_760_000_000_001),
+    };
+    assert_eq!(listed(one.clone()).await.unwrap(), [taken]);
+    for other in [
+        CallFilter {
+            ring: Some("other".into()),
+            ..one.clone()
+        },
+        CallFilter {
+            peer: Some(8),
+            ..one.clone()
+        },
+        CallFilter {
+            direction: Some(CallDirection::Outgoing),
+            ..one.clone()
+        },
+        CallFilter {
+            reason: Some("missed".into()),
+            ..one.clone()
+        },
+        CallFilter {
+            before: Some(1_760_000_000_000),
+            ..one
+        },
+    ] {
+        assert!(listed(other).await.unwrap().is_empty());
+    }
+    for n in 0..5 {
+        store
+            .log_call(record(&format!("c{n}"), None), 3)
+            .await
+            .unwrap();
+    }
+    let kept = listed(all).await.unwrap();
+    let kept: Vec<&str> = kept.iter().map(|one| one.call.as_str()).collect();
+    assert_eq!(kept, ["c4", "c3", "c2"]);
+}
+
+#[tokio::test]
+async fn attempts_at_the_door_are_listed_newest_first_and_the_oldest_leave() {
+    let store = Store::in_memory().unwrap();
+    let attempt = |at, opened: bool| DoorAttempt {
+        at,
+        by: "1002".into(),
+        how: "call".into(),
+        call: Some("c".into()),
+        opened,
+        reason: (!opened).then(|| "not on the list".to_owned()),
+    };
+    for at in 1..=4 {
+        store.log_door(attempt(at, at % 2 == 0), 3).await.unwrap();
+    }
+    let expected = [attempt(4, true), attempt(3, false), attempt(2, true)];
+    assert_eq!(store.door_log(10).await.unwrap(), expected);
 }
 
 #[tokio::test]

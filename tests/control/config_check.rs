@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use cubelet::call::party::Party;
 use cubelet::config::device::VERBS;
 use cubelet::config::{
     Account, AudioSink, AudioSource, ChatEndpoint, Relay, VideoCodec, VideoSink, VideoSource,
@@ -94,7 +95,7 @@ ring = ["a", "b", "a"]
             "kiosk.toml:11:1: camera.widht: unknown key `widht`; did you mean `width`?".to_owned(),
             "kiosk.toml:12:13: camera.framerate: must be a whole number, not a string".to_owned(),
             "kiosk.toml:14:19: calls.ring[2]: is in the list already".to_owned(),
-            "kiosk.toml:15:2: moon: unknown section `moon`; known are: device, hub, chat, history, attachments, camera, audio, display, calls, door, mqtt, control".to_owned(),
+            "kiosk.toml:15:2: moon: unknown section `moon`; known are: device, hub, chat, history, attachments, camera, audio, display, calls, schedule, door, mqtt, control".to_owned(),
         ]
     );
 }
@@ -223,9 +224,12 @@ fn users_are_numbers_or_logins() {
         .unwrap();
     assert_eq!(
         config.calls.ring,
-        [UserRef::Id(1002), UserRef::Login("kitchen".into())]
+        [
+            Party::User(UserRef::Id(1002)),
+            Party::User(UserRef::Login("kitchen".into()))
+        ]
     );
-    assert_eq!(config.door.unlock_allowed, [UserRef::Id(16)]);
+    assert_eq!(config.door.unlock_allowed, [Party::User(UserRef::Id(16))]);
     for bad in ["-1", "''", "'a b'", "true", "1.5"] {
         let problems = Fixture::new().problems_with(&format!("[calls]\nring = [{bad}]\n"));
         assert!(

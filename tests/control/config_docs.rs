@@ -51,7 +51,10 @@ fn every_example_is_a_right_configuration() {
 }
 
 /// A file in which one key has a value, whatever else the section needs.
-fn with_value(section: &str, repeated: bool, key: &str, value: &str) -> String {
+fn with_value(section: &str, key: &str, value: &str) -> String {
+    let repeated = DEVICE
+        .iter()
+        .any(|one| one.name == section && matches!(one.occurs, Occurs::Repeated(_)));
     let mut keys: Vec<(&str, String)> = match section {
         "device" => vec![("name", "'d'".into())],
         "hub" => vec![
@@ -65,6 +68,14 @@ fn with_value(section: &str, repeated: bool, key: &str, value: &str) -> String {
         "attachments" => vec![("save_to", "'.'".into())],
         "mqtt" => vec![("host", "'127.0.0.1'".into())],
         "calls.ice_servers" => vec![("urls", "['stun:stun.example']".into())],
+        "calls.step" => vec![("ring", "['a']".into())],
+        "calls.quiet" => vec![("who", "['a']".into()), ("when", "'always'".into())],
+        "schedule" => vec![
+            ("name", "'night'".into()),
+            ("zone", "'UTC'".into()),
+            ("windows", "['22:00-06:00']".into()),
+        ],
+        "door" => vec![("unlock_allowed", "['a']".into())],
         _ => vec![],
     };
     let secret = |k: &str| {
@@ -80,7 +91,14 @@ fn with_value(section: &str, repeated: bool, key: &str, value: &str) -> String {
         format!("[{section}]")
     };
     let body: String = keys.iter().map(|(k, v)| format!("{k} = {v}\n")).collect();
-    let mut others = String::new();
+    let mut others = match section {
+        // A step may not ring for longer than a call does, quiet hours need their schedule.
+        "calls.step" => "[calls]\nanswer_timeout_s = 300\n".to_owned(),
+        "calls.quiet" => {
+            "[[schedule]]\nname = 'always'\nzone = 'UTC'\nwindows = ['mon-sun']\n".to_owned()
+        }
+        _ => String::new(),
+    };
     for (name, text) in [("device", &MINIMAL[..29]), ("hub", &MINIMAL[29..])] {
         if name != section {
             others.push_str(text);
@@ -96,7 +114,7 @@ fn every_key_of_the_table_is_read_and_refuses_a_wrong_type() {
         let repeated = matches!(section.occurs, Occurs::Repeated(_));
         let at = if repeated { "[0]" } else { "" };
         for field in section.fields {
-            let text = with_value(section.name, repeated, field.key, "2020-01-02");
+            let text = with_value(section.name, field.key, "2020-01-02");
             let problems = fixture.problems(&text);
             let path = format!("{}{at}.{}: must be ", section.name, field.key);
             assert!(
@@ -119,13 +137,13 @@ fn every_number_takes_its_bounds_and_refuses_the_next() {
             };
             // Bounds of pictures are even by themselves.
             for right in [min, max] {
-                let text = with_value(section.name, false, field.key, &right.to_string());
+                let text = with_value(section.name, field.key, &right.to_string());
                 let outcome = fixture.check(&text).outcome;
                 assert!(outcome.is_ok(), "{} = {right}: {outcome:?}", field.key);
             }
             for (wrong, rule) in [(min.checked_sub(1), "below"), (max.checked_add(1), "above")] {
                 let Some(wrong) = wrong else { continue };
-                let text = with_value(section.name, false, field.key, &wrong.to_string());
+                let text = with_value(section.name, field.key, &wrong.to_string());
                 let problems = fixture.problems(&text);
                 assert!(
                     problems[0].contains(&format!("{}: {wrong} is {rule} the", field.key)),
@@ -145,14 +163,14 @@ fn every_choice_is_taken_and_others_are_refused() {
                 continue;
             };
             for choice in choices {
-                let text = with_value(section.name, false, field.key, &format!("'{choice}'"));
+                let text = with_value(section.name, field.key, &format!("'{choice}'"));
                 assert!(
                     fixture.check(&text).outcome.is_ok(),
                     "{} = {choice}",
                     field.key
                 );
             }
-            let text = with_value(section.name, false, field.key, "'xyzzy'");
+            let text = with_value(section.name, field.key, "'xyzzy'");
             assert!(fixture.problems(&text)[0].contains("unknown value `xyzzy`"));
         }
     }
@@ -169,10 +187,10 @@ fn every_default_is_one_the_reader_itself_would_take() {
                 Without::Text(text) => format!("'{text}'"),
                 _ => continue,
             };
-            let text = with_value(section.name, false, field.key, &value);
+            let text = with_value(section.name, field.key, &value);
             let given = fixture.check(&text).outcome.unwrap();
-            let empty = with_value(section.name, false, field.key, "")
-                .replace(&format!("{} = \n", field.key), "");
+            let empty =
+                with_value(section.name, field.key, "").replace(&format!("{} = \n", field.key), "");
             if let Ok(without) = fixture.check(&empty).outcome {
                 assert_eq!(
                     format!("{given:?}"),

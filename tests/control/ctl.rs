@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
-use cubelet::engine::command::{Command, CommandError, ErrorCode, Reply};
+use cubelet::engine::command::{Command, CommandError, ErrorCode, Reply, UserRef};
 use cubelet::engine::event::{Event, EventKind};
+use cubelet::engine::ringing_command::{AutoAnswer, Dnd, RingTarget, RingingCommand, Stop};
 use cubelet::engine::state::{ChatState, ChatStatus};
 use serde_json::{Value, json};
 
@@ -30,6 +31,81 @@ async fn the_only_device_need_not_be_named_and_is_given_the_command() {
         "{executed:?}"
     );
     assert!(matches!(&executed[1], Command::Call { .. }), "{executed:?}");
+}
+
+#[tokio::test]
+async fn do_not_disturb_and_its_like_are_commanded_in_words() {
+    let broker = Broker::start().await;
+    let mut device = Device::start(settings(&broker));
+    device.online().await;
+    for arguments in [
+        &["dnd", "on", "--minutes", "90", "--user", "anna"][..],
+        &["dnd", "on", "--until", "2026-12-24T18:00:00+01:00"],
+        &["dnd", "off"],
+        &["ring-target", "1002", "off"],
+        &["auto-answer", "off"],
+        &["stop-ringing", "opened", "it", "myself"],
+    ] {
+        let done = ctl(&broker, arguments).await;
+        assert_eq!((done.status, done.err.as_str()), (0, ""), "{arguments:?}");
+    }
+    let dnd = |minutes, until, user: Option<&str>, on| Dnd {
+        on,
+        minutes,
+        until,
+        user: user.map(|login| UserRef::Login(login.into())),
+    };
+    let expected = [
+        RingingCommand::Dnd(dnd(Some(90), None, Some("anna"), true)),
+        RingingCommand::Dnd(dnd(None, Some(1_798_131_600_000), None, true)),
+        RingingCommand::Dnd(dnd(None, None, None, false)),
+        RingingCommand::RingTarget(RingTarget {
+            user: UserRef::Id(1002),
+            enabled: false,
+        }),
+        RingingCommand::AutoAnswer(AutoAnswer { on: false }),
+        RingingCommand::StopRinging(Stop {
+            detail: Some("opened it myself".into()),
+        }),
+    ];
+    let executed = device.executed.lock().clone();
+    assert_eq!(executed, expected.map(Command::Ringing));
+    let silly = ctl(&broker, &["dnd", "off", "--minutes", "5"]).await;
+    assert_eq!(silly.status, 1);
+    assert!(silly.err.contains("minutes and until"), "{}", silly.err);
+}
+
+#[tokio::test]
+async fn calls_and_the_doors_log_are_a_line_each() {
+    let broker = Broker::start().await;
+    let mut device = Device::with_engine(settings(&broker), |command| {
+        let reply = match command {
+            Command::Ringing(RingingCommand::DoorLog(_)) => json!({"attempts": [
+                {"at": 1_790_000_012_345_u64, "by": "1002", "how": "chat", "opened": true}]}),
+            _ => json!({"calls": [{"started_ms": 1_790_000_012_345_u64, "peer": 1002,
+                "direction": "incoming", "reason": "missed"}]}),
+        };
+        Act::Answer(Ok(Reply::Json(reply)))
+    });
+    device.online().await;
+    let calls = ctl(
+        &broker,
+        &["calls", "--limit", "5", "--direction", "incoming"],
+    )
+    .await;
+    assert!(
+        calls.out.starts_with("2026-09-21 14:13:32Z  from 1002"),
+        "{}",
+        calls.out
+    );
+    let log = ctl(&broker, &["door", "log"]).await;
+    assert!(
+        log.out.trim_end().ends_with("1002         chat     opened"),
+        "{}",
+        log.out
+    );
+    let raw = ctl(&broker, &["--json", "calls"]).await;
+    assert_eq!(json_of(&raw)["calls"][0]["reason"], "missed");
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 
 #[cfg(feature = "media")]
 mod broker;
+mod config_calls;
 mod config_check;
 mod config_docs;
 mod config_load;
@@ -26,3 +27,4 @@ mod mqtt_docs;
 mod mqtt_presence;
 #[cfg(feature = "media")]
 mod mqtt_security;
+mod setups;

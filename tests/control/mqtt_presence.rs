@@ -52,7 +52,7 @@ async fn state_is_retained_as_a_whole_and_in_parts() {
         .await;
     let mut late = Client::subscribe(&broker, "cubelet/door/#").await;
     let mut topics = BTreeSet::new();
-    while topics.len() < 8 {
+    while topics.len() < 10 {
         let seen = late.next().await;
         assert!(seen.retained, "{seen:?}");
         if seen.topic == "cubelet/door/state" {
@@ -68,6 +68,8 @@ async fn state_is_retained_as_a_whole_and_in_parts() {
         "chat/state",
         "door/state",
         "health/state",
+        "policy/state",
+        "ring/state",
         "state",
     ];
     assert!(topics.iter().map(String::as_str).eq(expected), "{topics:?}");
@@ -77,7 +79,7 @@ async fn state_is_retained_as_a_whole_and_in_parts() {
 async fn only_the_changed_part_is_published_again() {
     let (broker, device) = Device::at_a_broker().await;
     let mut client = Client::subscribe(&broker, "cubelet/door/+/state").await;
-    for _ in 0..6 {
+    for _ in 0..8 {
         client.next().await;
     }
     device.state.send_modify(|state| state.chat.outbox = 3);

@@ -1,9 +1,11 @@
 //! Who may open the door.
 
+use cubelet::engine::chat_command::Draft;
 use cubelet::engine::command::{Command, ErrorCode};
 use cubelet::engine::event::EventKind;
+use cubelet::engine::ringing_command::{DoorLog, RingingCommand};
 
-use crate::site::{Site, door_and_indoor, talk};
+use crate::site::{Site, Station, door_and_indoor, talk, user};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_one_in_the_call_and_on_the_list_opens_the_door() {
@@ -52,6 +54,101 @@ async fn somebody_in_the_call_but_not_on_the_list_is_refused_and_reported() {
         .await;
     assert_eq!(by, indoor.user.to_string());
     assert!(door.state().door.last_unlocked.is_none());
+    door.stop().await;
+    indoor.stop().await;
+    site.hub.stop().await;
+}
+
+async fn say(station: &Station, text: &str) {
+    let draft = Draft {
+        to: Some(user("door")),
+        text: text.to_owned(),
+        ..Draft::default()
+    };
+    let send = Command::Send(Box::new(draft));
+    station.command(send).await.expect("sent");
+}
+
+/// The answer to a message that asked for the door: whether it is open.
+async fn answer(station: &mut Station) -> String {
+    station
+        .events
+        .hear("the answer about the door", |event| match event {
+            EventKind::ChatMessage { details, .. } => {
+                details.custom.get("ok")?.as_str().map(str::to_owned)
+            }
+            _ => None,
+        })
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_of_somebody_on_the_list_opens_the_door_and_every_attempt_is_noted() {
+    let site = Site::start().await;
+    let mut friend = site
+        .station("friend", "[calls]\nbind = [\"127.0.0.1\"]\n")
+        .await;
+    let mut stranger = site
+        .station("stranger", "[calls]\nbind = [\"127.0.0.1\"]\n")
+        .await;
+    let door = site
+        .station(
+            "door",
+            "[door]\nrelay = \"log\"\nunlock_allowed = [\"friend\"]\n\
+             chat_unlock = \"always\"\nchat_words = [\"Open\"]\n",
+        )
+        .await;
+    say(&stranger, "open").await;
+    assert_eq!(answer(&mut stranger).await, "false");
+    say(&friend, "how are you?").await;
+    say(&friend, " OPEN ").await;
+    assert_eq!(answer(&mut friend).await, "true");
+    assert!(door.state().door.last_unlocked.is_some());
+    door.command(Command::Unlock).await.expect("opened");
+    let log = Command::Ringing(RingingCommand::DoorLog(DoorLog::default()));
+    let log = door.command(log).await.expect("a log");
+    let attempts = log["attempts"].as_array().expect("a list").iter();
+    let attempts: Vec<String> = attempts
+        .map(|one| {
+            format!(
+                "{} {} {}",
+                one["by"].as_str().unwrap_or(""),
+                one["how"],
+                one["opened"]
+            )
+        })
+        .collect();
+    assert_eq!(
+        attempts,
+        [
+            "control \"control\" true".to_owned(),
+            format!("{} \"chat\" true", friend.user),
+            format!("{} \"chat\" false", stranger.user),
+        ]
+    );
+    for station in [door, friend, stranger] {
+        station.stop().await;
+    }
+    site.hub.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_ends_some_time_after_the_door_was_opened_in_it() {
+    let site = Site::start().await;
+    let mut door = site
+        .station(
+            "door",
+            "[calls]\nring = [\"indoor\"]\nbind = [\"127.0.0.1\"]\n\
+             [door]\nrelay = \"log\"\nunlock_allowed = [\"indoor\"]\nhang_up_after_s = 1\n",
+        )
+        .await;
+    let mut indoor = site
+        .station("indoor", "[calls]\nbind = [\"127.0.0.1\"]\n")
+        .await;
+    talk(&mut door, &mut indoor).await;
+    indoor.command(Command::Unlock).await.expect("opened");
+    assert_eq!(door.ended().await, "hung_up");
+    assert_eq!(indoor.ended().await, "remote_hung_up");
     door.stop().await;
     indoor.stop().await;
     site.hub.stop().await;

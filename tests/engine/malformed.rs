@@ -61,14 +61,18 @@ async fn is_idle_again(station: &mut Station) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_offer_that_is_no_sdp_ends_its_call_as_media_failed_and_nothing_else() {
+async fn an_offer_that_is_no_sdp_rings_nowhere_and_one_media_cannot_use_ends_its_call_alone() {
     let site = Site::start().await;
     let (mut door, mut indoor) = door_and_indoor(&site).await;
     let (stranger, me, end) = stranger(&site).await;
+    for sdp in ["nonsense", "v=0\r\n"] {
+        let signal = call(me, "none", sdp);
+        stranger.signal(door.user, &signal).await.expect("sent");
+    }
+    // Signals keep their order: had one of those rung, this one would hear busy.
     for (number, sdp) in [
-        "nonsense",
-        "v=0\r\n",
         "v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF\r\n",
+        "v=0\r\nm=audio 0 nonsense\r\n",
     ]
     .into_iter()
     .enumerate()

@@ -73,6 +73,14 @@ async fn a_call_whose_own_actor_dies_is_ended_on_both_sides_and_the_next_one_wor
     talk(&mut door, &mut indoor).await;
     kill(&mut door, "calls").await;
     assert_eq!(door.ended().await, "internal");
+    let reason = door
+        .events
+        .hear("the record of the call", |event| match event {
+            EventKind::CallRecord(record) => Some(record.reason.clone()),
+            _ => None,
+        })
+        .await;
+    assert_eq!(reason, "internal");
     assert_eq!(indoor.ended().await, "remote_hung_up");
     door.reaches("idle", |state| state.call.status == CallStatus::Idle)
         .await;

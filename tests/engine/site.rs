@@ -16,6 +16,8 @@ use tokio::sync::{broadcast, oneshot, watch};
 /// How long anything may take before the test says what it was waiting for.
 const LIMIT: Duration = Duration::from_secs(20);
 
+const CAMERA: &str = "[camera]\nsource = \"test:ball\"\nwidth = 320\nheight = 240\n";
+
 pub struct Site {
     pub hub: RunningHub,
     config: HubConfig,
@@ -24,6 +26,7 @@ pub struct Site {
 
 pub struct Station {
     daemon: Daemon,
+    login: String,
     pub user: u64,
     pub password: String,
     pub events: Events,
@@ -134,33 +137,40 @@ impl Site {
     pub async fn station(&self, login: &str, extra: &str) -> Station {
         let password = format!("pw-{}", uuid::Uuid::new_v4().simple());
         let user = self.sign_up(login, &password).await;
-        self.start_station(login, password, user, extra).await
+        self.start_station(login, user, password, extra).await
+    }
+
+    /// As [`Site::station`], with neither camera nor display.
+    pub async fn blind_station(&self, login: &str) -> Station {
+        let password = format!("pw-{}", uuid::Uuid::new_v4().simple());
+        let user = self.sign_up(login, &password).await;
+        let account = format!("login = {login:?}");
+        let camera = "[camera]\nsource = \"none\"\n";
+        let file = self.configure(login, &account, &password, camera, "");
+        online(self.start_file(login, &file, user, password)).await
+    }
+
+    /// Starts a station whose user there is already, and waits until it is online.
+    pub async fn start_station(
+        &self,
+        login: &str,
+        user: u64,
+        password: String,
+        extra: &str,
+    ) -> Station {
+        let account = format!("login = {login:?}");
+        online(self.launch(login, &account, user, password, extra)).await
     }
 
     /// Starts a station that was stopped, on what it has on its disk.
     pub async fn station_again(&self, login: &str, before: Before, extra: &str) -> Station {
-        self.start_station(login, before.password, before.user, extra)
+        self.start_station(login, before.user, before.password, extra)
             .await
     }
 
     /// A station's own database, to be looked into while it is not running.
     pub fn store_of(&self, login: &str) -> std::path::PathBuf {
-        self.folder.path().join(login).join("state/cubelet.db")
-    }
-
-    async fn start_station(
-        &self,
-        login: &str,
-        password: String,
-        user: u64,
-        extra: &str,
-    ) -> Station {
-        let account = format!("login = {login:?}");
-        let mut station = self.launch(login, &account, user, password, extra);
-        station
-            .reaches("online", |state| state.chat.status == ChatStatus::Online)
-            .await;
-        station
+        self.state_folder(login).join("cubelet.db")
     }
 
     /// Starts a device of this name; `account` is the line of `[hub]` that says who it is.
@@ -172,14 +182,19 @@ impl Site {
         password: String,
         extra: &str,
     ) -> Station {
-        let file = self.configure(name, account, &password, extra);
-        let config = cubelet::config::load_device(&file).expect("a good configuration");
+        let file = self.configure(name, account, &password, CAMERA, extra);
+        self.start_file(name, &file, user, password)
+    }
+
+    fn start_file(&self, login: &str, file: &Path, user: u64, password: String) -> Station {
+        let config = cubelet::config::load_device(file).expect("a good configuration");
         let options = Options {
             keep_frames: false,
             more: cubelet::control::actors(&config),
         };
         let daemon = Daemon::start(config, options).expect("the device starts");
         Station {
+            login: login.to_owned(),
             user,
             password,
             events: Events {
@@ -203,11 +218,31 @@ impl Site {
         RestClient::new(settings, Login::new(login, password)).expect("a client")
     }
 
+    /// Where a station keeps its state.
+    pub fn state_folder(&self, login: &str) -> std::path::PathBuf {
+        self.folder.path().join(login).join("state")
+    }
+
+    /// Gives a station's user a tag.
+    pub async fn tag(&self, station: &Station, tag: &str) {
+        let rest = self.rest(&station.login, &station.password);
+        let token = rest.session().await.expect("a session").token;
+        let answer = reqwest::Client::new()
+            .put(format!("{}/users/{}", self.hub.ready().api, station.user))
+            .header("CB-Token", token)
+            .json(&json!({ "user": { "tag_list": tag } }))
+            .send()
+            .await
+            .expect("the hub answers");
+        assert!(answer.status().is_success(), "{answer:?}");
+    }
+
     fn configure(
         &self,
         name: &str,
         account: &str,
         password: &str,
+        camera: &str,
         extra: &str,
     ) -> std::path::PathBuf {
         let ready = self.hub.ready();
@@ -221,13 +256,19 @@ impl Site {
              [hub]\napi = \"{}\"\nchat = \"tls://{}\"\nchat_host = \"{}\"\nca = {:?}\n\
              app_id = {}\nauth_key_file = \"auth-key\"\n{account}\n\
              password_file = \"password\"\n\
-             [camera]\nsource = \"test:ball\"\nwidth = 320\nheight = 240\n\
-             [audio]\nsource = \"test\"\nsink = \"null\"\n{extra}\n",
+             {camera}[audio]\nsource = \"test\"\nsink = \"null\"\n{extra}\n",
             ready.api, ready.xmpp_tls, ready.chat, ready.ca, ready.app_id,
         );
         std::fs::write(&file, text).expect("a file");
         file
     }
+}
+
+async fn online(mut station: Station) -> Station {
+    station
+        .reaches("online", |state| state.chat.status == ChatStatus::Online)
+        .await;
+    station
 }
 
 fn secret(path: &Path, text: &str) {
@@ -299,6 +340,34 @@ impl Station {
 
     pub fn state(&self) -> DeviceState {
         self.state.borrow().clone()
+    }
+
+    /// Ends and begins again, on the same state.
+    pub async fn restart(self, site: &Site, extra: &str) -> Self {
+        let (login, user, password) = (self.login.clone(), self.user, self.password.clone());
+        self.stop().await;
+        site.start_station(&login, user, password, extra).await
+    }
+
+    /// Waits until somebody it rings is known to be offline.
+    pub async fn knows_who_is_offline(&mut self) {
+        self.reaches("knowing who is offline", |state| {
+            !state.ring.offline.is_empty()
+        })
+        .await;
+    }
+
+    /// Waits until everybody its configuration names is known.
+    pub async fn knows_everybody(&mut self) {
+        self.reaches("knowing everybody", |state| state.policy.unknown.is_empty())
+            .await;
+    }
+
+    /// Watches the state for a time in which it must not change away from `wanted`.
+    pub async fn stays_for(&mut self, time: Duration, wanted: impl Fn(&DeviceState) -> bool) {
+        let left = self.state.wait_for(|state| !wanted(state));
+        let left = tokio::time::timeout(time, left).await.is_ok();
+        assert!(!left, "did not stay: {:#?}", *self.state.borrow());
     }
 
     pub async fn stop(self) -> Before {

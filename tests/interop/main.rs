@@ -210,3 +210,8 @@ async fn two_web_phones_write_and_call_each_other_through_the_hub() {
 async fn a_device_and_a_web_phone_see_hear_write_and_open_the_door() {
     passes("device.mjs", 17).await;
 }
+
+#[tokio::test]
+async fn devices_and_phones_of_the_official_sdk_call_each_other_in_twos_threes_and_fours() {
+    passes("calls.mjs", 19).await;
+}

@@ -1,18 +1,20 @@
 //! The device's configuration as types, once it is known to be right. Keys, ranges and defaults
 //! are in [`super::fields::DEVICE`].
 
+mod calling;
 mod parse;
 mod read;
+mod read_calls;
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use url::Url;
 
 use super::Secret;
-use crate::protocol::address::UserRef;
-use crate::protocol::call_signal::CallType;
+use crate::call::party::Party;
+use crate::call::schedule::Schedule;
 
+pub use calling::{Calls, Incoming, QuietHours, RingStep};
 pub(super) use parse::PATTERNS;
 pub use read::{check_device, load_device};
 
@@ -23,9 +25,23 @@ pub const VERBS: &[&str] = &[
     "answer",
     "reject",
     "hangup",
+    "conference",
+    "invite",
+    "mute",
+    "hold",
+    "resume",
+    "bandwidth",
+    "tell",
+    "reconnect",
     "unlock",
     "snapshot",
     "press",
+    "stop_ringing",
+    "dnd",
+    "ring_target",
+    "auto_answer",
+    "calls",
+    "door_log",
     "send",
     "send_status",
     "edit",
@@ -78,6 +94,8 @@ pub struct DeviceConfig {
     pub display: Display,
     /// `[calls]`.
     pub calls: Calls,
+    /// `[[schedule]]`, each name once.
+    pub schedules: Vec<Schedule>,
     /// `[door]`.
     pub door: Door,
     /// `[mqtt]`; without it there is no local control.
@@ -270,29 +288,6 @@ pub enum VideoSink {
     Window,
 }
 
-/// Whom the bell rings, and the limits of a call.
-#[derive(Clone, Debug)]
-pub struct Calls {
-    /// Whom `ring` calls, at most 16, without duplicates.
-    pub ring: Vec<UserRef>,
-    /// Whether outgoing calls have a picture.
-    pub call_type: CallType,
-    /// Seconds a call rings, 10 to 300.
-    pub answer_timeout_s: u32,
-    /// Seconds between repetitions of the call signal, 3 to 60.
-    pub dialing_interval_s: u32,
-    /// Seconds a lost connection may take to come back, 5 to 300.
-    pub disconnect_timeout_s: u32,
-    /// kbit/s a call may send; 0 is unlimited.
-    pub max_bandwidth_kbps: u32,
-    /// STUN and TURN servers besides the hub's, at most 8.
-    pub ice_servers: Vec<IceServer>,
-    /// Use only relayed candidates.
-    pub relay_only: bool,
-    /// Addresses to gather candidates on; empty means all.
-    pub bind: Vec<IpAddr>,
-}
-
 /// A STUN or TURN server.
 #[derive(Clone, Debug)]
 pub struct IceServer {
@@ -311,8 +306,25 @@ pub struct Door {
     pub relay: Relay,
     /// Milliseconds the relay is pulled, 100 to 60,000.
     pub pulse_ms: u32,
-    /// Who may open it in a call; empty means nobody.
-    pub unlock_allowed: Vec<UserRef>,
+    /// Who may open it; empty means nobody.
+    pub unlock_allowed: Vec<Party>,
+    /// Seconds after which a call ends in which it was opened; 0 is never.
+    pub hang_up_after_s: u32,
+    /// Whether a chat message opens it.
+    pub chat_unlock: ChatUnlock,
+    /// Which messages, in small letters.
+    pub chat_words: Vec<String>,
+}
+
+/// When a chat message opens the door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChatUnlock {
+    /// Never.
+    Never,
+    /// When its author is in the call.
+    InCall,
+    /// Always.
+    Always,
 }
 
 /// What pulls the bolt.

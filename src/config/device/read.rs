@@ -1,16 +1,15 @@
 //! From the file to the types, section by section; a mistake in one hides none in another.
 
 use std::cell::RefCell;
-use std::net::IpAddr;
 use std::path::Path;
 
 use toml::de::DeValue;
 
-use super::parse;
 use super::{
-    Account, Attachments, Audio, Calls, Camera, Chat, ChatEndpoint, Control, Device, DeviceConfig,
-    Display, Door, History, Hub, IceServer, Mqtt, Relay, VERBS, VideoCodec, VideoSink,
+    Account, Attachments, Audio, Camera, Chat, ChatEndpoint, ChatUnlock, Control, Device,
+    DeviceConfig, Display, Door, History, Hub, Mqtt, Relay, VERBS, VideoCodec, VideoSink,
 };
+use super::{parse, read_calls};
 use crate::base::loopback::is_loopback;
 use crate::config::document::{self, describe};
 use crate::config::fields::DEVICE;
@@ -18,7 +17,6 @@ use crate::config::problem::{ConfigErrors, Problems, Report};
 use crate::config::reader::{FileReader, SectionReader};
 use crate::config::{Surroundings, suggest};
 use crate::protocol::address::UserRef;
-use crate::protocol::call_signal::CallType;
 
 /// Reads a device's file. Warnings go to the log.
 ///
@@ -71,12 +69,8 @@ fn read(file: &FileReader<'_>) -> Option<DeviceConfig> {
     let camera = camera(&file.section("camera"));
     let audio = audio(&file.section("audio"));
     let display = display(&file.section("display"));
-    let ice_servers = file
-        .repeated("calls.ice_servers")
-        .iter()
-        .map(ice_server)
-        .collect();
-    let calls = calls(&file.section("calls"), ice_servers);
+    let schedules = read_calls::schedules(file);
+    let calls = read_calls::calls(file, &schedules);
     let door = door(&file.section("door"));
     let mqtt = file.optional_section("mqtt").map(|section| mqtt(&section));
     let control = control(&file.section("control"));
@@ -90,6 +84,7 @@ fn read(file: &FileReader<'_>) -> Option<DeviceConfig> {
         audio: audio?,
         display: display?,
         calls: calls?,
+        schedules,
         door: door?,
         mqtt: match mqtt {
             Some(mqtt) => Some(mqtt?),
@@ -250,73 +245,10 @@ fn display(section: &SectionReader<'_>) -> Option<Display> {
     Some(Display { sink: sink? })
 }
 
-fn user(value: &DeValue<'_>) -> Result<UserRef, String> {
-    match value {
-        DeValue::Integer(number) => u64::from_str_radix(number.as_str(), number.radix())
-            .map(UserRef::Id)
-            .map_err(|_| format!("{number} is no user number")),
-        DeValue::String(login) => UserRef::login(login),
-        other => Err(format!(
-            "must be a user's number or login, not {}",
-            describe(other)
-        )),
-    }
-}
-
-fn string<'v>(value: &'v DeValue<'_>) -> Result<&'v str, String> {
+pub(super) fn string<'v>(value: &'v DeValue<'_>) -> Result<&'v str, String> {
     value
         .as_str()
         .ok_or_else(|| format!("must be a string, not {}", describe(value)))
-}
-
-fn ice_server(section: &SectionReader<'_>) -> Option<IceServer> {
-    let urls = section.list("urls", |value| parse::ice_url(string(value)?));
-    if urls.is_empty() {
-        section.fail("urls", "must name at least one address");
-    }
-    let username = section.parsed("username", |text| match text {
-        "" => Err("must not be empty".into()),
-        text => Ok(text.to_owned()),
-    });
-    let relay = urls.iter().any(|url| url.starts_with("turn:"));
-    if relay && !section.given("username") {
-        section.fail("username", "is required for a `turn:` address");
-    }
-    let credential = section.secret("credential", relay);
-    Some(IceServer {
-        urls,
-        username,
-        credential,
-    })
-}
-
-fn calls(section: &SectionReader<'_>, ice_servers: Option<Vec<IceServer>>) -> Option<Calls> {
-    let ring = section.list("ring", user);
-    let call_type = section.text("call_type").map(|kind| match kind {
-        "audio" => CallType::Audio,
-        _ => CallType::Video,
-    });
-    let answer_timeout_s = section.integer("answer_timeout_s");
-    let dialing_interval_s = section.integer("dialing_interval_s");
-    let disconnect_timeout_s = section.integer("disconnect_timeout_s");
-    let max_bandwidth_kbps = section.integer("max_bandwidth_kbps");
-    let relay_only = section.boolean("relay_only");
-    let bind = section.list("bind", |value| {
-        string(value)?
-            .parse::<IpAddr>()
-            .map_err(|_| "must be an IP address".to_owned())
-    });
-    Some(Calls {
-        ring,
-        call_type: call_type?,
-        answer_timeout_s: answer_timeout_s?,
-        dialing_interval_s: dialing_interval_s?,
-        disconnect_timeout_s: disconnect_timeout_s?,
-        max_bandwidth_kbps: max_bandwidth_kbps?,
-        ice_servers: ice_servers?,
-        relay_only: relay_only?,
-        bind,
-    })
 }
 
 fn door(section: &SectionReader<'_>) -> Option<Door> {
@@ -325,11 +257,42 @@ fn door(section: &SectionReader<'_>) -> Option<Door> {
         _ => Relay::None,
     });
     let pulse_ms = section.integer("pulse_ms");
-    let unlock_allowed = section.list("unlock_allowed", user);
+    let unlock_allowed = section.list("unlock_allowed", read_calls::party);
+    let hang_up_after_s = section.integer("hang_up_after_s");
+    let chat_unlock = section.text("chat_unlock").map(|when| match when {
+        "in_call" => ChatUnlock::InCall,
+        "always" => ChatUnlock::Always,
+        _ => ChatUnlock::Never,
+    });
+    let chat_words = if section.given("chat_words") {
+        section.list("chat_words", |value| {
+            let word = string(value)?.trim().to_lowercase();
+            match word.chars().count() {
+                1..=32 => Ok(word),
+                length => Err(format!("must be 1 to 32 characters, not {length}")),
+            }
+        })
+    } else {
+        vec!["open".to_owned()]
+    };
+    if chat_unlock.is_some_and(|when| when != ChatUnlock::Never) {
+        if unlock_allowed.is_empty() {
+            section.fail("chat_unlock", "needs somebody in `unlock_allowed`");
+        }
+        if chat_words.is_empty() {
+            section.fail(
+                "chat_words",
+                "must have a word, for `chat_unlock` needs one",
+            );
+        }
+    }
     Some(Door {
         relay: relay?,
         pulse_ms: pulse_ms?,
         unlock_allowed,
+        hang_up_after_s: hang_up_after_s?,
+        chat_unlock: chat_unlock?,
+        chat_words,
     })
 }
 

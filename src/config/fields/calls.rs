@@ -1,18 +1,79 @@
 //! `[calls]` and `[[calls.ice_servers]]`: whom the bell rings, and the limits of a call.
 
-use super::{Kind, NO_REFUSED, Occurs, Section, USER, Without, boolean, field, integer};
+use super::{Kind, Occurs, PARTY, Section, Without, boolean, field, integer};
 
 pub(super) const SECTION: Section = Section {
     name: "calls",
     doc: "Whom the bell rings, and the limits of a call.",
     occurs: Occurs::Defaulted,
-    refused: NO_REFUSED,
+    refused: &[(
+        "visitor_message",
+        "is not built yet: a visitor whom nobody answers cannot leave a message; `missed_to` tells \
+         of the visit with a picture",
+    )],
     fields: &[
         field(
             "ring",
-            Kind::List { of: USER, most: 16 },
+            Kind::List {
+                of: PARTY,
+                most: 16,
+            },
             Without::Rule("`[]`"),
-            "Whom `ring` calls; the first to answer takes the call.",
+            "Whom the bell rings, all at once; the first to answer takes the call. For one after \
+             the other there is `[[calls.step]]`.",
+        ),
+        boolean(
+            "skip_offline",
+            true,
+            "Do not ring who is known not to be connected, as long as somebody else is.",
+        ),
+        field(
+            "ring_in_call",
+            Kind::Choice(&["reject", "wait", "replace"]),
+            Without::Text("reject"),
+            "The bell during a call: does not ring, rings when the call is over, or ends it.",
+        ),
+        field(
+            "forward_to",
+            Kind::List {
+                of: PARTY,
+                most: 16,
+            },
+            Without::Rule("`[]`"),
+            "Whom the bell rings last, when nobody has answered.",
+        ),
+        integer(
+            "forward_s",
+            5,
+            300,
+            30,
+            "How long, seconds; at most `answer_timeout_s`.",
+        ),
+        field(
+            "missed_to",
+            Kind::List {
+                of: PARTY,
+                most: 16,
+            },
+            Without::Rule("`[]`: nobody"),
+            "Who gets a chat message with a picture when nobody answers: users, or a dialog as a \
+             whole (`dialog:ID`).",
+        ),
+        field(
+            "missed_for",
+            Kind::List {
+                of: "`ring` or `incoming`",
+                most: 2,
+            },
+            Without::Rule("`[\"ring\"]`"),
+            "What such messages are about: the bell, calls that came in, or both.",
+        ),
+        integer(
+            "keep_records",
+            100,
+            100_000,
+            10_000,
+            "Calls and door openings remembered, each; the oldest leave.",
         ),
         field(
             "call_type",

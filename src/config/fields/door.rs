@@ -1,6 +1,6 @@
 //! `[door]`: the door opener.
 
-use super::{Kind, NO_REFUSED, Occurs, Section, USER, Without, field, integer};
+use super::{Kind, NO_REFUSED, Occurs, PARTY, Section, Without, field, integer};
 
 pub(super) const SECTION: Section = Section {
     name: "door",
@@ -23,9 +23,34 @@ pub(super) const SECTION: Section = Section {
         ),
         field(
             "unlock_allowed",
-            Kind::List { of: USER, most: 64 },
+            Kind::List {
+                of: PARTY,
+                most: 64,
+            },
             Without::Rule("`[]`: nobody"),
-            "Who may open the door from within a call.",
+            "Who may open the door from within a call, and by chat as `chat_unlock` says.",
+        ),
+        integer(
+            "hang_up_after_s",
+            0,
+            600,
+            0,
+            "A call ends so long after the door was opened in it, seconds; 0 lets it go on.",
+        ),
+        field(
+            "chat_unlock",
+            Kind::Choice(&["never", "in_call", "always"]),
+            Without::Text("never"),
+            "Whether a chat message opens the door: only of the one in the call, or at any time.",
+        ),
+        field(
+            "chat_words",
+            Kind::List {
+                of: "text of 1 to 32 characters",
+                most: 16,
+            },
+            Without::Rule("`[\"open\"]`"),
+            "The messages that do, in capitals or not.",
         ),
     ],
 };

@@ -16,7 +16,10 @@ mod display;
 mod door;
 mod history;
 mod hub;
+mod incoming;
 mod mqtt;
+mod ringing;
+mod schedule;
 
 use super::device::{PATTERNS, VERBS};
 
@@ -132,7 +135,8 @@ const INLINE_PASSWORD: &str = "a password is not written in this file, which is 
      systemd credential in `password_credential`";
 
 const NO_REFUSED: &[(&str, &str)] = &[];
-const USER: &str = "user: number or login";
+const PARTY: &str =
+    "user (number or login), `tag:NAME`, `dialog:ID`, `dialog:ID:admins` or `dialog:ID:owner`";
 
 /// The sections of a device's file, in the manual's order.
 pub static DEVICE: &[Section] = &[
@@ -146,6 +150,10 @@ pub static DEVICE: &[Section] = &[
     display::SECTION,
     calls::SECTION,
     calls::ICE_SERVERS,
+    ringing::STEP,
+    ringing::QUIET,
+    incoming::SECTION,
+    schedule::SECTION,
     door::SECTION,
     mqtt::SECTION,
     control::SECTION,

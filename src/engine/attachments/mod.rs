@@ -24,7 +24,7 @@ use crate::rest::{NewBlob, Progress, TransferError, UploadSource, UploadTicket};
 use crate::store::history::OwnStatus;
 use crate::store::{QueuedUpload, StoreError};
 
-pub use outgoing::prepare;
+pub use outgoing::{prepare, prepare_picture};
 pub use saving::{save, save_by_itself};
 
 /// The largest file, bytes (ST-03).

@@ -21,7 +21,7 @@ const NAME_MAX: usize = 100;
 /// [`CommandError`]: no folder is configured, no such file, too large, no camera.
 pub async fn prepare(
     wiring: &Wiring,
-    mut message: OutgoingMessage,
+    message: OutgoingMessage,
     file: Option<&str>,
 ) -> Result<QueuedUpload, CommandError> {
     let (path, name, is_temporary) = match file {
@@ -32,6 +32,32 @@ pub async fn prepare(
             true,
         ),
     };
+    described(message, path, name, is_temporary).await
+}
+
+/// A message with a picture the device has taken. The picture is copied, so that it may go before
+/// the message is sent.
+///
+/// # Errors
+/// [`CommandError`]: it cannot be copied.
+pub async fn prepare_picture(
+    wiring: &Wiring,
+    message: OutgoingMessage,
+    picture: &Path,
+) -> Result<QueuedUpload, CommandError> {
+    let folder = wiring.config.device.state_dir.join("uploads");
+    tokio::fs::create_dir_all(&folder).await.map_err(missing)?;
+    let path = folder.join(format!("{}.jpg", message.id));
+    tokio::fs::copy(picture, &path).await.map_err(missing)?;
+    described(message, path, "snapshot.jpg".to_owned(), true).await
+}
+
+async fn described(
+    mut message: OutgoingMessage,
+    path: PathBuf,
+    name: String,
+    is_temporary: bool,
+) -> Result<QueuedUpload, CommandError> {
     let size = tokio::fs::metadata(&path).await.map_err(missing)?.len();
     if !(1..=MAX_FILE).contains(&size) {
         let rule = format!("file: {size} bytes; 1 to {MAX_FILE} are allowed");

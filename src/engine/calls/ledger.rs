@@ -8,13 +8,19 @@ use parking_lot::Mutex;
 use crate::engine::event::Direction;
 use crate::protocol::address::UserId;
 
-/// Who is at the other end of an open call.
-#[derive(Clone, Copy, Debug)]
+/// Who is in an open call.
+#[derive(Clone, Debug)]
 pub struct Entry {
     /// Who started it.
     pub direction: Direction,
-    /// The other side.
+    /// Whoever started it, or the first one called.
     pub peer: UserId,
+    /// Everybody there was a connection with.
+    pub participants: Vec<UserId>,
+    /// Whether it has pictures.
+    pub is_video: bool,
+    /// When it began, Unix milliseconds.
+    pub started_ms: u64,
 }
 
 /// Cheap to clone; every clone is the same ledger.
@@ -28,6 +34,11 @@ impl Ledger {
 
     pub(super) fn closed(&self, call: &str) {
         self.0.lock().remove(call);
+    }
+
+    /// Every open call.
+    pub fn calls(&self) -> Vec<String> {
+        self.0.lock().keys().cloned().collect()
     }
 
     /// Takes every call that was never closed.

@@ -9,12 +9,13 @@ use tokio::sync::mpsc;
 
 use super::Calls;
 use super::messages::{FromLeg, LegNews};
-use crate::engine::chat::ChatLine;
+use super::outlet::{Outgoing, Outlet};
+use crate::call::exchange::UserInfo;
 use crate::engine::mailbox::Slot;
 use crate::media::peer::{Peer, PeerError, PeerEvent, PeerSettings, PeerStats};
 use crate::media::{AudioFanout, VideoFanout};
 use crate::protocol::address::UserId;
-use crate::protocol::call_signal::{CallSignal, CallType, Candidate, SignalKind};
+use crate::protocol::call_signal::{CallType, Candidate, SignalKind};
 
 /// How long the first invitation waits for local candidates: host candidates come within a few
 /// milliseconds, and a callee that has them with the offer saves a round trip.
@@ -33,79 +34,34 @@ const PICTURE_MAX: usize = 24 << 10;
 /// Something to do, in the order queued.
 pub(super) enum LegOperation {
     /// Send a signal that needs no description.
-    Send(OutgoingSignal),
-    /// Send `call` with the current local description.
-    SendCall,
+    Send(Outgoing),
+    /// Send `call` with the current local description and these parameters.
+    SendCall(UserInfo),
     /// Callee: keep the newest offer until it is answered.
     RemoteOffer(String),
     /// Callee: answer the offer and send `accept`.
     SendAccept,
+    /// Callee: send the same `accept` again.
+    ResendAccept,
     /// Caller, or the side that restarted ICE: take the answer.
     RemoteAnswer(String),
     /// Take candidates.
     RemoteCandidates(Vec<Candidate>),
+    /// Make an offer with fresh ICE credentials and send `iceRestart`.
+    RestartIce,
     /// Answer an ICE restart.
     AnswerRestart(String),
-}
-
-/// A signal with its variable parts; the envelope is filled in by `Calls`.
-pub(super) struct OutgoingSignal {
-    pub kind: SignalKind,
-    pub candidates: Vec<Candidate>,
-    pub user_info: std::collections::BTreeMap<String, String>,
-}
-
-impl OutgoingSignal {
-    pub fn plain(kind: SignalKind) -> Self {
-        Self {
-            kind,
-            candidates: Vec::new(),
-            user_info: Default::default(),
-        }
-    }
-}
-
-/// Sends the signals of one call to the other side, in the order given.
-pub(super) struct Outlet {
-    pub chat: ChatLine,
-    pub to: UserId,
-    /// What every signal of the call carries.
-    pub envelope: CallSignal,
-    /// Our name, told with the invitation.
-    pub name: String,
-    /// Who is at the door, told with the invitation once taken.
-    pub picture: Option<String>,
-}
-
-impl Outlet {
-    async fn send(&self, signal: OutgoingSignal, sdp: Option<String>) {
-        let kind = signal.kind;
-        let mut message = CallSignal {
-            kind,
-            sdp,
-            ..self.envelope.clone()
-        };
-        message.candidates = signal.candidates;
-        message.user_info = signal.user_info;
-        if kind == SignalKind::Call {
-            let info = &mut message.user_info;
-            info.insert("name".to_owned(), self.name.clone());
-            if let Some(picture) = &self.picture {
-                info.insert("snapshot".to_owned(), picture.clone());
-            }
-        }
-        // A lost invitation is repeated, and the session's timers notice anything else.
-        if let Err(error) = self.chat.client().signal(self.to, &message).await {
-            tracing::warn!(to = self.to, kind = kind.name(), %error, "signal not sent");
-        }
-    }
 }
 
 /// What a leg needs.
 pub(super) struct LegParts {
     pub call: String,
+    /// With whom.
+    pub with: UserId,
     /// Whether the leg begins by making an offer.
-    pub is_caller: bool,
+    pub offers: bool,
+    /// Whether the invitation brings a picture of the camera.
+    pub shows_picture: bool,
     pub settings: PeerSettings,
     pub video: VideoFanout,
     pub audio: AudioFanout,
@@ -133,6 +89,22 @@ impl Leg {
         let _ = self.operations.send(operation);
     }
 
+    /// Does something to the peer connection as soon as it exists.
+    pub fn with_peer(&self, act: impl FnOnce(&Peer) + 'static) {
+        if let Some(peer) = self.peer.borrow().as_ref() {
+            return act(peer);
+        }
+        let mut peer = self.peer.clone();
+        actix::spawn(async move {
+            // An error means that the leg ended without one.
+            if let Ok(peer) = peer.wait_for(Option::is_some).await
+                && let Some(peer) = peer.as_ref()
+            {
+                act(peer);
+            }
+        });
+    }
+
     pub fn stats(&self) -> Option<PeerStats> {
         self.peer.borrow().as_ref().map(Peer::stats)
     }
@@ -156,18 +128,21 @@ async fn run(
 ) {
     let LegParts {
         call,
-        is_caller,
+        with,
+        offers,
+        shows_picture,
         settings,
         video,
         audio,
         calls,
-        mut outlet,
+        outlet,
     } = parts;
-    let is_video = settings.call_type == CallType::Video;
+    let shows_picture = shows_picture && settings.call_type == CallType::Video;
     let tell = |news: LegNews| {
         // An absent actor has dropped its legs; the closed queue ends this one next.
         let _ = calls.tell(FromLeg {
             call: call.clone(),
+            with,
             news,
         });
     };
@@ -185,22 +160,22 @@ async fn run(
         tracing::warn!(call, %error, "media cannot use this");
         tell(LegNews::Unusable(error.to_string()));
     };
-    if is_caller {
+    let mut memory = Memory::default();
+    if offers {
         let offer = make_offer(&peer, &mut news, &tell);
         let (offered, taken) = tokio::join!(offer, async {
-            if is_video {
+            if shows_picture {
                 picture(&video).await
             } else {
                 None
             }
         });
-        outlet.picture = taken;
+        memory.picture = taken;
         match offered {
             Ok(()) => tell(LegNews::OfferReady),
             Err(error) => unusable(error),
         }
     }
-    let mut remote_offer = None;
     loop {
         tokio::select! {
             event = news.recv() => match event {
@@ -209,7 +184,7 @@ async fn run(
             },
             operation = queue.recv() => {
                 let Some(operation) = operation else { break };
-                if let Err(error) = perform(&peer, operation, &mut remote_offer, &outlet).await {
+                if let Err(error) = perform(&peer, operation, &mut memory, &outlet).await {
                     unusable(error);
                 }
             }
@@ -254,39 +229,57 @@ async fn picture(video: &VideoFanout) -> Option<String> {
     Some(format!("data:image/jpeg;base64,{text}"))
 }
 
+/// What a leg keeps from one operation to a later one.
+#[derive(Default)]
+struct Memory {
+    /// Who is at the door, told with the invitation once taken.
+    picture: Option<String>,
+    remote_offer: Option<String>,
+    /// Our answer, should it get lost.
+    answer: Option<String>,
+}
+
 async fn perform(
     peer: &Peer,
     operation: LegOperation,
-    remote_offer: &mut Option<String>,
+    memory: &mut Memory,
     outlet: &Outlet,
 ) -> Result<(), PeerError> {
     match operation {
-        LegOperation::Send(signal) => outlet.send(signal, None).await,
-        LegOperation::SendCall => {
-            let sdp = peer.local_sdp().await;
-            outlet
-                .send(OutgoingSignal::plain(SignalKind::Call), sdp)
-                .await;
+        LegOperation::Send(signal) => outlet.send(signal),
+        LegOperation::SendCall(mut user_info) => {
+            if let Some(picture) = &memory.picture {
+                user_info.insert("snapshot".to_owned(), picture.clone());
+            }
+            outlet.send(Outgoing {
+                sdp: peer.local_sdp().await,
+                ..Outgoing::saying(SignalKind::Call, user_info)
+            });
         }
-        LegOperation::RemoteOffer(sdp) => *remote_offer = Some(sdp),
+        LegOperation::RemoteOffer(sdp) => memory.remote_offer = Some(sdp),
         LegOperation::SendAccept => {
-            let offer = remote_offer.take().ok_or(PeerError::NoOffer)?;
+            let offer = memory.remote_offer.take().ok_or(PeerError::NoOffer)?;
             let answer = peer.accept_offer(&offer).await?;
-            outlet
-                .send(OutgoingSignal::plain(SignalKind::Accept), Some(answer))
-                .await;
+            memory.answer = Some(answer.clone());
+            outlet.send(Outgoing::with_sdp(SignalKind::Accept, answer));
+        }
+        LegOperation::ResendAccept => {
+            if let Some(answer) = memory.answer.clone() {
+                outlet.send(Outgoing::with_sdp(SignalKind::Accept, answer));
+            }
         }
         LegOperation::RemoteAnswer(sdp) => peer.set_answer(&sdp).await?,
         LegOperation::RemoteCandidates(candidates) => peer.add_candidates(&candidates).await,
-        LegOperation::AnswerRestart(sdp) => {
-            let answer = peer.accept_offer(&sdp).await?;
-            outlet
-                .send(
-                    OutgoingSignal::plain(SignalKind::IceRestartAccept),
-                    Some(answer),
-                )
-                .await;
-        }
+        LegOperation::RestartIce => match peer.restart_ice().await {
+            Ok(offer) => outlet.send(Outgoing::with_sdp(SignalKind::IceRestart, offer)),
+            // The path may still heal, and there are further tries.
+            Err(error) => tracing::warn!(%error, "ICE was not restarted"),
+        },
+        LegOperation::AnswerRestart(sdp) => match peer.accept_offer(&sdp).await {
+            Ok(answer) => outlet.send(Outgoing::with_sdp(SignalKind::IceRestartAccept, answer)),
+            // A restart that cannot be used leaves the call as it was.
+            Err(error) => tracing::warn!(%error, "an ICE restart was not answered"),
+        },
     }
     Ok(())
 }

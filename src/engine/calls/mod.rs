@@ -4,36 +4,49 @@
 //! holds only what the registry has no use for (peer connections, times for the record).
 //! Must not enter: decisions about signals, GStreamer, SDP.
 
+mod conduct;
+mod facts;
 mod ledger;
 mod leg;
 mod messages;
+mod outlet;
 mod perform;
+mod record;
 mod report;
+mod signals;
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 
+pub use facts::PerKind;
 pub use ledger::Ledger;
-pub use messages::{Answer, Dial, FromLeg, HangUp, LegNews, Reject, SignalArrived, WhoIsInCall};
+pub use messages::{
+    Answer, Confer, Dial, FromLeg, HangUp, HangUpCalls, InCall, IsInCall, LegNews, NetworkChanged,
+    Operation, Reject, SignalArrived, WhoIsInCall,
+};
 
 use super::command::{CommandError, ErrorCode};
 use super::mailbox::MAILBOX_CAPACITY;
 use super::supervised::{Life, supervised};
 use super::wiring::Wiring;
 use crate::call::end::EndReason;
-use crate::call::registry::{Registry, Routed};
-use crate::call::session::{Input, MediaState, Phase};
+use crate::call::policy::AnswerMedia;
+use crate::call::registry::Registry;
+use crate::call::session::{Input, Phase, UserInfo};
 use crate::call::timers::Timers;
 use crate::chat::ConnectionStatus;
-use crate::media::peer::PeerEvent;
-use crate::protocol::call_signal::{CallSignal, SignalKind};
-use leg::OutgoingSignal;
-use report::CallFacts;
+use crate::engine::event::Direction;
+use crate::protocol::address::UserId;
+use crate::protocol::call_signal::{CallSignal, CallType, SignalKind};
+use facts::CallFacts;
 
 /// How often the media counters of a live call reach the board.
 const MEDIA_EVERY: Duration = Duration::from_secs(1);
+
+/// A change comes as a burst: link, address, route.
+const NETWORK_SETTLES: Duration = Duration::from_millis(500);
 
 /// The actor.
 pub struct Calls {
@@ -42,6 +55,8 @@ pub struct Calls {
     registry: Registry,
     facts: HashMap<String, CallFacts>,
     last_end: Option<String>,
+    /// What was ignored last, so that it is logged once.
+    last_ignored: Option<(String, UserId, &'static str)>,
     timer: Option<SpawnHandle>,
 }
 
@@ -62,6 +77,7 @@ impl Calls {
             registry: Registry::new(timers),
             facts: HashMap::new(),
             last_end: None,
+            last_ignored: None,
             timer: None,
         }
     }
@@ -70,6 +86,21 @@ impl Calls {
     fn feed(&mut self, call: &str, input: Input, ctx: &mut Context<Self>) {
         let outputs = self.registry.handle(Instant::now(), call, input);
         self.perform_all(outputs, ctx);
+    }
+
+    /// Tells of each change of the network, once it has settled.
+    fn heed_network(&self) -> impl Future<Output = ()> + 'static {
+        let mut changes = self.wiring.chat.network();
+        let calls = self.wiring.slots.calls.clone();
+        changes.mark_unchanged();
+        async move {
+            while changes.changed().await.is_ok() {
+                tokio::time::sleep(NETWORK_SETTLES).await;
+                changes.mark_unchanged();
+                // An actor that is being replaced has no calls to restart.
+                let _ = calls.tell(NetworkChanged);
+            }
+        }
     }
 
     fn arm_timer(&mut self, ctx: &mut Context<Self>) {
@@ -96,6 +127,7 @@ impl Actor for Calls {
         // A former life's call is gone with its peer connections.
         self.end_orphans();
         self.show();
+        ctx.spawn(self.heed_network().into_actor(self));
         ctx.run_interval(MEDIA_EVERY, |calls, _| {
             if !calls.facts.is_empty() {
                 calls.show();
@@ -115,81 +147,35 @@ impl Actor for Calls {
     }
 }
 
-impl Handler<SignalArrived> for Calls {
-    type Result = ();
-
-    fn handle(&mut self, message: SignalArrived, ctx: &mut Self::Context) {
-        let SignalArrived {
-            from,
-            is_own_copy,
-            signal,
-        } = message;
-        let (kind, call) = (signal.kind, signal.session_id.clone());
-        let now = Instant::now();
-        if is_own_copy {
-            let outputs = self.registry.own_signal(now, &call, kind);
-            return self.perform_all(outputs, ctx);
-        }
-        let call_type = signal.call_type;
-        match self.registry.signal(now, from, signal) {
-            Routed::Taken(outputs) => self.perform_all(outputs, ctx),
-            Routed::New(outputs) => {
-                self.open(&call, from, call_type, super::event::Direction::Incoming);
-                self.perform_all(vec![outputs], ctx);
-            }
-            Routed::Busy => {
-                tracing::info!(call, from, "in a call: answering busy");
-                let mut busy = CallSignal::new(SignalKind::Reject, call);
-                busy.caller_id = Some(from);
-                busy.opponents = self.wiring.user().into_iter().collect();
-                busy.call_type = call_type;
-                busy.user_info.insert("busy".into(), "1".into());
-                self.send_signal(from, busy);
-            }
-            Routed::Ignored(why) => {
-                tracing::debug!(call, from, kind = kind.name(), why, "signal ignored");
-            }
-        }
-    }
-}
-
-impl Handler<FromLeg> for Calls {
-    type Result = ();
-
-    fn handle(&mut self, message: FromLeg, ctx: &mut Self::Context) {
-        let FromLeg { call, news } = message;
-        let input = match news {
-            LegNews::OfferReady => Input::OfferReady,
-            LegNews::Unusable(reason) => {
-                tracing::error!(call, reason, "call cannot go on");
-                Input::Media(MediaState::Unusable)
-            }
-            LegNews::Peer(event) => match event {
-                PeerEvent::LocalCandidate(candidate) => Input::LocalCandidate(candidate),
-                PeerEvent::Connected => Input::Media(MediaState::Connected),
-                PeerEvent::Disconnected => Input::Media(MediaState::Disconnected),
-                PeerEvent::Failed { reason } => {
-                    tracing::warn!(call, reason, "peer connection failed");
-                    Input::Media(MediaState::Failed)
-                }
-                PeerEvent::FirstVideoFrame { .. } => return self.on_first_frame(&call),
-                _ => return,
-            },
-        };
-        self.feed(&call, input, ctx);
-    }
-}
-
 impl Handler<Dial> for Calls {
     type Result = Result<Vec<String>, CommandError>;
 
     fn handle(&mut self, dial: Dial, ctx: &mut Self::Context) -> Self::Result {
-        if self.wiring.user().is_none() {
-            return Err(CommandError::new(
-                ErrorCode::Unavailable,
-                "not logged in to the hub yet",
-            ));
-        }
+        let me = self.ready_to_dial(dial.joins)?;
+        let calls = dial
+            .users
+            .into_iter()
+            .map(|user| self.dial(me, &[user], dial.call_type, UserInfo::new(), ctx))
+            .collect();
+        Ok(calls)
+    }
+}
+
+impl Handler<Confer> for Calls {
+    type Result = Result<String, CommandError>;
+
+    fn handle(&mut self, confer: Confer, ctx: &mut Self::Context) -> Self::Result {
+        let me = self.ready_to_dial(false)?;
+        Ok(self.dial(me, &confer.users, confer.call_type, confer.info, ctx))
+    }
+}
+
+impl Calls {
+    /// Our user, if a call can be begun now.
+    fn ready_to_dial(&self, joins: bool) -> Result<UserId, CommandError> {
+        let me = self.wiring.user().ok_or_else(|| {
+            CommandError::new(ErrorCode::Unavailable, "not logged in to the hub yet")
+        })?;
         if !matches!(
             self.wiring.chat.client().status(),
             ConnectionStatus::Online { .. }
@@ -197,28 +183,49 @@ impl Handler<Dial> for Calls {
             let message = "the chat connection that carries the invitation is down";
             return Err(CommandError::new(ErrorCode::Unavailable, message));
         }
-        if let Some(session) = self.registry.foremost() {
+        let is_dialing = |phase| matches!(phase, Phase::Preparing | Phase::Dialing);
+        let present = self.registry.foremost();
+        if let Some(session) = present.filter(|one| !(joins && is_dialing(one.phase()))) {
             let message = format!("already in call {}", session.id());
             return Err(CommandError::new(ErrorCode::WrongState, message));
         }
+        Ok(me)
+    }
+
+    /// Begins one call with all of these. The invitation tells our name, the limit of the
+    /// configuration, and what was asked for.
+    fn dial(
+        &mut self,
+        me: UserId,
+        users: &[UserId],
+        call_type: CallType,
+        info: UserInfo,
+        ctx: &mut Context<Self>,
+    ) -> String {
+        let call = uuid::Uuid::new_v4().to_string();
+        let mut envelope = CallSignal::new(SignalKind::Call, &call);
+        envelope.caller_id = Some(me);
+        envelope.opponents = users.to_vec();
+        envelope.call_type = call_type;
+        let first = users.first().copied().unwrap_or(me);
+        let mut facts = CallFacts::new(Direction::Outgoing, first, envelope);
+        let limit = self.wiring.config.calls.max_bandwidth_kbps;
+        facts.tells = info;
+        facts
+            .tells
+            .insert("name".to_owned(), self.wiring.config.device.name.clone());
+        if limit > 0 {
+            facts
+                .tells
+                .entry(facts::MAX_BANDWIDTH_KEY.to_owned())
+                .or_insert_with(|| limit.to_string());
+        }
+        facts.limit_kbps = facts::max_bandwidth(&facts.tells);
+        self.note(&call, facts);
         let now = Instant::now();
-        let calls: Vec<String> = dial
-            .users
-            .into_iter()
-            .map(|user| {
-                let call = uuid::Uuid::new_v4().to_string();
-                self.registry.dial(now, call.clone(), user, dial.call_type);
-                self.open(
-                    &call,
-                    user,
-                    dial.call_type,
-                    super::event::Direction::Outgoing,
-                );
-                call
-            })
-            .collect();
-        self.perform_all(Vec::new(), ctx);
-        Ok(calls)
+        let outputs = self.registry.dial(now, me, call.clone(), users, call_type);
+        self.perform_all(vec![outputs], ctx);
+        call
     }
 }
 
@@ -226,7 +233,12 @@ impl Handler<Answer> for Calls {
     type Result = Result<String, CommandError>;
 
     fn handle(&mut self, _: Answer, ctx: &mut Self::Context) -> Self::Result {
+        if let Some(call) = self.let_in() {
+            return Ok(call);
+        }
         let call = self.ringing()?;
+        // Whoever answers means to be seen and heard, whatever an automatic answer would give.
+        self.give_all(&call);
         self.feed(&call, Input::Answer, ctx);
         Ok(call)
     }
@@ -259,20 +271,56 @@ impl Handler<HangUp> for Calls {
     }
 }
 
+impl Handler<HangUpCalls> for Calls {
+    type Result = Vec<String>;
+
+    fn handle(&mut self, message: HangUpCalls, ctx: &mut Self::Context) -> Self::Result {
+        let HangUpCalls { calls, reason } = message;
+        let outputs = self.registry.hang_up(Instant::now(), &calls, reason);
+        let ended = outputs.iter().map(|(call, _)| call.clone()).collect();
+        self.perform_all(outputs, ctx);
+        ended
+    }
+}
+
 impl Handler<WhoIsInCall> for Calls {
-    type Result = Option<(String, crate::protocol::address::UserId)>;
+    type Result = Option<(String, UserId)>;
 
     fn handle(&mut self, _: WhoIsInCall, _: &mut Self::Context) -> Self::Result {
-        let session = self.registry.foremost()?;
-        let is_answered = matches!(
-            session.phase(),
-            Phase::Connecting | Phase::Connected | Phase::Interrupted
-        );
-        is_answered.then(|| (session.id().to_owned(), session.peer()))
+        let session = self.registry.answered()?;
+        Some((session.id().to_owned(), session.peer()))
+    }
+}
+
+impl Handler<IsInCall> for Calls {
+    type Result = bool;
+
+    fn handle(&mut self, question: IsInCall, _: &mut Self::Context) -> Self::Result {
+        let session = self.registry.get(&question.call);
+        let leg = session.and_then(|session| session.leg(question.user));
+        leg.is_some_and(|leg| leg.phase().is_answered())
     }
 }
 
 impl Calls {
+    /// Lets in whoever knocks in the answered call: from now on the other side sees and hears.
+    fn let_in(&mut self) -> Option<String> {
+        let call = self.registry.answered()?.id().to_owned();
+        let is_knocking = self.facts.get(&call)?.knocks;
+        is_knocking.then(|| {
+            self.give_all(&call);
+            self.show();
+            call
+        })
+    }
+
+    fn give_all(&mut self, call: &str) {
+        if let Some(facts) = self.facts.get_mut(call) {
+            facts.give(AnswerMedia::Video);
+            facts.apply(&self.wiring.config.calls);
+        }
+    }
+
     fn ringing(&self) -> Result<String, CommandError> {
         self.registry
             .ringing()

@@ -1,18 +1,17 @@
 //! Outputs of the call registry, performed.
 
-use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 
+use super::Calls;
+use super::facts::{CallFacts, Participant};
 use super::ledger::Entry;
-use super::leg::{Leg, LegOperation, LegParts, Outlet};
-use super::report::CallFacts;
-use super::{Calls, OutgoingSignal};
+use super::leg::{Leg, LegOperation, LegParts};
+use super::outlet::{Line, Outgoing, Outlet};
 use crate::call::registry::SessionOutputs;
-use crate::call::session::{Output, Phase};
+use crate::call::session::{Action, LegPhase, Output, Phase, UserInfo};
 use crate::engine::event::{CallPhase, Direction, unix_ms};
-use crate::media::peer::PeerSettings;
 use crate::protocol::address::UserId;
 use crate::protocol::call_signal::{CallSignal, CallType, SignalKind};
 
@@ -28,24 +27,99 @@ impl Calls {
     }
 
     fn perform(&mut self, call: &str, output: Output) {
-        let operation = match output {
-            Output::SendCall => LegOperation::SendCall,
-            Output::SendAccept => LegOperation::SendAccept,
-            Output::SendReject(info) => farewell(SignalKind::Reject, info),
-            Output::SendHangUp(info) => farewell(SignalKind::HangUp, info),
-            Output::SendCandidates(candidates) => LegOperation::Send(OutgoingSignal {
-                candidates,
-                ..OutgoingSignal::plain(SignalKind::IceCandidates)
-            }),
-            Output::RemoteOffer(sdp) => LegOperation::RemoteOffer(sdp),
-            Output::RemoteAnswer(sdp) => LegOperation::RemoteAnswer(sdp),
-            Output::RemoteCandidates(candidates) => LegOperation::RemoteCandidates(candidates),
-            Output::AnswerRestart(sdp) => LegOperation::AnswerRestart(sdp),
-            Output::Phase(phase) => return self.on_phase(call, phase),
-            Output::Ended(reason) => return self.on_end(call, reason),
+        match output {
+            Output::Open {
+                peer,
+                offers,
+                opponents,
+            } => self.open(call, peer, offers, opponents),
+            Output::To(peer, action) => self.act(call, peer, action),
+            Output::Leg(peer, phase) => self.on_leg_phase(call, peer, phase),
+            Output::Close(peer) => self.close(call, peer),
+            Output::Told(peer, kind, info) => self.on_told(call, peer, kind, info),
+            Output::Phase(phase) => self.on_phase(call, phase),
+            Output::Ended(reason) => self.on_end(call, reason),
+        }
+    }
+
+    fn act(&mut self, call: &str, peer: UserId, action: Action) {
+        let Some(facts) = self.facts.get(call) else {
+            return;
         };
-        if let Some(facts) = self.facts.get(call) {
-            facts.leg.queue(operation);
+        let operation = match action {
+            Action::SendCall => LegOperation::SendCall(facts.invitation()),
+            Action::SendAccept => LegOperation::SendAccept,
+            Action::ResendAccept => LegOperation::ResendAccept,
+            Action::SendReject(info) => saying(SignalKind::Reject, info),
+            Action::SendHangUp(info) => saying(SignalKind::HangUp, info),
+            Action::SendCandidates(candidates) => LegOperation::Send(Outgoing {
+                candidates,
+                ..Outgoing::plain(SignalKind::IceCandidates)
+            }),
+            Action::SendUpdate(info, opponents) => LegOperation::Send(Outgoing {
+                opponents,
+                ..Outgoing::saying(SignalKind::Update, info)
+            }),
+            Action::RemoteOffer(sdp) => LegOperation::RemoteOffer(sdp),
+            Action::RemoteAnswer(sdp) => LegOperation::RemoteAnswer(sdp),
+            Action::RemoteCandidates(candidates) => LegOperation::RemoteCandidates(candidates),
+            Action::RestartIce => LegOperation::RestartIce,
+            Action::AnswerRestart(sdp) => LegOperation::AnswerRestart(sdp),
+        };
+        match (facts.legs.get(&peer), operation) {
+            (Some(participant), operation) => participant.leg.queue(operation),
+            // A participant there never was a connection with.
+            (None, LegOperation::Send(signal)) => {
+                Outlet::open(self.line(), peer, facts.envelope.clone()).send(signal);
+            }
+            (None, _) => {}
+        }
+    }
+
+    /// Makes the peer connection with one participant.
+    fn open(&mut self, call: &str, peer: UserId, offers: bool, opponents: Vec<UserId>) {
+        let line = self.line();
+        let Some(facts) = self.facts.get_mut(call) else {
+            return;
+        };
+        let envelope = CallSignal {
+            opponents,
+            ..facts.envelope.clone()
+        };
+        let mut settings =
+            crate::engine::media_settings::peer(&self.wiring.config, facts.call_type());
+        settings.keep_frames = self.wiring.keep_frames;
+        settings.max_bitrate_kbps = facts.limit_of(&self.wiring.config.calls, None);
+        let leg = Leg::start(LegParts {
+            call: call.to_owned(),
+            with: peer,
+            offers,
+            shows_picture: facts.direction == Direction::Outgoing,
+            settings,
+            video: self.wiring.video.clone(),
+            audio: self.wiring.audio.clone(),
+            calls: self.wiring.slots.calls.clone(),
+            outlet: Outlet::open(line, peer, envelope),
+        });
+        facts.legs.insert(peer, Participant::new(leg));
+        facts.apply(&self.wiring.config.calls);
+        let entry = Entry {
+            direction: facts.direction,
+            peer: facts.peer,
+            participants: facts.legs.keys().copied().collect(),
+            is_video: facts.call_type() == CallType::Video,
+            started_ms: facts.started_ms,
+        };
+        self.wiring.ledger.opened(call, entry);
+    }
+
+    /// Dropping the leg closes the peer connection once its queued farewell is out.
+    fn close(&mut self, call: &str, peer: UserId) {
+        if let Some(facts) = self.facts.get_mut(call)
+            && let Some(participant) = facts.legs.remove(&peer)
+        {
+            facts.pictures.extend(participant.leg.pictures());
+            facts.left.extend(participant.leg.stats());
         }
     }
 
@@ -54,14 +128,19 @@ impl Calls {
             return;
         };
         let event = match phase {
-            Phase::Dialing | Phase::Ringing => CallPhase::Ringing,
-            Phase::Connecting => {
+            Phase::Dialing | Phase::Ringing => {
+                facts.ringing = Some(Instant::now());
+                facts.ringing_ms = Some(unix_ms());
+                CallPhase::Ringing
+            }
+            Phase::Connecting if facts.answered.is_none() => {
                 facts.answered = Some(Instant::now());
                 facts.answered_ms = Some(unix_ms());
                 CallPhase::Answered
             }
             Phase::Connected if facts.connected.is_none() => {
                 facts.connected = Some(Instant::now());
+                facts.connected_ms = Some(unix_ms());
                 CallPhase::Connected
             }
             _ => return,
@@ -69,68 +148,32 @@ impl Calls {
         self.publish(call, event, None, None);
     }
 
-    /// Makes the peer connection of a new session.
-    pub(super) fn open(
-        &mut self,
-        call: &str,
-        peer: UserId,
-        call_type: CallType,
-        direction: Direction,
-    ) {
-        let me = self.wiring.user();
-        let (caller, callee) = match direction {
-            Direction::Incoming => (Some(peer), me),
-            Direction::Outgoing => (me, Some(peer)),
-        };
-        let mut envelope = CallSignal::new(SignalKind::Call, call);
-        envelope.caller_id = caller;
-        envelope.opponents = callee.into_iter().collect();
-        envelope.call_type = call_type;
-        let outlet = Outlet {
-            chat: self.wiring.chat.clone(),
-            to: peer,
-            envelope,
-            name: self.wiring.config.device.name.clone(),
-            picture: None,
-        };
-        let leg = Leg::start(LegParts {
-            call: call.to_owned(),
-            is_caller: direction == Direction::Outgoing,
-            settings: self.peer_settings(call_type),
-            video: self.wiring.video.clone(),
-            audio: self.wiring.audio.clone(),
-            calls: self.wiring.slots.calls.clone(),
-            outlet,
-        });
-        self.wiring.ledger.opened(call, Entry { direction, peer });
-        self.facts.insert(
-            call.to_owned(),
-            CallFacts::new(leg, direction, peer, call_type),
-        );
-    }
-
-    pub(super) fn send_signal(&self, to: UserId, signal: CallSignal) {
-        let client = self.wiring.chat.client();
-        actix::spawn(async move {
-            // The other side's own timers end its call.
-            if let Err(error) = client.signal(to, &signal).await {
-                tracing::warn!(to, kind = signal.kind.name(), %error, "signal not sent");
-            }
-        });
-    }
-
-    fn peer_settings(&self, call_type: CallType) -> PeerSettings {
-        let config = &self.wiring.config;
-        PeerSettings {
-            keep_frames: self.wiring.keep_frames,
-            ..crate::engine::media_settings::peer(config, call_type)
+    fn on_leg_phase(&mut self, call: &str, peer: UserId, phase: LegPhase) {
+        if matches!(phase, LegPhase::Waiting | LegPhase::Preparing) {
+            return;
         }
+        let status = super::report::status_of(phase);
+        let reason = match phase {
+            LegPhase::Ended(reason) => Some(reason.name().to_owned()),
+            _ => None,
+        };
+        self.publish_participant(call, peer, status, reason);
+    }
+
+    pub(super) fn line(&self) -> Line {
+        Line {
+            chat: self.wiring.chat.clone(),
+            rest: self.wiring.rest.clone(),
+            patience: Duration::from_secs(self.wiring.config.calls.disconnect_timeout_s.into()),
+        }
+    }
+
+    /// The facts of a new call.
+    pub(super) fn note(&mut self, call: &str, facts: CallFacts) {
+        self.facts.insert(call.to_owned(), facts);
     }
 }
 
-fn farewell(kind: SignalKind, user_info: BTreeMap<String, String>) -> LegOperation {
-    LegOperation::Send(OutgoingSignal {
-        user_info,
-        ..OutgoingSignal::plain(kind)
-    })
+fn saying(kind: SignalKind, info: UserInfo) -> LegOperation {
+    LegOperation::Send(Outgoing::saying(kind, info))
 }

@@ -1,46 +1,16 @@
 //! What the world hears of calls: events, the state, the record in the call log.
 
-use std::time::Instant;
-
 use super::Calls;
+use super::facts::CallFacts;
 use super::ledger::Entry;
-use super::leg::Leg;
+use super::record;
 use crate::call::end::{EndReason, REASON_KEY};
-use crate::call::session::{Phase, Role};
-use crate::engine::event::{CallPhase, Direction, EventKind, unix_ms};
-use crate::engine::state::{CallMedia, CallState, CallStatus};
+use crate::call::session::{LegPhase, Phase, Role, UserInfo};
+use crate::engine::event::{CallPhase, Direction, EventKind};
+use crate::engine::state::{CallMedia, CallState, CallStatus, ParticipantState};
+use crate::media::peer::PeerStats;
 use crate::protocol::address::UserId;
-use crate::protocol::call_signal::{CallSignal, CallType, SignalKind};
-use crate::store::{CallDirection, CallRecord};
-
-/// What the registry does not keep about a call.
-pub(super) struct CallFacts {
-    pub leg: Leg,
-    pub direction: Direction,
-    pub peer: UserId,
-    pub call_type: CallType,
-    pub started_ms: u64,
-    pub answered: Option<Instant>,
-    pub answered_ms: Option<u64>,
-    pub connected: Option<Instant>,
-    pub first_frame_ms: Option<u64>,
-}
-
-impl CallFacts {
-    pub fn new(leg: Leg, direction: Direction, peer: UserId, call_type: CallType) -> Self {
-        Self {
-            leg,
-            direction,
-            peer,
-            call_type,
-            started_ms: unix_ms(),
-            answered: None,
-            answered_ms: None,
-            connected: None,
-            first_frame_ms: None,
-        }
-    }
-}
+use crate::protocol::call_signal::{CallSignal, SignalKind};
 
 impl Calls {
     pub(super) fn on_first_frame(&mut self, call: &str) {
@@ -66,34 +36,13 @@ impl Calls {
             reason_name,
             Some(duration.as_secs_f64()),
         );
-        // Dropping the leg closes the peer connection once its queued farewell is out.
         self.wiring.ledger.closed(call);
-        if let Some(facts) = self.facts.remove(call) {
-            self.wiring.gallery.hang(facts.leg.pictures());
-            self.keep_record(call, &facts, reason);
+        if let Some(mut facts) = self.facts.remove(call) {
+            self.wiring
+                .gallery
+                .hang(std::mem::take(&mut facts.pictures));
+            super::super::records::keep(&self.wiring, record::of(call, &facts, reason));
         }
-    }
-
-    fn keep_record(&self, call: &str, facts: &CallFacts, reason: EndReason) {
-        let record = CallRecord {
-            call: call.to_owned(),
-            direction: match facts.direction {
-                Direction::Incoming => CallDirection::Incoming,
-                Direction::Outgoing => CallDirection::Outgoing,
-            },
-            peer: facts.peer,
-            video: facts.call_type == CallType::Video,
-            started_ms: facts.started_ms,
-            answered_ms: facts.answered_ms,
-            ended_ms: unix_ms(),
-            reason: reason.name().to_owned(),
-        };
-        let store = self.wiring.store.clone();
-        actix::spawn(async move {
-            if let Err(error) = store.log_call(record).await {
-                tracing::error!(%error, "the call's record was not kept");
-            }
-        });
     }
 
     pub(super) fn publish(
@@ -113,6 +62,40 @@ impl Calls {
             peer: facts.peer,
             reason,
             duration_s,
+            info: match phase {
+                CallPhase::Ringing => printable(&facts.told),
+                _ => UserInfo::new(),
+            },
+        });
+    }
+
+    pub(super) fn publish_participant(
+        &self,
+        call: &str,
+        peer: UserId,
+        status: &'static str,
+        reason: Option<String>,
+    ) {
+        self.wiring.board.publish(EventKind::CallParticipant {
+            call: call.to_owned(),
+            peer,
+            status,
+            reason,
+        });
+    }
+
+    pub(super) fn publish_told(
+        &self,
+        call: &str,
+        peer: UserId,
+        signal: SignalKind,
+        info: &UserInfo,
+    ) {
+        self.wiring.board.publish(EventKind::CallTold {
+            call: call.to_owned(),
+            peer,
+            signal: signal.name(),
+            info: printable(info),
         });
     }
 
@@ -136,14 +119,16 @@ impl Calls {
                 Role::Caller => Direction::Outgoing,
                 Role::Callee => Direction::Incoming,
             });
+            shown.participants = session
+                .legs()
+                .map(|leg| ParticipantState {
+                    user: leg.peer(),
+                    status: status_of(leg.phase()),
+                    holds: false,
+                })
+                .collect();
             if let Some(facts) = self.facts.get(session.id()) {
-                shown.since = Some(facts.started_ms);
-                shown.media = facts.leg.stats().map(|stats| CallMedia {
-                    frames_decoded: stats.frames_decoded,
-                    audio_decoded_ms: stats.audio_decoded_ms,
-                    frames_sent: stats.frames_sent,
-                    first_frame_ms: facts.first_frame_ms,
-                });
+                show_facts(&mut shown, facts);
             }
         }
         self.wiring.board.update(|state| state.call = shown);
@@ -154,7 +139,15 @@ impl Calls {
     pub(super) fn end_orphans(&mut self) {
         self.last_end = self.wiring.board.read(|state| state.call.last_end.clone());
         let reason = EndReason::Internal.name().to_owned();
-        for (call, Entry { direction, peer }) in self.wiring.ledger.take_orphans() {
+        for (call, entry) in self.wiring.ledger.take_orphans() {
+            let orphan = record::of_orphan(&call, &entry);
+            super::super::records::keep(&self.wiring, orphan);
+            let Entry {
+                direction,
+                peer,
+                participants,
+                ..
+            } = entry;
             let mut signal = CallSignal::new(SignalKind::HangUp, call.clone());
             signal
                 .user_info
@@ -162,9 +155,11 @@ impl Calls {
             let me = self.wiring.user();
             (signal.caller_id, signal.opponents) = match direction {
                 Direction::Incoming => (Some(peer), me.into_iter().collect()),
-                Direction::Outgoing => (me, vec![peer]),
+                Direction::Outgoing => (me, participants.clone()),
             };
-            self.send_signal(peer, signal);
+            for participant in participants {
+                self.send_signal(participant, signal.clone());
+            }
             self.last_end = Some(reason.clone());
             self.wiring.board.publish(EventKind::Call {
                 phase: CallPhase::Ended,
@@ -173,7 +168,58 @@ impl Calls {
                 peer,
                 reason: Some(reason.clone()),
                 duration_s: None,
+                info: UserInfo::new(),
             });
         }
     }
 }
+
+fn show_facts(shown: &mut CallState, facts: &CallFacts) {
+    shown.since = Some(facts.started_ms);
+    shown.info = printable(&facts.told);
+    shown.muted = facts.muted;
+    shown.knocks = facts.knocks;
+    shown.held = facts.held;
+    shown.limit_kbps = facts.limit_kbps;
+    for participant in &mut shown.participants {
+        participant.holds = facts
+            .legs
+            .get(&participant.user)
+            .is_some_and(|leg| leg.holds);
+    }
+    let stats: Vec<PeerStats> = facts
+        .legs
+        .values()
+        .filter_map(|participant| participant.leg.stats())
+        .collect();
+    let sum = |count: fn(&PeerStats) -> u64| stats.iter().map(count).sum();
+    shown.media = (!stats.is_empty()).then(|| CallMedia {
+        frames_decoded: sum(|stats| stats.frames_decoded),
+        audio_decoded_ms: sum(|stats| stats.audio_decoded_ms),
+        frames_sent: sum(|stats| stats.frames_sent),
+        first_frame_ms: facts.first_frame_ms,
+    });
+}
+
+pub(super) fn status_of(phase: LegPhase) -> &'static str {
+    match phase {
+        LegPhase::Waiting => "waiting",
+        LegPhase::Preparing | LegPhase::Dialing => "dialing",
+        LegPhase::Invited => "ringing",
+        LegPhase::Connecting => "connecting",
+        LegPhase::Connected => "connected",
+        LegPhase::Interrupted => "interrupted",
+        LegPhase::Ended(_) => "ended",
+    }
+}
+
+/// Custom parameters as far as they are for people and automations: a picture is not.
+fn printable(info: &UserInfo) -> UserInfo {
+    info.iter()
+        .filter(|(name, value)| name.len() <= MAX_PRINTED && value.len() <= MAX_PRINTED)
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+/// Bytes of a custom parameter beyond which it is left out of events and state.
+const MAX_PRINTED: usize = 1_024;

@@ -13,7 +13,7 @@ mod rules;
 
 use crate::protocol::chat_message::system_params_from_json;
 use crate::store::history::Bookmark;
-use rules::{Checked, characters, ids, limit, object_id, optional_dialog, target};
+use rules::{characters, ids, limit, object_id, optional_dialog, target};
 
 pub use dialogs::{CreateDialog, DialogKind, ListDialogs, Notifications, OneDialog, UpdateDialog};
 pub use messages::{Draft, Edit, React, Remove, SendSystem, TEXT_MAX, Typing};
@@ -21,6 +21,7 @@ pub use people::{
     Block, FindUsers, LastActivity, ReportMessage, ReportUser, Unblock, UpdateProfile,
 };
 pub use reading::{Download, MarkRead, ReadHistory, Search};
+pub use rules::Checked;
 
 /// A chat command.
 #[derive(Clone, Debug, PartialEq)]

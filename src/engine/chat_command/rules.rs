@@ -7,7 +7,8 @@ use crate::store::history::is_provisional;
 /// The most messages or users in one command.
 pub(super) const LIST_MAX: usize = 100;
 
-pub(super) type Checked = Result<(), String>;
+/// Fine, or the field and the rule.
+pub type Checked = Result<(), String>;
 
 pub(super) fn target(to: Option<&UserRef>, dialog: Option<&str>) -> Checked {
     match (to, dialog) {

@@ -20,7 +20,7 @@ use crate::chat::SendError;
 use crate::rest::RestError;
 use crate::store::StoreError;
 
-pub use sending::send;
+pub use sending::{send, send_with};
 
 /// Carries a chat command out.
 ///

@@ -1,5 +1,7 @@
 //! New messages, typing notices, system messages.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use super::super::attachments;
@@ -21,6 +23,18 @@ use crate::store::history::{Entry, OwnStatus, provisional_user};
 /// # Errors
 /// [`CommandError`]; nothing is kept then.
 pub async fn send(wiring: &Wiring, draft: Draft) -> Result<Value, CommandError> {
+    send_with(wiring, draft, None).await
+}
+
+/// Like [`send`], with a picture of our own that stays where it is.
+///
+/// # Errors
+/// As [`send`].
+pub async fn send_with(
+    wiring: &Wiring,
+    draft: Draft,
+    picture: Option<&Path>,
+) -> Result<Value, CommandError> {
     draft.check().map_err(invalid)?;
     let custom = params_from_json(&draft.custom).map_err(invalid)?;
     let (target, dialog_id) = place(wiring, draft.to.as_ref(), draft.dialog).await?;
@@ -44,8 +58,11 @@ pub async fn send(wiring: &Wiring, draft: Draft) -> Result<Value, CommandError> 
     };
     let id = message.id.clone();
     let entry = entry_of(wiring, &message);
-    if draft.snapshot || draft.file.is_some() {
-        let upload = attachments::prepare(wiring, message, draft.file.as_deref()).await?;
+    if draft.snapshot || draft.file.is_some() || picture.is_some() {
+        let upload = match picture {
+            Some(picture) => attachments::prepare_picture(wiring, message, picture).await?,
+            None => attachments::prepare(wiring, message, draft.file.as_deref()).await?,
+        };
         let entry = entry_of(wiring, &upload.message);
         wiring.store.queue_upload(upload).await.map_err(of_store)?;
         keep(wiring, entry).await;

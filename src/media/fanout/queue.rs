@@ -117,6 +117,8 @@ impl Queue {
 pub(super) trait Owner: Send + Sync {
     fn restarted(&self);
     fn gone(&self, queue: &Arc<Queue>);
+    /// What this consumer can take has changed; sound knows no limit.
+    fn limited(&self, _queue: &Arc<Queue>, _limit_kbps: Option<u32>) {}
 }
 
 /// A consumer's end: frames in order, starting at a key frame, each shared with every other
@@ -137,6 +139,11 @@ impl Subscription {
     pub fn restart(&self) {
         self.queue.restart();
         self.owner.restarted();
+    }
+
+    /// Changes what this consumer can take; the shared encoder follows.
+    pub fn limit(&self, limit_kbps: Option<u32>) {
+        self.owner.limited(&self.queue, limit_kbps);
     }
 
     /// Frames this consumer did not get, since it joined.

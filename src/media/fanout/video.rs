@@ -277,6 +277,15 @@ impl Owner for Membership {
             .retain(|member| !Arc::ptr_eq(&member.queue, queue));
         self.core.update_demand();
     }
+
+    fn limited(&self, queue: &Arc<Queue>, limit_kbps: Option<u32>) {
+        for member in &mut self.core.state.lock().formats[self.codec.index()].members {
+            if Arc::ptr_eq(&member.queue, queue) {
+                member.limit_kbps = limit_kbps;
+            }
+        }
+        self.core.update_demand();
+    }
 }
 
 /// Keeps the camera running while it lives.

@@ -46,7 +46,8 @@ impl Core {
         audio: AudioFanout,
         events: UnboundedSender<PeerEvent>,
     ) -> Self {
-        let shared = Arc::new(Shared::new(events, Receivers::new(&settings)));
+        let receivers = Receivers::new(&settings);
+        let shared = Arc::new(Shared::new(events, receivers, settings.max_bitrate_kbps));
         let camera = (settings.call_type == CallType::Video).then(|| video.hold_capture());
         Self {
             settings,
@@ -228,12 +229,7 @@ impl Core {
             connection::connect(&self.settings, &media, handler, key_frame_requested).await?;
         let ended = &self.shared.ended;
         if let Some(local) = connection.video.clone() {
-            let sending = sending::video(
-                local,
-                self.video.clone(),
-                self.settings.max_bitrate_kbps,
-                Arc::clone(&self.shared),
-            );
+            let sending = sending::video(local, self.video.clone(), Arc::clone(&self.shared));
             tokio::spawn(ended.clone().run_until_cancelled_owned(sending));
         }
         if let Some(local) = connection.audio.clone() {

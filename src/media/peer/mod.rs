@@ -136,6 +136,18 @@ impl Peer {
         self.core.shared().set_muted(kind, muted);
     }
 
+    /// While not receiving, what comes of this kind is thrown away undecoded; the far side is not
+    /// told. Pictures begin again with a key frame.
+    pub fn set_receiving(&self, kind: TrackKind, receiving: bool) {
+        self.core.shared().set_receiving(kind, receiving);
+    }
+
+    /// Changes the limit of the pictures sent to this peer, in kbit/s; `None` lifts it. The
+    /// encoder, which is shared, obeys the lowest of all peers.
+    pub fn set_max_bitrate(&self, kbps: Option<u32>) {
+        self.core.shared().limit.send_replace(kbps);
+    }
+
     /// Counters and stage times up to now.
     pub fn stats(&self) -> PeerStats {
         self.core.shared().stats.read()

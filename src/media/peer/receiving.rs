@@ -14,7 +14,7 @@ use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 use super::RECEIVE_PAYLOAD_TYPE;
 use super::decode::{Decoding, Format, Hooks};
 use super::sdp::Description;
-use super::settings::{PeerEvent, PeerSettings};
+use super::settings::{PeerEvent, PeerSettings, TrackKind};
 use super::shared::Shared;
 use super::stats::{Counters, Frame, bump};
 use crate::media::VideoCodec;
@@ -189,6 +189,11 @@ pub(super) async fn video(track: Arc<dyn TrackRemote>, shared: Arc<Shared>) {
                     bump(&shared.stats.packets_received);
                     shared.stats.reached(|stages| &mut stages.first_video_packet);
                     let codec = codec_of(&shared, packet.header.payload_type);
+                    if shared.is_deaf(TrackKind::Video) {
+                        // The decoder asks for a key frame when it sees the gap.
+                        asked = KeyFrameRequests::default();
+                        continue;
+                    }
                     if receiver.as_ref().map(|receiver| receiver.codec) != codec {
                         receiver = codec.map(|codec| video_receiver(&shared, codec));
                     }
@@ -221,7 +226,9 @@ pub(super) async fn audio(track: Arc<dyn TrackRemote>, shared: Arc<Shared>) {
         match event {
             TrackRemoteEvent::OnRtpPacket(packet) if !packet.payload.is_empty() => {
                 bump(&shared.stats.packets_received);
-                push(&decoding, packet);
+                if !shared.is_deaf(TrackKind::Audio) {
+                    push(&decoding, packet);
+                }
             }
             TrackRemoteEvent::OnEnded => return,
             _ => {}

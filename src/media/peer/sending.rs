@@ -17,12 +17,7 @@ use crate::media::fanout::{AudioFanout, Subscription, Urgency, VideoFanout};
 use crate::media::rtp::{EncodedFrame, RtpRewriter};
 
 /// Sends pictures in the agreed format, over every renegotiation, until the peer ends.
-pub(super) async fn video(
-    local: LocalTrack,
-    fanout: VideoFanout,
-    max_bitrate_kbps: Option<u32>,
-    shared: Arc<Shared>,
-) {
+pub(super) async fn video(local: LocalTrack, fanout: VideoFanout, shared: Arc<Shared>) {
     let mut rewriter = RtpRewriter::new(90_000, rand::random(), rand::random());
     let mut negotiated = shared.negotiated.subscribe();
     loop {
@@ -35,7 +30,7 @@ pub(super) async fn video(
         };
         let Some(agreed) = agreed else { continue };
         // From here on the encoder runs, while ICE and DTLS still do their work.
-        let subscription = fanout.subscribe_limited(agreed.1, max_bitrate_kbps);
+        let subscription = fanout.subscribe_limited(agreed.1, *shared.limit.borrow());
         tokio::select! {
             gone = send_video(&local, agreed, &subscription, &mut rewriter, &shared) => {
                 if gone.is_none() {
@@ -43,6 +38,7 @@ pub(super) async fn video(
                 }
             }
             () = feedback(agreed.1, &fanout, &shared) => return,
+            () = follow_limit(&subscription, &shared) => return,
             changed = negotiated.wait_for(|now| sendable(now.video.as_ref()) != Some(agreed)) => {
                 if changed.is_err() {
                     return;
@@ -89,6 +85,14 @@ async fn send_video(
             bump(&shared.stats.frames_sent);
             shared.stats.reached(|stages| &mut stages.first_frame_sent);
         }
+    }
+}
+
+/// Passes on changes of what the far side takes; never ends by itself.
+async fn follow_limit(subscription: &Subscription, shared: &Shared) {
+    let mut limit = shared.limit.subscribe();
+    while limit.changed().await.is_ok() {
+        subscription.limit(*limit.borrow_and_update());
     }
 }
 

@@ -31,13 +31,21 @@ pub(super) struct Shared {
     pub(super) key_frame_requested: Notify,
     pub(super) video_muted: watch::Sender<bool>,
     pub(super) audio_muted: AtomicBool,
+    /// What comes in is thrown away: indexed like [`TrackKind`].
+    deaf: [AtomicBool; 2],
+    /// Kilobits per second of pictures the far side takes.
+    pub(super) limit: watch::Sender<Option<u32>>,
     pub(super) receivers: Mutex<Receivers>,
     /// Ends everything.
     pub(super) ended: CancellationToken,
 }
 
 impl Shared {
-    pub(super) fn new(events: UnboundedSender<PeerEvent>, receivers: Receivers) -> Self {
+    pub(super) fn new(
+        events: UnboundedSender<PeerEvent>,
+        receivers: Receivers,
+        limit_kbps: Option<u32>,
+    ) -> Self {
         Self {
             stats: Arc::clone(receivers.stats()),
             events,
@@ -46,6 +54,8 @@ impl Shared {
             key_frame_requested: Notify::new(),
             video_muted: watch::Sender::new(false),
             audio_muted: AtomicBool::new(false),
+            deaf: Default::default(),
+            limit: watch::Sender::new(limit_kbps),
             receivers: Mutex::new(receivers),
             ended: CancellationToken::new(),
         }
@@ -63,6 +73,14 @@ impl Shared {
                 self.video_muted.send_replace(muted);
             }
         }
+    }
+
+    pub(super) fn set_receiving(&self, kind: TrackKind, receiving: bool) {
+        self.deaf[kind as usize].store(!receiving, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_deaf(&self, kind: TrackKind) -> bool {
+        self.deaf[kind as usize].load(Ordering::Relaxed)
     }
 }
 

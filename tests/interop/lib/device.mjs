@@ -8,9 +8,11 @@ const READY_LIMIT_MS = 30_000;
 
 /**
  * Starts the device of a signed-up user. `ring` and `allowed` are logins: whom the bell calls,
- * and who may open the door; `warm` keeps the camera ready between calls.
+ * and who may open the door; `warm` keeps the camera ready between calls; `source` is the camera;
+ * `calls` is TOML for the section of that name.
  */
-export async function startDevice({ ready, user, brokerPort, name, ring, allowed, warm = true }) {
+export async function startDevice(settings) {
+  const { ready, user, name } = settings;
   const binary = process.env.CUBELET_DEVICE_BIN ?? process.env.CUBELET_BIN;
   if (!binary) throw new Error("CUBELET_BIN must name the cubelet binary");
   const home = await mkdtemp(join(tmpdir(), "cubelet-device-"));
@@ -18,7 +20,7 @@ export async function startDevice({ ready, user, brokerPort, name, ring, allowed
   await secret(join(home, "password"), user.password);
   await secret(join(home, "auth-key"), ready.auth_key);
   const file = join(home, "kiosk.toml");
-  await writeFile(file, config({ ready, user, brokerPort, name, ring, allowed, warm }));
+  await writeFile(file, config(settings));
   const environment = { ...process.env, RUST_LOG: process.env.RUST_LOG ?? "info" };
   const child = new Child(name, binary, ["run", "--config", file, "--ready-json"], { env: environment });
   const isReady = (line) => {
@@ -36,7 +38,7 @@ export async function startDevice({ ready, user, brokerPort, name, ring, allowed
   };
 }
 
-function config({ ready, user, brokerPort, name, ring, allowed, warm }) {
+function config({ ready, user, brokerPort, name, ring, allowed, warm = true, source = "test:ball", calls = "" }) {
   // A JSON string is a TOML string, and a JSON list of strings a TOML list.
   const toml = JSON.stringify;
   return `
@@ -55,7 +57,7 @@ login = ${toml(user.login)}
 password_file = "password"
 
 [camera]
-source = "test:ball"
+source = ${toml(source)}
 warm = ${warm}
 
 [audio]
@@ -65,6 +67,7 @@ sink = "null"
 [calls]
 ring = ${toml(ring)}
 bind = ["127.0.0.1"]
+${calls}
 
 [door]
 relay = "log"

@@ -32,6 +32,8 @@ fn shown(verb: &str, reply: &Value) -> String {
             _ => "off\n".to_owned(),
         },
         "send_status" => status(reply),
+        "calls" => calls(&reply["calls"]),
+        "door_log" => attempts(&reply["attempts"]),
         _ => plain(reply),
     }
 }
@@ -175,6 +177,61 @@ fn status(reply: &Value) -> String {
     format!("{}\n", clean(&text))
 }
 
+/// Calls that are over: when, which way, who, how it ended, how long, of which ring.
+fn calls(calls: &Value) -> String {
+    let rows: Vec<Vec<String>> = items(calls)
+        .map(|call| {
+            let way = match call["direction"].as_str() {
+                Some("incoming") => "from",
+                _ => "to",
+            };
+            let who = match &call["name"] {
+                Value::Null => &call["peer"],
+                name => name,
+            };
+            let talked = call["talked_s"].as_f64();
+            let ring = match (call["ring"].as_str(), call["step"].as_u64()) {
+                (Some(ring), Some(step)) => format!("{ring} step {step}"),
+                _ => String::new(),
+            };
+            vec![
+                date_of_millis(&call["started_ms"]),
+                way.to_owned(),
+                cell(who),
+                cell(&call["reason"]),
+                talked.map_or("-".to_owned(), |seconds| format!("{seconds:.0} s")),
+                ring,
+            ]
+        })
+        .collect();
+    if rows.is_empty() {
+        return "no calls\n".to_owned();
+    }
+    columns(&["STARTED", "WAY", "WHO", "ENDED", "TALKED", "RING"], &rows)
+}
+
+/// Who tried to open the door.
+fn attempts(attempts: &Value) -> String {
+    let rows: Vec<Vec<String>> = items(attempts)
+        .map(|attempt| {
+            let result = match attempt["opened"] == true {
+                true => "opened".to_owned(),
+                false => format!("refused: {}", cell(&attempt["reason"])),
+            };
+            vec![
+                date_of_millis(&attempt["at"]),
+                cell(&attempt["by"]),
+                cell(&attempt["how"]),
+                result,
+            ]
+        })
+        .collect();
+    if rows.is_empty() {
+        return "nobody has tried\n".to_owned();
+    }
+    columns(&["AT", "WHO", "HOW", "RESULT"], &rows)
+}
+
 /// Seconds in the two greatest units that say something.
 fn span(seconds: u64) -> String {
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
@@ -203,6 +260,12 @@ fn cell(value: &Value) -> String {
         }
         other => other.to_string(),
     }
+}
+
+/// Unix milliseconds as date and time, UTC.
+fn date_of_millis(millis: &Value) -> String {
+    let seconds = millis.as_i64().map(|millis| millis / 1000);
+    date(&seconds.map_or(Value::Null, Value::from))
 }
 
 /// Unix seconds as date and time, UTC.
@@ -248,6 +311,25 @@ mod tests {
         assert_eq!(
             shown("unread", &json!({"total": 0, "dialogs": {}})),
             "nothing is unread\n"
+        );
+    }
+
+    #[test]
+    fn a_call_and_an_attempt_at_the_door_are_a_line_each() {
+        let call = json!({"started_ms": 1_790_000_012_345_i64, "direction": "outgoing",
+            "peer": 1002, "name": "Anna", "reason": "remote_hung_up", "talked_s": 41.2,
+            "ring": "66f0", "step": 2});
+        assert_eq!(
+            shown("calls", &json!({"calls": [call]})),
+            "STARTED               WAY  WHO   ENDED           TALKED  RING\n\
+             2026-09-21 14:13:32Z  to   Anna  remote_hung_up  41 s    66f0 step 2\n"
+        );
+        let refused = json!({"at": 1_790_000_012_345_i64, "by": "1002", "how": "chat",
+            "opened": false, "reason": "you are not\u{1b}[2J on the list"});
+        assert_eq!(
+            shown("door_log", &json!({"attempts": [refused]})),
+            "AT                    WHO   HOW   RESULT\n\
+             2026-09-21 14:13:32Z  1002  chat  refused: you are not [2J on the list\n"
         );
     }
 

@@ -6,10 +6,12 @@
 
 mod calls;
 mod dialog;
+mod in_call;
 mod messages;
 mod payload;
 mod people;
 mod reading;
+mod ringing;
 
 use anyhow::{Context, bail};
 use clap::Subcommand;
@@ -17,9 +19,11 @@ use serde_json::Value;
 
 use calls::CallVerb;
 use dialog::DialogVerb;
+use in_call::InCallVerb;
 use messages::MessageVerb;
 use people::PeopleVerb;
 use reading::ReadingVerb;
+use ringing::RingingVerb;
 
 /// A command's verb and its fields.
 type Order = (&'static str, Value);
@@ -29,6 +33,10 @@ type Order = (&'static str, Value);
 pub enum Verb {
     #[command(flatten)]
     Calls(CallVerb),
+    #[command(flatten)]
+    InCall(InCallVerb),
+    #[command(flatten)]
+    Ringing(RingingVerb),
     #[command(flatten)]
     Messages(MessageVerb),
     #[command(flatten)]
@@ -56,6 +64,8 @@ impl Verb {
     pub fn message(&self) -> anyhow::Result<(String, Value)> {
         let (verb, payload) = match self {
             Self::Calls(verb) => verb.order(),
+            Self::InCall(verb) => verb.order(),
+            Self::Ringing(verb) => verb.order(),
             Self::Messages(verb) => verb.order(),
             Self::Reading(verb) => verb.order(),
             Self::Dialog(verb) => verb.order(),

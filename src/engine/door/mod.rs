@@ -2,22 +2,31 @@
 //!
 //! A station without a relay opens the door of the other side: it asks in a system message
 //! (`cubelet=unlock`, `session_id`, `request_id`), which this actor answers on the station that
-//! has the relay (`cubelet=unlock_result`, `request_id`, `ok`, `reason`).
+//! has the relay (`cubelet=unlock_result`, `request_id`, `ok`, `reason`). `chat` is the way by a
+//! message.
+//!
+//! Invariant: every attempt, granted or not, leaves an entry in the door's log and an event.
+//! Must not enter: who is in a call (that is `Calls`), how a message reaches the hub.
 
-use std::collections::HashMap;
+mod chat;
+
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use actix::prelude::*;
 use tokio::sync::oneshot;
 
-use super::calls::WhoIsInCall;
-use super::command::{CommandError, ErrorCode};
-use super::directory;
-use super::event::EventKind;
-use super::mailbox::MAILBOX_CAPACITY;
-use super::supervised::{Life, supervised};
-use super::wiring::Wiring;
+use crate::call::end::EndReason;
+use crate::call::refusals::Refusals;
 use crate::config::Relay;
+use crate::engine::calls::{HangUpCalls, IsInCall, WhoIsInCall};
+use crate::engine::command::{CommandError, ErrorCode};
+use crate::engine::event::EventKind;
+use crate::engine::mailbox::MAILBOX_CAPACITY;
+use crate::engine::records;
+use crate::engine::state::CallStatus;
+use crate::engine::supervised::{Life, supervised};
+use crate::engine::wiring::Wiring;
 use crate::protocol::address::UserId;
 
 /// How long the other station may take to answer an unlock request.
@@ -34,6 +43,9 @@ pub struct Door {
     wiring: Wiring,
     relock: Option<SpawnHandle>,
     pending: Pending,
+    /// Messages that were looked at: one that is told again after a restart opens nothing.
+    seen: VecDeque<String>,
+    refusals: Refusals,
 }
 
 supervised!(Door);
@@ -61,6 +73,8 @@ impl Door {
             wiring,
             relock: None,
             pending: HashMap::new(),
+            seen: VecDeque::new(),
+            refusals: Refusals::default(),
         }
     }
 
@@ -68,11 +82,21 @@ impl Door {
         self.wiring.config.door.relay != Relay::None
     }
 
-    fn pull(&mut self, by: String, call: Option<String>, ctx: &mut Context<Self>) {
+    fn pull(
+        &mut self,
+        by: String,
+        how: &'static str,
+        call: Option<String>,
+        ctx: &mut Context<Self>,
+    ) {
+        records::door_attempt(&self.wiring, &by, how, call.clone(), None);
+        if let Some(call) = call.clone() {
+            self.hang_up_later(call, ctx);
+        }
         let pulse = Duration::from_millis(self.wiring.config.door.pulse_ms.into());
-        tracing::info!(by, ?pulse, "door relay pulled");
-        let event = EventKind::DoorUnlocked { by, call };
-        let now = super::event::unix_ms();
+        tracing::info!(by, how, ?pulse, "door relay pulled");
+        let event = EventKind::DoorUnlocked { by, how, call };
+        let now = crate::engine::event::unix_ms();
         self.wiring.board.update(|state| {
             state.door.unlocked = true;
             state.door.last_unlocked = Some(now);
@@ -87,6 +111,33 @@ impl Door {
                 .board
                 .update(|state| state.door.unlocked = false);
         }));
+    }
+
+    /// The visitor is inside: the call has had its purpose.
+    fn hang_up_later(&self, call: String, ctx: &mut Context<Self>) {
+        let after = self.wiring.config.door.hang_up_after_s;
+        if after == 0 {
+            return;
+        }
+        let after = Duration::from_secs(after.into());
+        ctx.run_later(after, move |door, _| {
+            // A call that is over already is passed over.
+            let _ = door.wiring.slots.calls.tell(HangUpCalls {
+                calls: vec![call],
+                reason: EndReason::HungUp,
+            });
+        });
+    }
+
+    /// The answered call there is, as the board shows it.
+    fn present_call(&self) -> Option<String> {
+        self.wiring.board.read(|state| {
+            let is_answered = matches!(
+                state.call.status,
+                CallStatus::Connecting | CallStatus::Connected
+            );
+            state.call.call.clone().filter(|_| is_answered)
+        })
     }
 
     fn answer(&self, to: UserId, request: &str, result: Result<(), String>) {
@@ -111,12 +162,19 @@ impl Door {
         });
     }
 
-    fn refuse(&self, to: UserId, request: &str, reason: &str) {
+    fn refuse(&self, to: UserId, request: &str, call: String, reason: &str) {
+        self.note_refusal(to, "call", Some(call), reason);
+        self.answer(to, request, Err(reason.to_owned()));
+    }
+
+    fn note_refusal(&self, by: UserId, how: &'static str, call: Option<String>, reason: &str) {
+        let by = by.to_string();
+        records::door_attempt(&self.wiring, &by, how, call, Some(reason));
         self.wiring.board.publish(EventKind::DoorRefused {
-            by: to.to_string(),
+            by,
+            how,
             reason: reason.to_owned(),
         });
-        self.answer(to, request, Err(reason.to_owned()));
     }
 }
 
@@ -129,6 +187,7 @@ impl Actor for Door {
         self.wiring
             .board
             .update(|state| state.door.unlocked = false);
+        self.listen_to_chat(ctx);
     }
 }
 
@@ -137,7 +196,8 @@ impl Handler<Unlock> for Door {
 
     fn handle(&mut self, _: Unlock, ctx: &mut Self::Context) -> Self::Result {
         if self.has_relay() {
-            self.pull("control".to_owned(), None, ctx);
+            let call = self.present_call();
+            self.pull("control".to_owned(), "control", call, ctx);
             return Box::pin(fut::ready(Ok(serde_json::json!({ "door": "local" }))));
         }
         let wiring = self.wiring.clone();
@@ -176,10 +236,18 @@ impl Handler<Unlock> for Door {
                 )),
             }
         };
-        Box::pin(ask.into_actor(self).map(move |result, door, _| {
-            door.pending.remove(&name);
-            result
-        }))
+        let call = self.present_call();
+        Box::pin(ask.into_actor(self).map(
+            move |result: Result<serde_json::Value, CommandError>, door, ctx| {
+                door.pending.remove(&name);
+                let refusal = result.as_ref().err().map(|error| error.message.as_str());
+                records::door_attempt(&door.wiring, "control", "remote", call.clone(), refusal);
+                if let (Ok(_), Some(call)) = (&result, call) {
+                    door.hang_up_later(call, ctx);
+                }
+                result
+            },
+        ))
     }
 }
 
@@ -219,17 +287,20 @@ impl Door {
         ctx: &mut Context<Self>,
     ) {
         if !self.has_relay() {
-            return self.refuse(from, &request, "this station has no door");
+            return self.refuse(from, &request, session, "this station has no door");
         }
         let wiring = self.wiring.clone();
+        let asked_in = session.clone();
         let check = async move {
-            let in_call = wiring.slots.calls.ask(WhoIsInCall, ASK_LIMIT).await;
-            let is_in_call = in_call
-                .is_ok_and(|call| call.is_some_and(|(id, peer)| id == session && peer == from));
-            if !is_in_call {
+            let question = IsInCall {
+                call: session.clone(),
+                user: from,
+            };
+            let in_call = wiring.slots.calls.ask(question, ASK_LIMIT).await;
+            if !in_call.unwrap_or(false) {
                 return Err("only the one in the call may open the door");
             }
-            if !directory::contains(&wiring, &wiring.config.door.unlock_allowed, from).await {
+            if !may_unlock(&wiring, from).await {
                 return Err("you are not on this door's list");
             }
             Ok(session)
@@ -239,11 +310,18 @@ impl Door {
                 .into_actor(self)
                 .map(move |checked, door, ctx| match checked {
                     Ok(call) => {
-                        door.pull(from.to_string(), Some(call), ctx);
+                        door.pull(from.to_string(), "call", Some(call), ctx);
                         door.answer(from, &request, Ok(()));
                     }
-                    Err(reason) => door.refuse(from, &request, reason),
+                    Err(reason) => door.refuse(from, &request, asked_in, reason),
                 }),
         );
     }
+}
+
+/// Whether somebody is on the door's list; an entry that cannot be found out does not match.
+async fn may_unlock(wiring: &Wiring, user: UserId) -> bool {
+    let list = &wiring.config.door.unlock_allowed;
+    let people = wiring.roster.resolved(wiring, list).await;
+    people.is_ok_and(|people| people.contains(&user))
 }

@@ -1,0 +1,623 @@
+//! What pressing the bell does: steps one after the other, each ringing several people at once,
+//! until somebody answers, it is stopped, or nobody is left.
+//!
+//! The shell dials and hangs up as it is told and brings back what became of the calls. **At most
+//! one answer wins; nobody rings who is not to be disturbed; once it is over nobody rings.**
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use super::end::EndReason;
+use crate::protocol::address::UserId;
+
+/// One step: whom to ring, for how long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Everybody at once.
+    pub targets: Vec<UserId>,
+    /// Until the next step.
+    pub rings_for: Duration,
+    /// What its condition is called with [`Circumstances::holds`].
+    pub condition: Option<Condition>,
+}
+
+/// When a step is taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Condition {
+    /// The schedule.
+    pub schedule: String,
+    /// Taken while the schedule does not hold, instead of while it does.
+    pub is_negated: bool,
+}
+
+/// What the world is like as a step is taken.
+pub trait Circumstances {
+    /// Whether somebody is not to be rung now.
+    fn is_quiet(&self, user: UserId) -> bool;
+    /// Whether somebody is known not to be connected.
+    fn is_offline(&self, user: UserId) -> bool;
+    /// Whether a condition is fulfilled now.
+    fn holds(&self, condition: &Condition) -> bool;
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// The calls of a step are under way; whoever is not among them cannot be called.
+    Dialled {
+        /// The step of [`Output::Dial`].
+        step: usize,
+        /// Whom it named.
+        users: Vec<UserId>,
+        /// Who is called by which call.
+        calls: Vec<(UserId, String)>,
+    },
+    /// A call was answered.
+    Answered(String),
+    /// A call is over.
+    Ended(String, EndReason),
+    /// Somebody wants it to end.
+    Stop(StopReason),
+    /// The button again.
+    Pressed,
+    /// Time has passed, or who is quiet has changed.
+    Tick,
+}
+
+/// What to do, in this order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Call them, and tell [`Input::Dialled`].
+    Dial {
+        /// Which step, from 0.
+        step: usize,
+        /// Whom.
+        users: Vec<UserId>,
+    },
+    /// End these calls, saying why.
+    HangUp(Vec<String>, EndReason),
+    /// A step is not taken.
+    Skipped {
+        /// Which, from 0.
+        step: usize,
+        /// Why.
+        reason: SkipReason,
+    },
+    /// These are not connected: the moment to wake their phones.
+    Offline {
+        /// Who.
+        users: Vec<UserId>,
+        /// Whether they are rung all the same, because nobody else is there.
+        is_rung: bool,
+    },
+    /// The button was pressed while it rings: nothing begins anew.
+    PressedAgain,
+    /// It is over; nothing follows but clearing up.
+    Finished(Outcome),
+}
+
+/// Why a step is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SkipReason {
+    /// Its condition is not fulfilled.
+    OutOfHours,
+    /// Nobody of it is to be disturbed.
+    DoNotDisturb,
+    /// Nobody of it is connected, and others are.
+    Offline,
+    /// All of it have declined already.
+    Rejected,
+    /// It names nobody who is known.
+    Nobody,
+}
+
+impl SkipReason {
+    /// The name in events.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OutOfHours => "out_of_hours",
+            Self::DoNotDisturb => "do_not_disturb",
+            Self::Offline => "offline",
+            Self::Rejected => "rejected",
+            Self::Nobody => "nobody",
+        }
+    }
+}
+
+/// Why nobody answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unanswered {
+    /// No step was to be taken at this time.
+    OutOfHours,
+    /// Nobody was to be disturbed.
+    DoNotDisturb,
+    /// No call could be made.
+    Unavailable,
+    /// Everybody who could have answered cannot do calls.
+    NotSupported,
+    /// Everybody was in a call.
+    Busy,
+    /// Everybody declined.
+    Rejected,
+    /// It rang, and nobody took it.
+    NoAnswer,
+}
+
+impl Unanswered {
+    /// The name in events and records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OutOfHours => "out_of_hours",
+            Self::DoNotDisturb => "do_not_disturb",
+            Self::Unavailable => "unavailable",
+            Self::NotSupported => "not_supported",
+            Self::Busy => "busy",
+            Self::Rejected => "rejected",
+            Self::NoAnswer => "no_answer",
+        }
+    }
+
+    fn of(reason: EndReason) -> Self {
+        match reason {
+            EndReason::Busy => Self::Busy,
+            EndReason::DoNotDisturb => Self::DoNotDisturb,
+            EndReason::NotSupported => Self::NotSupported,
+            EndReason::RemoteRejected => Self::Rejected,
+            EndReason::NoAnswer => Self::NoAnswer,
+            _ => Self::Unavailable,
+        }
+    }
+}
+
+/// Why somebody stopped it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopReason {
+    /// Somebody opened the door, or does not want the bell to ring any more.
+    Cancelled,
+    /// Somebody ended every call of this device.
+    HungUp,
+    /// The device is shutting down.
+    Shutdown,
+    /// A part of this program failed.
+    Internal,
+}
+
+impl StopReason {
+    fn end(self) -> EndReason {
+        match self {
+            Self::Cancelled => EndReason::Cancelled,
+            Self::HungUp => EndReason::HungUp,
+            Self::Shutdown => EndReason::Shutdown,
+            Self::Internal => EndReason::Internal,
+        }
+    }
+
+    /// The name in events.
+    pub fn name(self) -> &'static str {
+        self.end().name()
+    }
+}
+
+/// How it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Somebody took it.
+    Answered {
+        /// In which step, from 0.
+        step: usize,
+        /// Who.
+        user: UserId,
+        /// By which call.
+        call: String,
+    },
+    /// Nobody did.
+    Unanswered(Unanswered),
+    /// Nobody did, and the visitor may leave a message.
+    LeaveMessage(Unanswered),
+    /// It was stopped.
+    Stopped(StopReason),
+}
+
+/// Where one person of the present step stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Target {
+    /// To be called; the shell has not yet told by which call.
+    Dialling,
+    /// Called.
+    Rings(String),
+    /// Not any more.
+    Out,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum State {
+    Ringing {
+        step: usize,
+        targets: BTreeMap<UserId, Target>,
+        /// Not rung because they are offline; they are when they come back in time.
+        absent: Vec<UserId>,
+        until: Instant,
+    },
+    Over(Outcome),
+}
+
+/// One ring, from the button to its outcome.
+#[derive(Clone, Debug)]
+pub struct RingPlan {
+    steps: Vec<Step>,
+    leaves_message: bool,
+    state: State,
+    /// Who said no: they are not asked twice.
+    rejected: BTreeSet<UserId>,
+    /// The best that was heard of anybody.
+    heard: Option<Unanswered>,
+}
+
+impl RingPlan {
+    /// The button was pressed. `leaves_message`: when nobody answers the visitor may speak.
+    pub fn begin(
+        now: Instant,
+        steps: Vec<Step>,
+        leaves_message: bool,
+        around: &dyn Circumstances,
+    ) -> (Self, Vec<Output>) {
+        let mut plan = Self {
+            steps,
+            leaves_message,
+            state: State::Over(Outcome::Unanswered(Unanswered::OutOfHours)),
+            rejected: BTreeSet::new(),
+            heard: None,
+        };
+        let outputs = plan.take_step(now, 0, around);
+        (plan, outputs)
+    }
+
+    /// How it ended, once it has.
+    pub fn outcome(&self) -> Option<&Outcome> {
+        match &self.state {
+            State::Over(outcome) => Some(outcome),
+            State::Ringing { .. } => None,
+        }
+    }
+
+    /// The present step, from 0, and who is rung in it.
+    pub fn ringing(&self) -> Option<(usize, Vec<UserId>)> {
+        let State::Ringing { step, targets, .. } = &self.state else {
+            return None;
+        };
+        let rings = targets.iter().filter(|(_, target)| **target != Target::Out);
+        Some((*step, rings.map(|(user, _)| *user).collect()))
+    }
+
+    /// Whether a call is one of those that ring now.
+    pub fn is_ringing(&self, call: &str) -> bool {
+        let State::Ringing { targets, .. } = &self.state else {
+            return false;
+        };
+        calls_of(targets).any(|own| own == call)
+    }
+
+    /// How many steps there are.
+    pub fn steps(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// When to come back with [`Input::Tick`].
+    pub fn deadline(&self) -> Option<Instant> {
+        match &self.state {
+            State::Ringing { until, .. } => Some(*until),
+            State::Over(_) => None,
+        }
+    }
+
+    /// Takes in what happened.
+    pub fn handle(
+        &mut self,
+        now: Instant,
+        around: &dyn Circumstances,
+        input: Input,
+    ) -> Vec<Output> {
+        if let State::Over(outcome) = &self.state {
+            return afterwards(outcome, input);
+        }
+        let mut outputs = match input {
+            Input::Dialled { step, users, calls } => self.on_dialled(step, &users, calls),
+            Input::Answered(call) => return self.on_answered(call),
+            Input::Ended(call, reason) => {
+                self.on_ended(&call, reason);
+                Vec::new()
+            }
+            Input::Stop(reason) => return self.stop(reason),
+            Input::Pressed => vec![Output::PressedAgain],
+            Input::Tick => Vec::new(),
+        };
+        outputs.extend(self.spare_the_quiet(around));
+        outputs.extend(self.go_on(now, around));
+        outputs.extend(self.ring_the_woken(around));
+        outputs
+    }
+
+    fn on_dialled(
+        &mut self,
+        of: usize,
+        users: &[UserId],
+        calls: Vec<(UserId, String)>,
+    ) -> Vec<Output> {
+        let State::Ringing { step, targets, .. } = &mut self.state else {
+            return Vec::new();
+        };
+        let mut unwanted = Vec::new();
+        for (user, call) in calls {
+            match targets.get_mut(&user) {
+                Some(target @ Target::Dialling) if of == *step => *target = Target::Rings(call),
+                _ => unwanted.push(call),
+            }
+        }
+        if of == *step {
+            for user in users {
+                if let Some(target @ Target::Dialling) = targets.get_mut(user) {
+                    *target = Target::Out;
+                    self.heard = self.heard.max(Some(Unanswered::Unavailable));
+                }
+            }
+        }
+        hang_up(unwanted, EndReason::Cancelled)
+    }
+
+    fn on_answered(&mut self, call: String) -> Vec<Output> {
+        let State::Ringing { step, targets, .. } = &self.state else {
+            return Vec::new();
+        };
+        let by = targets
+            .iter()
+            .find(|(_, target)| **target == Target::Rings(call.clone()));
+        let Some((&user, _)) = by else {
+            return Vec::new();
+        };
+        let others = calls_of(targets).filter(|other| *other != call).collect();
+        let outcome = Outcome::Answered {
+            step: *step,
+            user,
+            call,
+        };
+        let mut outputs = hang_up(others, EndReason::AnsweredElsewhere);
+        outputs.extend(self.finish(outcome));
+        outputs
+    }
+
+    fn on_ended(&mut self, call: &str, reason: EndReason) {
+        let State::Ringing { targets, .. } = &mut self.state else {
+            return;
+        };
+        let ended = targets
+            .iter_mut()
+            .find(|(_, target)| matches!(target, Target::Rings(own) if own == call));
+        if let Some((&user, target)) = ended {
+            *target = Target::Out;
+            if reason == EndReason::RemoteRejected {
+                self.rejected.insert(user);
+            }
+            self.heard = self.heard.max(Some(Unanswered::of(reason)));
+        }
+    }
+
+    fn stop(&mut self, reason: StopReason) -> Vec<Output> {
+        let calls = self.present_calls();
+        let mut outputs = hang_up(calls, reason.end());
+        outputs.extend(self.finish(Outcome::Stopped(reason)));
+        outputs
+    }
+
+    /// Somebody may have asked for quiet while it rings.
+    fn spare_the_quiet(&mut self, around: &dyn Circumstances) -> Vec<Output> {
+        let State::Ringing { targets, .. } = &mut self.state else {
+            return Vec::new();
+        };
+        let mut spared = Vec::new();
+        for (user, target) in targets {
+            if *target != Target::Out && around.is_quiet(*user) {
+                if let Target::Rings(call) = std::mem::replace(target, Target::Out) {
+                    spared.push(call);
+                }
+                self.heard = self.heard.max(Some(Unanswered::DoNotDisturb));
+            }
+        }
+        hang_up(spared, EndReason::Cancelled)
+    }
+
+    /// Somebody of this step who was offline has come back: a phone that was woken.
+    fn ring_the_woken(&mut self, around: &dyn Circumstances) -> Vec<Output> {
+        let State::Ringing {
+            step,
+            targets,
+            absent,
+            ..
+        } = &mut self.state
+        else {
+            return Vec::new();
+        };
+        let (back, away): (Vec<UserId>, Vec<UserId>) = absent
+            .iter()
+            .copied()
+            .partition(|user| !around.is_offline(*user) && !around.is_quiet(*user));
+        *absent = away;
+        if back.is_empty() {
+            return Vec::new();
+        }
+        targets.extend(back.iter().map(|user| (*user, Target::Dialling)));
+        vec![Output::Dial {
+            step: *step,
+            users: back,
+        }]
+    }
+
+    /// The next step, if the present one has had its time or nobody of it is left.
+    fn go_on(&mut self, now: Instant, around: &dyn Circumstances) -> Vec<Output> {
+        let State::Ringing {
+            step,
+            targets,
+            until,
+            ..
+        } = &self.state
+        else {
+            return Vec::new();
+        };
+        let is_anybody_left = targets.values().any(|target| *target != Target::Out);
+        if is_anybody_left && now < *until {
+            return Vec::new();
+        }
+        if is_anybody_left {
+            self.heard = self.heard.max(Some(Unanswered::NoAnswer));
+        }
+        let next = step + 1;
+        let mut outputs = hang_up(self.present_calls(), EndReason::NoAnswer);
+        outputs.extend(self.take_step(now, next, around));
+        outputs
+    }
+
+    /// Takes the first step from `first` on that rings anybody.
+    fn take_step(&mut self, now: Instant, first: usize, around: &dyn Circumstances) -> Vec<Output> {
+        let mut outputs = Vec::new();
+        for step in first..self.steps.len() {
+            let available = match self.available(step, around) {
+                Ok(available) => available,
+                Err(reason) => {
+                    self.heard = self.heard.max(match reason {
+                        SkipReason::DoNotDisturb => Some(Unanswered::DoNotDisturb),
+                        SkipReason::Nobody => Some(Unanswered::Unavailable),
+                        _ => None,
+                    });
+                    outputs.push(Output::Skipped { step, reason });
+                    continue;
+                }
+            };
+            let (offline, online): (Vec<UserId>, Vec<UserId>) = available
+                .into_iter()
+                .partition(|user| around.is_offline(*user));
+            let is_rung = online.is_empty() && !self.is_anybody_there(step + 1, around);
+            if !offline.is_empty() {
+                outputs.push(Output::Offline {
+                    users: offline.clone(),
+                    is_rung,
+                });
+            }
+            let (users, absent) = if is_rung {
+                (offline, Vec::new())
+            } else {
+                (online, offline)
+            };
+            if users.is_empty() {
+                let reason = SkipReason::Offline;
+                outputs.push(Output::Skipped { step, reason });
+                continue;
+            }
+            let targets = users.iter().map(|user| (*user, Target::Dialling)).collect();
+            self.state = State::Ringing {
+                step,
+                targets,
+                absent,
+                until: now + self.steps[step].rings_for,
+            };
+            outputs.push(Output::Dial { step, users });
+            return outputs;
+        }
+        let reason = self.heard.unwrap_or(Unanswered::OutOfHours);
+        let outcome = if self.leaves_message {
+            Outcome::LeaveMessage(reason)
+        } else {
+            Outcome::Unanswered(reason)
+        };
+        outputs.extend(self.finish(outcome));
+        outputs
+    }
+
+    /// Who may be rung in a step, connected or not.
+    fn available(
+        &self,
+        step: usize,
+        around: &dyn Circumstances,
+    ) -> Result<Vec<UserId>, SkipReason> {
+        let Step {
+            targets, condition, ..
+        } = &self.steps[step];
+        if condition.as_ref().is_some_and(|when| !around.holds(when)) {
+            return Err(SkipReason::OutOfHours);
+        }
+        if targets.is_empty() {
+            return Err(SkipReason::Nobody);
+        }
+        let willing: BTreeSet<UserId> = targets
+            .iter()
+            .copied()
+            .filter(|user| !self.rejected.contains(user))
+            .collect();
+        if willing.is_empty() {
+            return Err(SkipReason::Rejected);
+        }
+        let available: Vec<UserId> = willing
+            .into_iter()
+            .filter(|user| !around.is_quiet(*user))
+            .collect();
+        if available.is_empty() {
+            return Err(SkipReason::DoNotDisturb);
+        }
+        Ok(available)
+    }
+
+    /// Whether a step from `first` on would ring somebody who is connected.
+    fn is_anybody_there(&self, first: usize, around: &dyn Circumstances) -> bool {
+        (first..self.steps.len()).any(|step| {
+            self.available(step, around)
+                .is_ok_and(|users| users.iter().any(|user| !around.is_offline(*user)))
+        })
+    }
+
+    fn present_calls(&self) -> Vec<String> {
+        match &self.state {
+            State::Ringing { targets, .. } => calls_of(targets).collect(),
+            State::Over(_) => Vec::new(),
+        }
+    }
+
+    fn finish(&mut self, outcome: Outcome) -> Vec<Output> {
+        self.state = State::Over(outcome.clone());
+        vec![Output::Finished(outcome)]
+    }
+}
+
+/// What still comes when all is over: calls that came too late are ended.
+fn afterwards(outcome: &Outcome, input: Input) -> Vec<Output> {
+    let reason = match outcome {
+        Outcome::Answered { .. } => EndReason::AnsweredElsewhere,
+        Outcome::Stopped(reason) => reason.end(),
+        Outcome::Unanswered(_) | Outcome::LeaveMessage(_) => EndReason::NoAnswer,
+    };
+    match input {
+        Input::Dialled { calls, .. } => {
+            hang_up(calls.into_iter().map(|(_, call)| call).collect(), reason)
+        }
+        Input::Answered(late) => match outcome {
+            Outcome::Answered { call, .. } if *call == late => Vec::new(),
+            _ => hang_up(vec![late], reason),
+        },
+        _ => Vec::new(),
+    }
+}
+
+fn calls_of(targets: &BTreeMap<UserId, Target>) -> impl Iterator<Item = String> + '_ {
+    targets.values().filter_map(|target| match target {
+        Target::Rings(call) => Some(call.clone()),
+        Target::Dialling | Target::Out => None,
+    })
+}
+
+fn hang_up(calls: Vec<String>, reason: EndReason) -> Vec<Output> {
+    if calls.is_empty() {
+        return Vec::new();
+    }
+    vec![Output::HangUp(calls, reason)]
+}
+
+#[cfg(test)]
+#[path = "ring_plan_tests.rs"]
+mod tests;

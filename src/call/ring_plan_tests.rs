@@ -1,0 +1,500 @@
+//! The plan against a simulated clock and simulated phones.
+
+use std::collections::HashMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const STEP: Duration = Duration::from_secs(20);
+
+#[derive(Clone, Debug, Default)]
+struct World {
+    quiet: BTreeSet<UserId>,
+    offline: BTreeSet<UserId>,
+    holding: BTreeSet<String>,
+}
+
+impl Circumstances for World {
+    fn is_quiet(&self, user: UserId) -> bool {
+        self.quiet.contains(&user)
+    }
+    fn is_offline(&self, user: UserId) -> bool {
+        self.offline.contains(&user)
+    }
+    fn holds(&self, condition: &Condition) -> bool {
+        self.holding.contains(&condition.schedule) != condition.is_negated
+    }
+}
+
+fn step(targets: &[UserId]) -> Step {
+    Step {
+        targets: targets.to_vec(),
+        rings_for: STEP,
+        condition: None,
+    }
+}
+
+fn only(schedule: &str, is_negated: bool, targets: &[UserId]) -> Step {
+    let condition = Condition {
+        schedule: schedule.into(),
+        is_negated,
+    };
+    Step {
+        condition: Some(condition),
+        ..step(targets)
+    }
+}
+
+/// The call of a user in a step.
+fn call(step: usize, user: UserId) -> String {
+    format!("{step}/{user}")
+}
+
+fn dialled(step: usize, users: &[UserId]) -> Input {
+    Input::Dialled {
+        step,
+        users: users.to_vec(),
+        calls: users
+            .iter()
+            .map(|user| (*user, call(step, *user)))
+            .collect(),
+    }
+}
+
+fn dial(step: usize, users: &[UserId]) -> Output {
+    Output::Dial {
+        step,
+        users: users.to_vec(),
+    }
+}
+
+fn finished(outcome: Outcome) -> Output {
+    Output::Finished(outcome)
+}
+
+fn unanswered(reason: Unanswered) -> Output {
+    finished(Outcome::Unanswered(reason))
+}
+
+/// A plan whose first step rings.
+fn ringing(now: Instant, steps: Vec<Step>, world: &World) -> RingPlan {
+    let (mut plan, outputs) = RingPlan::begin(now, steps, false, world);
+    let Some(Output::Dial { step, users }) = outputs.last() else {
+        panic!("{outputs:?}");
+    };
+    assert!(plan.handle(now, world, dialled(*step, users)).is_empty());
+    plan
+}
+
+#[test]
+fn the_first_to_answer_wins_and_the_others_are_told() {
+    let (now, world) = (Instant::now(), World::default());
+    let mut plan = ringing(now, vec![step(&[1, 2, 3])], &world);
+    assert_eq!(
+        plan.handle(now, &world, Input::Answered(call(0, 2))),
+        vec![
+            Output::HangUp(vec![call(0, 1), call(0, 3)], EndReason::AnsweredElsewhere),
+            finished(Outcome::Answered {
+                step: 0,
+                user: 2,
+                call: call(0, 2)
+            }),
+        ]
+    );
+    assert_eq!(
+        plan.handle(now, &world, Input::Answered(call(0, 3))),
+        vec![Output::HangUp(
+            vec![call(0, 3)],
+            EndReason::AnsweredElsewhere
+        )]
+    );
+}
+
+#[test]
+fn a_step_nobody_answers_is_followed_by_the_next_when_its_time_is_over() {
+    let (start, world) = (Instant::now(), World::default());
+    let mut plan = ringing(start, vec![step(&[1]), step(&[2, 3])], &world);
+    assert_eq!(plan.deadline(), Some(start + STEP));
+    let early = start + STEP - Duration::from_millis(1);
+    assert!(plan.handle(early, &world, Input::Tick).is_empty());
+    assert_eq!(
+        plan.handle(start + STEP, &world, Input::Tick),
+        vec![
+            Output::HangUp(vec![call(0, 1)], EndReason::NoAnswer),
+            dial(1, &[2, 3])
+        ]
+    );
+    plan.handle(start + STEP, &world, dialled(1, &[2, 3]));
+    assert_eq!(
+        plan.handle(start + 2 * STEP, &world, Input::Tick),
+        vec![
+            Output::HangUp(vec![call(1, 2), call(1, 3)], EndReason::NoAnswer),
+            unanswered(Unanswered::NoAnswer)
+        ]
+    );
+    assert_eq!(plan.deadline(), None);
+}
+
+#[test]
+fn when_all_of_a_step_are_out_the_next_begins_at_once() {
+    let (now, world) = (Instant::now(), World::default());
+    let mut plan = ringing(now, vec![step(&[1, 2]), step(&[3])], &world);
+    let busy = Input::Ended(call(0, 1), EndReason::Busy);
+    assert!(plan.handle(now, &world, busy).is_empty());
+    let rejected = Input::Ended(call(0, 2), EndReason::RemoteRejected);
+    assert_eq!(plan.handle(now, &world, rejected), vec![dial(1, &[3])]);
+}
+
+#[test]
+fn who_has_declined_is_not_asked_again() {
+    let (now, world) = (Instant::now(), World::default());
+    let mut plan = ringing(now, vec![step(&[1, 2]), step(&[1]), step(&[1, 3])], &world);
+    plan.handle(
+        now,
+        &world,
+        Input::Ended(call(0, 1), EndReason::RemoteRejected),
+    );
+    let outputs = plan.handle(now, &world, Input::Ended(call(0, 2), EndReason::Busy));
+    let skipped = Output::Skipped {
+        step: 1,
+        reason: SkipReason::Rejected,
+    };
+    assert_eq!(outputs, vec![skipped, dial(2, &[3])]);
+}
+
+#[test]
+fn a_step_out_of_its_hours_is_skipped_and_one_outside_of_others_hours_is_not() {
+    let now = Instant::now();
+    let steps = vec![
+        only("day", false, &[1]),
+        only("night", true, &[2]),
+        step(&[3]),
+    ];
+    let world = World {
+        holding: BTreeSet::from(["night".to_owned()]),
+        ..World::default()
+    };
+    let (_, outputs) = RingPlan::begin(now, steps, false, &world);
+    let skipped = |step| Output::Skipped {
+        step,
+        reason: SkipReason::OutOfHours,
+    };
+    assert_eq!(outputs, vec![skipped(0), skipped(1), dial(2, &[3])]);
+}
+
+#[test]
+fn who_is_not_to_be_disturbed_does_not_ring_and_stops_ringing_when_asked() {
+    let now = Instant::now();
+    let mut world = World {
+        quiet: BTreeSet::from([1]),
+        ..World::default()
+    };
+    let (mut plan, outputs) = RingPlan::begin(now, vec![step(&[1, 2, 3])], false, &world);
+    assert_eq!(outputs, vec![dial(0, &[2, 3])]);
+    plan.handle(now, &world, dialled(0, &[2, 3]));
+    world.quiet.insert(2);
+    assert_eq!(
+        plan.handle(now, &world, Input::Tick),
+        vec![Output::HangUp(vec![call(0, 2)], EndReason::Cancelled)]
+    );
+    world.quiet.insert(3);
+    assert_eq!(
+        plan.handle(now, &world, Input::Tick),
+        vec![
+            Output::HangUp(vec![call(0, 3)], EndReason::Cancelled),
+            unanswered(Unanswered::DoNotDisturb)
+        ]
+    );
+}
+
+#[test]
+fn the_offline_are_skipped_while_somebody_else_is_there() {
+    let now = Instant::now();
+    let world = World {
+        offline: BTreeSet::from([1, 2]),
+        ..World::default()
+    };
+    let steps = vec![step(&[1]), step(&[2, 3])];
+    let (_, outputs) = RingPlan::begin(now, steps, false, &world);
+    let offline = |user| Output::Offline {
+        users: vec![user],
+        is_rung: false,
+    };
+    let skipped = Output::Skipped {
+        step: 0,
+        reason: SkipReason::Offline,
+    };
+    assert_eq!(
+        outputs,
+        vec![offline(1), skipped, offline(2), dial(1, &[3])]
+    );
+}
+
+#[test]
+fn who_comes_back_in_time_rings_with_the_others_of_the_step() {
+    let now = Instant::now();
+    let mut world = World {
+        offline: BTreeSet::from([1, 2]),
+        ..World::default()
+    };
+    let mut plan = ringing(now, vec![step(&[1, 2, 3]), step(&[4])], &world);
+    assert!(plan.handle(now, &world, Input::Tick).is_empty());
+    world.offline.remove(&2);
+    assert_eq!(plan.handle(now, &world, Input::Tick), vec![dial(0, &[2])]);
+    assert!(plan.handle(now, &world, dialled(0, &[2])).is_empty());
+    assert_eq!(plan.ringing(), Some((0, vec![2, 3])));
+    let outputs = plan.handle(now, &world, Input::Answered(call(0, 2)));
+    assert_eq!(
+        outputs[0],
+        Output::HangUp(vec![call(0, 3)], EndReason::AnsweredElsewhere)
+    );
+}
+
+#[test]
+fn when_all_are_offline_they_are_rung_all_the_same() {
+    let now = Instant::now();
+    let world = World {
+        offline: BTreeSet::from([1, 2]),
+        ..World::default()
+    };
+    let (_, outputs) = RingPlan::begin(now, vec![step(&[1]), step(&[2])], false, &world);
+    let offline = Output::Offline {
+        users: vec![1],
+        is_rung: true,
+    };
+    assert_eq!(outputs, vec![offline, dial(0, &[1])]);
+}
+
+#[test]
+fn a_press_while_it_rings_begins_nothing_and_a_stop_ends_everything() {
+    let (now, world) = (Instant::now(), World::default());
+    let mut plan = ringing(now, vec![step(&[1, 2]), step(&[3])], &world);
+    assert_eq!(
+        plan.handle(now, &world, Input::Pressed),
+        vec![Output::PressedAgain]
+    );
+    assert_eq!(
+        plan.handle(now, &world, Input::Stop(StopReason::Cancelled)),
+        vec![
+            Output::HangUp(vec![call(0, 1), call(0, 2)], EndReason::Cancelled),
+            finished(Outcome::Stopped(StopReason::Cancelled))
+        ]
+    );
+    assert!(plan.handle(now + STEP, &world, Input::Tick).is_empty());
+}
+
+#[test]
+fn calls_that_come_after_the_end_or_after_their_step_are_ended() {
+    let (now, world) = (Instant::now(), World::default());
+    let (mut plan, _) = RingPlan::begin(now, vec![step(&[1]), step(&[2])], false, &world);
+    plan.handle(now + STEP, &world, Input::Tick);
+    assert_eq!(
+        plan.handle(now + STEP, &world, dialled(0, &[1])),
+        vec![Output::HangUp(vec![call(0, 1)], EndReason::Cancelled)]
+    );
+    plan.handle(now + STEP, &world, Input::Stop(StopReason::Cancelled));
+    assert_eq!(
+        plan.handle(now + STEP, &world, dialled(1, &[2])),
+        vec![Output::HangUp(vec![call(1, 2)], EndReason::Cancelled)]
+    );
+}
+
+#[test]
+fn why_nobody_answered_is_the_best_that_was_heard_of_anybody() {
+    let (now, world) = (Instant::now(), World::default());
+    for (ends, reason) in [
+        ([EndReason::Busy, EndReason::Busy], Unanswered::Busy),
+        (
+            [EndReason::Busy, EndReason::RemoteRejected],
+            Unanswered::Rejected,
+        ),
+        (
+            [EndReason::NotSupported, EndReason::Internal],
+            Unanswered::NotSupported,
+        ),
+    ] {
+        let mut plan = ringing(now, vec![step(&[1, 2])], &world);
+        plan.handle(now, &world, Input::Ended(call(0, 1), ends[0]));
+        let outputs = plan.handle(now, &world, Input::Ended(call(0, 2), ends[1]));
+        assert_eq!(outputs, vec![unanswered(reason)]);
+    }
+    let (mut plan, _) = RingPlan::begin(now, vec![step(&[1])], false, &world);
+    let none = Input::Dialled {
+        step: 0,
+        users: vec![1],
+        calls: Vec::new(),
+    };
+    assert_eq!(
+        plan.handle(now, &world, none),
+        vec![unanswered(Unanswered::Unavailable)]
+    );
+    let (plan, _) = RingPlan::begin(now, Vec::new(), true, &world);
+    assert_eq!(
+        plan.outcome(),
+        Some(&Outcome::LeaveMessage(Unanswered::OutOfHours))
+    );
+}
+
+/// What may happen to a ring.
+#[derive(Clone, Debug)]
+enum Happening {
+    /// The shell brings the calls of the oldest dial, without some of them.
+    Dialled(u8),
+    Answer(UserId),
+    End(UserId, EndReason),
+    Press,
+    Stop,
+    Quiet(UserId),
+    Loud(UserId),
+    Away(UserId),
+    Back(UserId),
+    Wait(u64),
+}
+
+fn anybody() -> impl Strategy<Value = UserId> {
+    1_u64..6
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    let ends = prop::sample::select(vec![
+        EndReason::Busy,
+        EndReason::RemoteRejected,
+        EndReason::NotSupported,
+        EndReason::NoAnswer,
+        EndReason::Internal,
+    ]);
+    prop_oneof![
+        6 => any::<u8>().prop_map(Happening::Dialled),
+        2 => anybody().prop_map(Happening::Answer),
+        4 => (anybody(), ends).prop_map(|(user, reason)| Happening::End(user, reason)),
+        1 => Just(Happening::Press),
+        1 => Just(Happening::Stop),
+        2 => anybody().prop_map(Happening::Quiet),
+        1 => anybody().prop_map(Happening::Loud),
+        1 => anybody().prop_map(Happening::Away),
+        1 => anybody().prop_map(Happening::Back),
+        4 => (1_u64..25).prop_map(Happening::Wait),
+    ]
+}
+
+/// Phones, and the shell between them and the plan.
+#[derive(Default)]
+struct Phones {
+    dials: Vec<(usize, Vec<UserId>)>,
+    /// Which calls ring, and whose.
+    ringing: HashMap<String, UserId>,
+    taken: Option<String>,
+    winners: usize,
+    ends: usize,
+}
+
+impl Phones {
+    fn perform(&mut self, outputs: Vec<Output>, world: &World) -> Result<(), TestCaseError> {
+        for output in outputs {
+            match output {
+                Output::Dial { step, users } => {
+                    prop_assert_eq!(self.ends, 0, "dials after the end");
+                    prop_assert!(users.iter().all(|user| !world.quiet.contains(user)));
+                    self.dials.push((step, users));
+                }
+                Output::HangUp(calls, _) => {
+                    for call in calls {
+                        self.ringing.remove(&call);
+                        if self.taken.as_ref() == Some(&call) {
+                            self.taken = None;
+                        }
+                    }
+                }
+                Output::Finished(outcome) => {
+                    self.ends += 1;
+                    self.winners += usize::from(matches!(outcome, Outcome::Answered { .. }));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #[test]
+    fn whatever_happens_a_ring_ends_once_has_at_most_one_winner_and_leaves_nobody_ringing(
+        plan in prop::collection::vec(prop::collection::btree_set(anybody(), 0..4), 0..4),
+        offline in prop::collection::btree_set(anybody(), 0..6),
+        quiet in prop::collection::btree_set(anybody(), 0..3),
+        happenings in prop::collection::vec(happening(), 0..60),
+    ) {
+        let mut now = Instant::now();
+        let mut world = World { quiet, offline, ..World::default() };
+        let steps: Vec<Step> = plan
+            .iter()
+            .map(|users| step(&users.iter().copied().collect::<Vec<_>>()))
+            .collect();
+        let count = steps.len() as u32;
+        let (mut plan, outputs) = RingPlan::begin(now, steps, false, &world);
+        let mut phones = Phones::default();
+        phones.perform(outputs, &world)?;
+        for happening in happenings {
+            let input = match happening {
+                Happening::Dialled(without) => {
+                    if phones.dials.is_empty() {
+                        continue;
+                    }
+                    let (step, users) = phones.dials.remove(0);
+                    let asked = users.clone();
+                    let calls: Vec<(UserId, String)> = users
+                        .into_iter()
+                        .filter(|user| without & (1 << user) == 0 || without > 127)
+                        .map(|user| (user, call(step, user)))
+                        .collect();
+                    phones.ringing.extend(calls.iter().map(|(user, call)| (call.clone(), *user)));
+                    Input::Dialled { step, users: asked, calls }
+                }
+                Happening::Answer(user) => {
+                    let found = phones.ringing.iter().find(|(_, of)| **of == user);
+                    let Some(call) = found.map(|(call, _)| call.clone()) else { continue };
+                    phones.ringing.remove(&call);
+                    phones.taken = Some(call.clone());
+                    Input::Answered(call)
+                }
+                Happening::End(user, reason) => {
+                    let found = phones.ringing.iter().find(|(_, of)| **of == user);
+                    let Some(call) = found.map(|(call, _)| call.clone()) else { continue };
+                    phones.ringing.remove(&call);
+                    Input::Ended(call, reason)
+                }
+                Happening::Press => Input::Pressed,
+                Happening::Stop => Input::Stop(StopReason::Cancelled),
+                Happening::Quiet(user) => { world.quiet.insert(user); Input::Tick }
+                Happening::Loud(user) => { world.quiet.remove(&user); Input::Tick }
+                Happening::Back(user) => {
+                    world.offline.remove(&user);
+                    Input::Tick
+                }
+                Happening::Away(user) => { world.offline.insert(user); Input::Tick }
+                Happening::Wait(seconds) => { now += Duration::from_secs(seconds); Input::Tick }
+            };
+            let outputs = plan.handle(now, &world, input);
+            phones.perform(outputs, &world)?;
+            let disturbed = phones.ringing.values().any(|user| world.quiet.contains(user));
+            prop_assert!(!disturbed, "somebody rings who is not to be disturbed");
+            prop_assert_eq!(phones.ends, usize::from(plan.outcome().is_some()));
+            prop_assert!(phones.winners <= 1);
+            if plan.outcome().is_some() {
+                prop_assert!(phones.ringing.is_empty(), "rings after the end");
+            }
+            prop_assert_eq!(plan.deadline().is_some(), plan.outcome().is_none());
+        }
+        // Left alone it is over when every step has had its time.
+        for _ in 0..=count {
+            now += STEP;
+            let outputs = plan.handle(now, &world, Input::Tick);
+            phones.perform(outputs, &world)?;
+        }
+        prop_assert!(plan.outcome().is_some());
+        prop_assert!(phones.ringing.is_empty());
+        prop_assert_eq!(phones.taken.is_some(), phones.winners == 1);
+    }
+}

@@ -1,0 +1,114 @@
+//! What is changed about calls while the device runs: kept in the store, shown in the state.
+
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+
+use super::command::{CommandError, ErrorCode};
+use super::event::unix_ms;
+use super::state::PolicyState;
+use super::wiring::Wiring;
+use crate::call::live::LiveSettings;
+use crate::call::schedule::Schedule;
+
+/// Where it is kept between two starts.
+const SETTING: &str = "call_settings";
+
+/// Cheap to clone; every clone is the same.
+#[derive(Clone, Debug, Default)]
+pub struct Live {
+    now: Arc<RwLock<LiveSettings>>,
+    /// Held while a change is written down, so that two at once do not undo each other.
+    changing: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Live {
+    /// Reads something off it.
+    pub fn read<T>(&self, read: impl FnOnce(&LiveSettings) -> T) -> T {
+        read(&self.now.read())
+    }
+
+    /// Takes over what held when the device last ran.
+    pub async fn remember(&self, wiring: &Wiring) {
+        match wiring.store.setting(SETTING).await {
+            Ok(Some(kept)) => match serde_json::from_str::<LiveSettings>(&kept) {
+                Ok(kept) => *self.now.write() = kept,
+                Err(error) => tracing::error!(%error, "the call settings kept are not readable"),
+            },
+            Ok(None) => {}
+            Err(error) => tracing::error!(%error, "the call settings cannot be read"),
+        }
+        self.show(wiring);
+    }
+
+    /// Changes it. What is answered "ok" holds over a power cut.
+    ///
+    /// # Errors
+    /// `unavailable` when it cannot be kept; nothing is changed then.
+    pub async fn change(
+        &self,
+        wiring: &Wiring,
+        change: impl FnOnce(&mut LiveSettings),
+    ) -> Result<(), CommandError> {
+        let _alone = self.changing.lock().await;
+        let changed = {
+            let mut changed = self.now.read().clone();
+            changed.prune(unix_ms());
+            change(&mut changed);
+            changed
+        };
+        let text = serde_json::to_string(&changed)
+            .map_err(|error| CommandError::new(ErrorCode::Internal, error.to_string()))?;
+        wiring
+            .store
+            .set_setting(SETTING, Some(&text))
+            .await
+            .map_err(|error| CommandError::new(ErrorCode::Unavailable, error.to_string()))?;
+        *self.now.write() = changed;
+        self.show(wiring);
+        Ok(())
+    }
+
+    /// Puts it on the board as it holds now.
+    pub fn show(&self, wiring: &Wiring) {
+        let now = unix_ms();
+        let shown = {
+            let mut live = self.now.write();
+            live.prune(now);
+            PolicyState {
+                dnd: live.dnd.is_some(),
+                dnd_until: live.dnd.and_then(|until| until.end),
+                quiet_hours: is_quiet_hours(wiring, now),
+                auto_answer: !wiring.config.calls.incoming.auto_answer.is_empty()
+                    && !live.auto_answer_off,
+                quiet_users: live.quiet_users.keys().copied().collect(),
+                ring_off: live.ring_off.iter().copied().collect(),
+                unknown: wiring.roster.unknown(&wiring.config.calls.parties()),
+            }
+        };
+        wiring.board.update(|state| state.policy = shown);
+    }
+
+    /// When what is shown changes by itself, Unix milliseconds.
+    pub fn next_change(&self, wiring: &Wiring, now_ms: u64) -> Option<u64> {
+        let quiet = &wiring.config.calls.incoming.quiet;
+        let schedule = quiet.as_ref().and_then(|name| find(wiring, name));
+        let schedule = schedule.and_then(|schedule| schedule.next_change(now_ms));
+        self.now.read().next_end().into_iter().chain(schedule).min()
+    }
+}
+
+/// The schedule of a name.
+pub fn find<'w>(wiring: &'w Wiring, name: &str) -> Option<&'w Schedule> {
+    let schedules = &wiring.config.schedules;
+    schedules.iter().find(|schedule| schedule.name == name)
+}
+
+/// Whether calls that come in do not ring at these hours.
+pub fn is_quiet_hours(wiring: &Wiring, now_ms: u64) -> bool {
+    let quiet = &wiring.config.calls.incoming.quiet;
+    quiet
+        .as_ref()
+        .and_then(|name| find(wiring, name))
+        .is_some_and(|schedule| schedule.holds(now_ms))
+}

@@ -24,7 +24,7 @@ const KINDS: [SignalKind; 8] = [
     SignalKind::IceRestartAccept,
 ];
 
-/// Four bytes are one thing that happens.
+// Four bytes are one thing that happens.
 fuzz_target!(|bytes: &[u8]| {
     let mut now = Instant::now();
     let mut registry = Registry::new(Timers::default());

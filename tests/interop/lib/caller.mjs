@@ -76,12 +76,12 @@ export class Caller {
     return this.page.evaluate(count, user);
   }
 
-  /** Waits until so many more pictures and samples of a user have come; gives the new counters. */
-  async receives(user, since = { frames: 0, samples: 0 }, more = { frames: 15, samples: 24_000 }) {
+  /** Waits until so many more pictures, and packets of sound, of a user have come; gives the new counters. */
+  async receives(user, since = { frames: 0, packets: 0 }, more = { frames: 15, packets: 25 }) {
     const deadline = Date.now() + LIMIT_MS;
     for (;;) {
       const now = await this.counters(user);
-      if (now && now.frames >= since.frames + more.frames && now.samples >= since.samples + more.samples) return now;
+      if (now && now.frames >= since.frames + more.frames && now.packets >= since.packets + more.packets) return now;
       if (Date.now() > deadline) {
         throw new Error(`${this.user.login} waited for media of ${user}: ${JSON.stringify({ since, now })}`);
       }
@@ -177,14 +177,14 @@ function take1({ kind, match }) {
 async function count(user) {
   const connection = window.call?.peerConnections[user];
   if (!connection) return undefined;
-  const found = { frames: 0, samples: 0, bytes: 0, at: performance.now(), state: connection.iceConnectionState };
+  const found = { frames: 0, packets: 0, bytes: 0, at: performance.now(), state: connection.iceConnectionState };
   for (const one of (await connection.getStats()).values()) {
+    if (one.type === "transport") found.ufrag = one.iceLocalUsernameFragment;
     if (one.type !== "inbound-rtp") continue;
     if (one.kind === "video") {
       found.frames = one.framesDecoded ?? 0;
       found.bytes = one.bytesReceived ?? 0;
-    } else found.samples = one.totalSamplesReceived ?? 0;
+    } else found.packets = one.packetsReceived ?? 0;
   }
-  found.ufrag = /a=ice-ufrag:(\S+)/.exec(connection.remoteDescription?.sdp ?? "")?.[1];
   return found;
 }

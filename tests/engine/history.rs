@@ -112,7 +112,10 @@ async fn changes_a_crash_left_in_the_inbox_are_in_the_history_after_the_next_sta
     assert_eq!(find(&removed)["is_removed"], json!(true));
     desk.stop().await;
     let store = Store::open(&site.store_of("desk")).expect("its database");
-    assert_eq!(store.untaken().await.expect("read"), []);
+    let mut left = store.untaken().await.expect("read");
+    // The last message may have been told of a moment before the end, and will be again.
+    left.retain(|untaken| untaken.key != last);
+    assert_eq!(left, []);
     door.stop().await;
     site.hub.stop().await;
 }

@@ -8,3 +8,4 @@ pub mod end;
 pub mod registry;
 pub mod session;
 pub mod timers;
+pub mod visitor_message;

@@ -1,6 +1,8 @@
 //! The one table of a device's settings: names, kinds, ranges, defaults, meaning. The reader
 //! checks by it, the reference manual is printed from it.
 
+mod visitor_message;
+
 use super::device::{PATTERNS, VERBS};
 
 /// A `[section]` or, when repeated, a `[[section]]`.
@@ -524,6 +526,7 @@ pub static DEVICE: &[Section] = &[
             ),
         ],
     },
+    visitor_message::SECTION,
     Section {
         name: "mqtt",
         doc: "The broker for local control. Without this section there is none.",

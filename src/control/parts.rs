@@ -49,7 +49,16 @@ mod tests {
     fn only_the_changed_part_and_the_whole_are_published() {
         let mut parts = StateParts::default();
         let mut state = DeviceState::default();
-        let all = ["*", "call", "chat", "camera", "audio", "door", "health"];
+        let all = [
+            "*",
+            "call",
+            "chat",
+            "camera",
+            "audio",
+            "door",
+            "visitor_message",
+            "health",
+        ];
         let value = |state: &DeviceState| serde_json::to_value(state).unwrap();
         assert_eq!(names(&parts.changes(value(&state))), all);
         assert!(parts.changes(value(&state)).is_empty());

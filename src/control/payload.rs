@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::engine::chat_command::{ChatCommand, Check, Draft};
-use crate::engine::command::{Command, CommandError, ErrorCode, UserRef};
+use crate::engine::command::{Command, CommandError, ErrorCode, UserRef, VisitorAction};
 use crate::protocol::call_signal::CallType;
 
 /// The largest payload taken, in bytes.
@@ -93,6 +93,12 @@ struct Reject {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct VisitorMessage {
+    action: VisitorAction,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Kill {
     actor: String,
 }
@@ -142,6 +148,10 @@ pub(super) fn parse(
         "unlock" => plain(Command::Unlock),
         "snapshot" => plain(Command::Snapshot),
         "press" => plain(Command::Press),
+        "visitor_message" => {
+            let VisitorMessage { action } = read(&fields)?;
+            Ok(Command::VisitorMessage(action))
+        }
         "kill" => {
             let Kill { actor } = read(&fields)?;
             length("actor", &actor, 64)?;

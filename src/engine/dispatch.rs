@@ -6,13 +6,14 @@ use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 
 use super::calls::{Answer, Dial, HangUp, Reject};
-use super::command::{Command, CommandError, ErrorCode, Reply, Request};
+use super::command::{Command, CommandError, ErrorCode, Reply, Request, VisitorAction};
 use super::directory::{resolve, resolve_all};
 use super::door::Unlock;
 use super::event::EventKind;
 use super::mailbox::Undelivered;
 use super::messages;
 use super::supervisor::CrashRequest;
+use super::visitor_message::{EndVisitorMessage, RingBegan, StartVisitorMessage};
 use super::wiring::Wiring;
 use crate::call::end::EndReason;
 use crate::protocol::address::UserRef;
@@ -54,7 +55,7 @@ async fn execute(
         Command::Ring { targets } => ring(wiring, targets).await?,
         Command::Call { user, call_type } => {
             let user = resolve(wiring, &user).await?;
-            dial(wiring, vec![user], call_type).await?
+            json!({ "calls": dial(wiring, vec![user], call_type).await? })
         }
         Command::Answer => {
             json!({ "call": wiring.slots.calls.ask(Answer, LIMIT).await.map_err(away)?? })
@@ -81,6 +82,7 @@ async fn execute(
                 .map_err(|error| CommandError::new(ErrorCode::Unavailable, error.to_string()))?;
             return Ok(Reply::Jpeg(picture));
         }
+        Command::VisitorMessage(action) => visitor_message(wiring, action).await?,
         Command::Kill { actor } => crash(wiring, actor, crashes).await?,
     };
     Ok(Reply::Json(details))
@@ -98,14 +100,40 @@ async fn ring(wiring: &Wiring, targets: Vec<UserRef>) -> Result<serde_json::Valu
         return Err(CommandError::new(ErrorCode::InvalidPayload, message));
     }
     let users = resolve_all(wiring, targets).await?;
-    dial(wiring, users, wiring.config.calls.call_type).await
+    let calls = dial(wiring, users, wiring.config.calls.call_type).await?;
+    // Undelivered while that actor restarts: then nobody leaves a message after this ring.
+    let _ = wiring.slots.visitor_messages.tell(RingBegan(calls.clone()));
+    Ok(json!({ "calls": calls }))
+}
+
+async fn visitor_message(
+    wiring: &Wiring,
+    action: VisitorAction,
+) -> Result<serde_json::Value, CommandError> {
+    let visitors = &wiring.slots.visitor_messages;
+    let id = match action {
+        VisitorAction::Start => {
+            let start = StartVisitorMessage {
+                ring: None,
+                reason: "control".to_owned(),
+            };
+            visitors.ask(start, LIMIT).await.map_err(away)??
+        }
+        VisitorAction::Stop | VisitorAction::Cancel => {
+            let end = EndVisitorMessage {
+                keep: action == VisitorAction::Stop,
+            };
+            visitors.ask(end, LIMIT).await.map_err(away)??
+        }
+    };
+    Ok(json!({ "visitor_message": id }))
 }
 
 async fn dial(
     wiring: &Wiring,
     users: Vec<u64>,
     call_type: CallType,
-) -> Result<serde_json::Value, CommandError> {
+) -> Result<Vec<String>, CommandError> {
     if wiring.user().is_some_and(|me| users.contains(&me)) {
         return Err(CommandError::new(
             ErrorCode::InvalidPayload,
@@ -118,7 +146,7 @@ async fn dial(
         .ask(Dial { users, call_type }, LIMIT)
         .await
         .map_err(away)??;
-    Ok(json!({ "calls": calls }))
+    Ok(calls)
 }
 
 async fn crash(

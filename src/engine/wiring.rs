@@ -17,6 +17,7 @@ use super::history::{Historian, HistoryQueue};
 use super::mailbox::Slot;
 use super::session::Session;
 use super::storage::Storage;
+use super::visitor_message::{Archive, VisitorMessages};
 use super::watched::Watched;
 use crate::config::DeviceConfig;
 use crate::media::{AudioFanout, VideoFanout};
@@ -46,6 +47,8 @@ pub struct Wiring {
     pub history_queue: HistoryQueue,
     /// Wakes the uploads.
     pub upload_signal: UploadSignal,
+    /// What visitors said.
+    pub visitor_archive: Archive,
     /// Whose coming and going we are told of.
     pub watched: Watched,
     /// Held while the block list is read, changed and written back.
@@ -87,6 +90,8 @@ pub struct Slots {
     pub audio: Slot<Audio>,
     /// The door's relay.
     pub door: Slot<Door>,
+    /// What visitors leave.
+    pub visitor_messages: Slot<VisitorMessages>,
 }
 
 impl Wiring {

@@ -34,6 +34,12 @@ pub enum Verb {
     Unlock,
     /// Press the bell button.
     Press,
+    /// A visitor's message: begin one, end it, call it off.
+    VisitorMessage {
+        /// `stop` sends what was recorded, `cancel` keeps nothing.
+        #[arg(value_parser = ["start", "stop", "cancel"])]
+        action: String,
+    },
     /// Write a chat message.
     Send {
         /// The user it goes to, by login or number.
@@ -189,6 +195,7 @@ impl Verb {
             Self::Hangup => ("hangup", json!({})),
             Self::Unlock => ("unlock", json!({})),
             Self::Press => ("press", json!({})),
+            Self::VisitorMessage { action } => ("visitor_message", json!({ "action": action })),
             Self::Send {
                 to,
                 dialog,

@@ -3,6 +3,7 @@
 
 mod parse;
 mod read;
+mod visitor_message;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use crate::protocol::call_signal::CallType;
 
 pub(super) use parse::PATTERNS;
 pub use read::{check_device, load_device};
+pub use visitor_message::{Recipients, Tone, VisitorMessage};
 
 /// The commands a device obeys, as named in topics. The test aid `kill` is not among them.
 pub const VERBS: &[&str] = &[
@@ -26,6 +28,7 @@ pub const VERBS: &[&str] = &[
     "unlock",
     "snapshot",
     "press",
+    "visitor_message",
     "send",
     "send_status",
     "edit",
@@ -77,6 +80,8 @@ pub struct DeviceConfig {
     pub calls: Calls,
     /// `[door]`.
     pub door: Door,
+    /// `[visitor_message]`.
+    pub visitor_message: VisitorMessage,
     /// `[mqtt]`; without it there is no local control.
     pub mqtt: Option<Mqtt>,
     /// `[control]`.

@@ -7,6 +7,7 @@ use std::path::Path;
 use toml::de::DeValue;
 
 use super::parse;
+use super::visitor_message;
 use super::{
     Attachments, Audio, Calls, Camera, Chat, ChatEndpoint, Control, Device, DeviceConfig, Display,
     Door, History, Hub, IceServer, Mqtt, Relay, VERBS, VideoCodec, VideoSink,
@@ -78,6 +79,7 @@ fn read(file: &FileReader<'_>) -> Option<DeviceConfig> {
         .collect();
     let calls = calls(&file.section("calls"), ice_servers);
     let door = door(&file.section("door"));
+    let visitor_message = visitor_message::read(&file.section("visitor_message"));
     let mqtt = file.optional_section("mqtt").map(|section| mqtt(&section));
     let control = control(&file.section("control"));
     Some(DeviceConfig {
@@ -91,6 +93,7 @@ fn read(file: &FileReader<'_>) -> Option<DeviceConfig> {
         display: display?,
         calls: calls?,
         door: door?,
+        visitor_message: visitor_message?,
         mqtt: match mqtt {
             Some(mqtt) => Some(mqtt?),
             None => None,
@@ -233,7 +236,7 @@ fn display(section: &SectionReader<'_>) -> Option<Display> {
     Some(Display { sink: sink? })
 }
 
-fn user(value: &DeValue<'_>) -> Result<UserRef, String> {
+pub(super) fn user(value: &DeValue<'_>) -> Result<UserRef, String> {
     match value {
         DeValue::Integer(number) => u64::from_str_radix(number.as_str(), number.radix())
             .map(UserRef::Id)

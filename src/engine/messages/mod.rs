@@ -21,7 +21,8 @@ use crate::chat::SendError;
 use crate::rest::RestError;
 use crate::store::StoreError;
 
-pub use sending::send;
+pub(super) use sending::place;
+pub use sending::{queue_file, send};
 
 /// Carries a chat command out.
 ///

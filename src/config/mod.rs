@@ -21,7 +21,7 @@ mod secret;
 mod suggest;
 
 pub use device::{
-    Audio, AudioSink, AudioSource, Calls, Camera, Chat, ChatEndpoint, Control, Device,
+    Account, Audio, AudioSink, AudioSource, Calls, Camera, Chat, ChatEndpoint, Control, Device,
     DeviceConfig, Display, Door, Hub, IceServer, Mqtt, Relay, VideoCodec, VideoSink, VideoSource,
     check_device, load_device,
 };

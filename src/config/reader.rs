@@ -209,6 +209,13 @@ impl<'d> SectionReader<'d> {
             .add(&self.span_of(key), &path, rule);
     }
 
+    /// Notes that a key is missing, unless the whole section is, which is one mistake.
+    pub(super) fn require(&self, key: &str, rule: &str) {
+        if !self.silent {
+            self.fail(key, rule);
+        }
+    }
+
     /// Notes something allowed that deserves a second thought.
     pub(super) fn warn(&self, key: &str, rule: impl Into<String>) {
         let path = format!("{}.{key}", self.path);

@@ -206,6 +206,9 @@ fn chat(verb: &str, fields: &Map<String, Value>) -> Result<ChatCommand, CommandE
         "block" => ChatCommand::Block(read(fields)?),
         "unblock" => ChatCommand::Unblock(read(fields)?),
         "blocked" => read::<Nothing>(fields).map(|_| ChatCommand::Blocked)?,
+        "profile_update" => ChatCommand::UpdateProfile(read(fields)?),
+        "report_user" => ChatCommand::ReportUser(read(fields)?),
+        "report_message" => ChatCommand::ReportMessage(read(fields)?),
         _ => {
             return Err(CommandError::new(
                 ErrorCode::UnknownCommand,

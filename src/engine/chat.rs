@@ -11,11 +11,11 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::calls::SignalArrived;
+use super::chat_status;
 use super::door::DoorMessage;
-use super::event::EventKind;
+use super::event::{EventKind, unix_ms};
 use super::history::Input;
 use super::mailbox::MAILBOX_CAPACITY;
-use super::state::ChatStatus;
 use super::supervised::{Life, supervised};
 use super::wiring::Wiring;
 use crate::base::object_id::ObjectId;
@@ -159,7 +159,7 @@ impl Actor for Chat {
 impl Drop for Chat {
     fn drop(&mut self) {
         self.wiring.board.update(|state| {
-            state.chat.status = ChatStatus::Offline;
+            chat_status::show(&mut state.chat, ConnectionStatus::Closed, unix_ms());
             state.chat.reason = Some("the chat actor is away".to_owned());
         });
     }
@@ -168,20 +168,7 @@ impl Drop for Chat {
 async fn show(wiring: &Wiring, now: ConnectionStatus) {
     let outbox = outbox_length(wiring).await;
     wiring.board.update(|state| {
-        (state.chat.status, state.chat.reason) = match now {
-            ConnectionStatus::Online { .. } => (ChatStatus::Online, None),
-            // The last failure stays readable while the next try is under way.
-            ConnectionStatus::Connecting | ConnectionStatus::Authenticated => {
-                (ChatStatus::Connecting, state.chat.reason.take())
-            }
-            ConnectionStatus::Offline { reason, .. } => (ChatStatus::Offline, Some(reason)),
-            ConnectionStatus::Displaced => (
-                ChatStatus::Offline,
-                Some("another connection took over".to_owned()),
-            ),
-            ConnectionStatus::Idle | ConnectionStatus::Closed => (ChatStatus::Offline, None),
-            ConnectionStatus::Refused { reason } => (ChatStatus::Refused, Some(reason)),
-        };
+        chat_status::show(&mut state.chat, now, unix_ms());
         state.chat.outbox = outbox.unwrap_or(state.chat.outbox);
     });
 }
@@ -346,5 +333,31 @@ async fn on_incoming(wiring: &Wiring, incoming: Incoming) {
         }
         Incoming::System { .. } => {}
         Incoming::Other(why) => tracing::debug!(why, "a stanza was ignored"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_setting_of_the_file_reaches_the_connection() {
+        let configured = config::Chat {
+            retry_first_ms: 150,
+            retry_longest_s: 2,
+            step_timeout_s: 3,
+            keep_alive_s: 4,
+            answer_timeout_s: 5,
+            resume_s: 6,
+        };
+        let expected = ChatTuning {
+            retry_first: Duration::from_millis(150),
+            retry_longest: Duration::from_secs(2),
+            step: Duration::from_secs(3),
+            quiet: Duration::from_secs(4),
+            patience: Duration::from_secs(5),
+            resume: Duration::from_secs(6),
+        };
+        assert_eq!(tuning(&configured), expected);
     }
 }

@@ -30,11 +30,11 @@ use super::wiring::{Slots, Wiring};
 use crate::base::tls::TlsError;
 use crate::call::end::EndReason;
 use crate::chat::ChatSettings;
-use crate::config::DeviceConfig;
+use crate::config::{self, DeviceConfig};
 use crate::media;
 use crate::media::{AudioFanout, VideoFanout};
 use crate::protocol::address::Realm;
-use crate::rest::{Login, RestClient, RestError, RestSettings};
+use crate::rest::{self, Login, RestClient, RestError, RestSettings};
 use crate::store::history::History;
 use crate::store::{Store, StoreError};
 
@@ -201,7 +201,7 @@ impl Parts {
                 auth_key: hub.auth_key.expose().to_owned().into(),
                 ca: hub.ca.clone(),
             },
-            Login::new(hub.login.clone(), hub.password.expose()),
+            Login::of(account(&hub.account), hub.password.expose()),
         )?;
         let settings = ChatSettings {
             endpoint: super::chat::endpoint(&hub.chat),
@@ -260,6 +260,14 @@ impl Parts {
             tracing::error!("the supervisor panicked");
         }
         dispatching.abort();
+    }
+}
+
+/// The configuration's account as the client's own.
+fn account(configured: &config::Account) -> rest::Account {
+    match configured {
+        config::Account::Login(login) => rest::Account::Login(login.clone()),
+        config::Account::Email(email) => rest::Account::Email(email.clone()),
     }
 }
 

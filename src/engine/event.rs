@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::protocol::address::UserId;
-use crate::protocol::chat_message::Attachment;
+use crate::protocol::chat_message::{Attachment, Contact};
 
 /// An event with its envelope: a unique id (consumers are idempotent by it) and the time.
 #[derive(Clone, Debug, Serialize)]
@@ -237,6 +237,9 @@ pub struct MessageDetails {
     /// What goes with it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<Attachment>,
+    /// Those of them that are contacts, read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub contacts: Vec<Contact>,
     /// Custom parameters.
     #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
     pub custom: serde_json::Map<String, serde_json::Value>,

@@ -12,6 +12,7 @@ pub mod calls;
 pub mod camera;
 pub mod chat;
 pub mod chat_command;
+mod chat_status;
 pub mod command;
 pub mod daemon;
 pub mod directory;

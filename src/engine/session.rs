@@ -74,6 +74,7 @@ async fn keep_alive(wiring: Wiring) {
                         state.chat.reason = Some(format!("login: {error}"));
                         if is_refused {
                             state.chat.status = ChatStatus::Refused;
+                            state.chat.retry_at = None;
                         }
                     }
                 });

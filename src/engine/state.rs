@@ -86,11 +86,20 @@ pub enum CallStatus {
 /// The chat connection.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ChatState {
-    /// `offline`, `connecting`, `online`, `refused`.
+    /// `idle`, `connecting`, `authenticated`, `online`, `reconnecting`, `refused`, `displaced`,
+    /// `closed`.
     pub status: ChatStatus,
     /// Why it is not online.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// While online: whether the stream of the last connection goes on (RT-10), so that nothing
+    /// was missed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resumed: Option<bool>,
+    /// While waiting for the next try: when it is, Unix milliseconds, if nothing cuts the pause
+    /// short.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<u64>,
     /// Our user, once logged in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<UserId>,
@@ -130,19 +139,27 @@ pub enum HistoryStatus {
     Failed,
 }
 
-/// Where the chat connection stands.
+/// Where the chat connection stands (RT-11).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChatStatus {
-    /// Not connected; trying again after a delay.
+    /// Not begun.
     #[default]
-    Offline,
+    Idle,
     /// On the way.
     Connecting,
+    /// The hub knows who we are; others do not reach us yet.
+    Authenticated,
     /// Presence is out; messages and calls flow.
     Online,
+    /// Lost or not reached; tried again after a pause.
+    Reconnecting,
     /// The hub refuses our credentials; tried again only slowly.
     Refused,
+    /// Another connection of this user took our place; tried again only slowly.
+    Displaced,
+    /// Ended, with the device or until its part is brought back.
+    Closed,
 }
 
 /// Camera or microphone.

@@ -1,6 +1,7 @@
 //! The site server: a ConnectyCube-compatible REST and chat server in one process, on SQLite.
 //!
 //! ```text
+//! http                 the ports of browsers: requests, and upgrades to chat
 //! rest  xmpp  web      what clients talk to
 //! auth                 who they are
 //! files                what they upload
@@ -15,6 +16,7 @@ pub mod auth;
 mod certificate;
 pub mod clock;
 mod files;
+mod http;
 mod rest;
 mod roles;
 mod server;

@@ -1,19 +1,16 @@
 //! Starting and stopping: a thread of its own with its own runtime, so that a hub can live inside
 //! any process.
 
-use std::any::Any;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use actix_web::dev::{Extensions, ServerHandle};
-use actix_web::web::{self, Data};
-use actix_web::{App, HttpServer};
+use actix_web::dev::ServerHandle;
 use parking_lot::Mutex;
 use serde::Serialize;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, oneshot};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -30,14 +27,11 @@ use super::xmpp::blocks::Blocks;
 use super::xmpp::in_flight::InFlight;
 use super::xmpp::resumption::Resumptions;
 use super::xmpp::router::Router;
-use super::xmpp::websocket::Socket;
-use super::{rest, web as pages, xmpp};
+use super::{http, xmpp};
 use crate::config::hub::{HubConfig, HubConfigError};
 use crate::protocol::address::Realm;
 use crate::protocol::privacy::Rules;
 
-/// HTTP threads: REST work waits for the store, so few suffice.
-const WORKERS: usize = 2;
 /// How long a stop waits for streams to say good-bye.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 /// How often it is noted which messages have arrived, when they are few.
@@ -287,44 +281,24 @@ async fn open(config: HubConfig, clock: Clock, stop: CancellationToken) -> Resul
             source,
         }
     };
-    let data = Data::from(Arc::clone(&site));
-    let http = HttpServer::new(move || {
-        App::new()
-            .app_data(data.clone())
-            .route("/", web::get().to(pages::root))
-            .route("/xmpp", web::get().to(xmpp::websocket::upgrade))
-            .route("/ca.pem", web::get().to(pages::ca))
-            .route("/phone", web::get().to(pages::phone_without_slash))
-            .route("/phone/config.json", web::get().to(pages::phone_config))
-            .route("/phone/{path:.*}", web::get().to(pages::phone))
-            .default_service(web::to(rest::serve))
-    })
-    .workers(WORKERS)
-    .disable_signals()
-    .shutdown_timeout(STOP_LIMIT.as_secs())
-    .on_connect(on_connect)
-    .bind(listen.http)
-    .map_err(fail("listen.http", listen.http))?
-    .bind_rustls_0_23(listen.https, tls.clone())
-    .map_err(fail("listen.https", listen.https))?;
-    let addresses = http.addrs_with_scheme();
-    let of = |scheme: &str| {
-        let found = addresses.iter().find(|(_, other)| *other == scheme);
-        found.map(|(address, _)| *address)
-    };
+    let listen_http = |field, address| http::listen(address).map_err(fail(field, address));
+    let plain = listen_http("listen.http", listen.http)?;
+    let secure = listen_http("listen.https", listen.https)?;
     let listener = TcpListener::bind(listen.xmpp_tls)
         .await
         .map_err(fail("listen.xmpp_tls", listen.xmpp_tls))?;
     let xmpp_tls = listener
         .local_addr()
         .map_err(fail("listen.xmpp_tls", listen.xmpp_tls))?;
+    let of = |listener: &std::net::TcpListener, asked| listener.local_addr().unwrap_or(asked);
     let ready = describe(
         &site,
         &authority,
-        of("http").unwrap_or(listen.http),
-        of("https").unwrap_or(listen.https),
+        of(&plain, listen.http),
+        of(&secure, listen.https),
         xmpp_tls,
     );
+    let served = http::serve(&site, plain, secure, tls.clone(), STOP_LIMIT);
     let acceptor = TlsAcceptor::from(Arc::new(tls));
     tracing::info!(
         api = ready.api, https = ready.https, xmpp_tls = ready.xmpp_tls,
@@ -334,7 +308,7 @@ async fn open(config: HubConfig, clock: Clock, stop: CancellationToken) -> Resul
         site,
         ready,
         authority,
-        http: http.run(),
+        http: served.map_err(fail("listen.https", listen.https))?,
         listener,
         acceptor,
     })
@@ -462,22 +436,4 @@ fn make_private_folder(path: &Path) -> Result<(), HubError> {
             path: path.to_owned(),
             source,
         })
-}
-
-/// Keeps a handle on the socket for the WebSocket, and lets small frames out at once.
-fn on_connect(io: &dyn Any, extensions: &mut Extensions) {
-    let stream = io.downcast_ref::<TcpStream>().or_else(|| {
-        io.downcast_ref::<tokio_rustls::server::TlsStream<TcpStream>>()
-            .map(|tls| tls.get_ref().0)
-    });
-    let Some(stream) = stream else { return };
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "cannot turn off Nagle's algorithm");
-    }
-    match Socket::of(stream) {
-        Ok(socket) => {
-            extensions.insert(socket);
-        }
-        Err(error) => tracing::warn!(%error, "no second handle on a socket"),
-    }
 }

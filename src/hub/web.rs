@@ -1,8 +1,8 @@
 //! What a browser gets besides the API: the web phone, its configuration, the CA's certificate.
 
+use actix_web::HttpResponse;
 use actix_web::http::header;
 use actix_web::web::{Data, Path};
-use actix_web::{HttpRequest, HttpResponse};
 use serde_json::json;
 
 use super::site::Site;
@@ -89,16 +89,16 @@ pub async fn ca(site: Data<Site>) -> HttpResponse {
         .body(site.ca_pem.clone())
 }
 
-/// `GET /`: a WebSocket upgrade, or the way to the phone.
-pub async fn root(
-    request: HttpRequest,
-    body: actix_web::web::Payload,
-    site: Data<Site>,
-) -> actix_web::Result<HttpResponse> {
-    if request.headers().contains_key(header::UPGRADE) {
-        return super::xmpp::websocket::upgrade(request, body, site).await;
-    }
-    Ok(HttpResponse::Found()
+/// `GET /` without a WebSocket: the way to the phone.
+pub async fn root() -> HttpResponse {
+    HttpResponse::Found()
         .insert_header((header::LOCATION, "/phone/"))
-        .finish())
+        .finish()
+}
+
+/// `GET /xmpp` without a WebSocket.
+pub async fn chat_without_upgrade() -> HttpResponse {
+    HttpResponse::from(actix_http::Response::from(
+        actix_http::ws::HandshakeError::NoWebsocketUpgrade,
+    ))
 }

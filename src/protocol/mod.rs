@@ -12,6 +12,7 @@ pub mod frame_guard;
 pub mod last_activity;
 mod nonza;
 pub mod ns;
+pub mod percent;
 pub mod privacy;
 pub mod rest;
 pub mod room_presence;

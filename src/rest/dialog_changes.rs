@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::client::RestClient;
 use super::deletion::{Deletion, deletion};
+use super::dialogs::DialogAbout;
 use super::error::RestError;
 use super::exchange::Request;
 use crate::protocol::address::UserId;
@@ -30,8 +31,8 @@ pub struct DialogLists {
 pub struct DialogUpdate {
     /// Title.
     pub name: Option<String>,
-    /// What it is about.
-    pub description: Option<String>,
+    /// What it says of itself.
+    pub about: DialogAbout,
     /// Uid of a picture, or its address.
     pub photo: Option<String>,
     /// Added.
@@ -73,15 +74,12 @@ impl RestClient {
         update: &DialogUpdate,
     ) -> Result<Dialog, RestError> {
         let mut body = Map::new();
-        for (name, value) in [
-            ("name", &update.name),
-            ("description", &update.description),
-            ("photo", &update.photo),
-        ] {
+        for (name, value) in [("name", &update.name), ("photo", &update.photo)] {
             if let Some(value) = value {
                 body.insert(name.to_owned(), json!(value));
             }
         }
+        update.about.put(&mut body);
         for (name, lists) in [("push_all", &update.push), ("pull_all", &update.pull)] {
             if *lists != DialogLists::default() {
                 body.insert(name.to_owned(), json!(lists));

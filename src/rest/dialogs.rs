@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::client::RestClient;
 use super::error::RestError;
@@ -36,16 +36,40 @@ pub enum NewDialog {
     Public {
         /// Title.
         name: String,
-        /// What it is about.
-        description: Option<String>,
     },
     /// To everybody; only its admins write.
     Broadcast {
         /// Title.
         name: String,
-        /// What it is about.
-        description: Option<String>,
     },
+}
+
+/// What a dialog says of itself besides title and picture; what is absent stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DialogAbout {
+    /// What it is about.
+    pub description: Option<String>,
+    /// Its custom fields (CH-13), all of them at once; `Some(None)` takes them away. The server
+    /// keeps those the application allows, as texts.
+    pub extensions: Option<Option<Map<String, Value>>>,
+    /// Whether others may read its last messages without joining (CH-14).
+    pub allow_preview: Option<bool>,
+}
+
+impl DialogAbout {
+    /// Adds what is given to a request's body.
+    pub(super) fn put(&self, body: &mut Map<String, Value>) {
+        if let Some(description) = &self.description {
+            body.insert("description".to_owned(), json!(description));
+        }
+        if let Some(extensions) = &self.extensions {
+            body.insert("extensions".to_owned(), json!(extensions));
+        }
+        if let Some(allowed) = self.allow_preview {
+            let permissions = json!({ "allow_preview": allowed });
+            body.insert("permissions".to_owned(), permissions);
+        }
+    }
 }
 
 /// Which dialogs to list.
@@ -109,22 +133,29 @@ impl RestClient {
     ///
     /// # Errors
     /// [`RestError::Validation`] when an occupant does not exist.
-    pub async fn create_dialog(&self, new: &NewDialog) -> Result<Dialog, RestError> {
-        // Occupants as one comma-separated string: the form every server version takes (E.3).
-        let body = match new {
-            NewDialog::Private(user) => json!({ "type": 3, "occupants_ids": user.to_string() }),
-            NewDialog::Group { name, occupants } => {
-                let occupants: Vec<String> = occupants.iter().map(ToString::to_string).collect();
-                json!({ "type": 2, "name": name, "occupants_ids": occupants.join(", ") })
-            }
-            NewDialog::Public { name, description } => {
-                json!({ "type": 4, "name": name, "description": description })
-            }
-            NewDialog::Broadcast { name, description } => {
-                json!({ "type": 1, "name": name, "description": description })
-            }
+    pub async fn create_dialog(
+        &self,
+        new: &NewDialog,
+        about: &DialogAbout,
+    ) -> Result<Dialog, RestError> {
+        let (kind, name, occupants) = match new {
+            NewDialog::Broadcast { name } => (1, Some(name), None),
+            NewDialog::Group { name, occupants } => (2, Some(name), Some(occupants.as_slice())),
+            NewDialog::Private(user) => (3, None, Some(std::slice::from_ref(user))),
+            NewDialog::Public { name } => (4, Some(name), None),
         };
-        self.call(Request::new(Method::POST, &["chat", "Dialog"]).body(body))
-            .await
+        let mut body = Map::new();
+        body.insert("type".to_owned(), json!(kind));
+        if let Some(name) = name {
+            body.insert("name".to_owned(), json!(name));
+        }
+        if let Some(occupants) = occupants {
+            // As one comma-separated string: the form every server version takes (E.3).
+            let occupants: Vec<String> = occupants.iter().map(ToString::to_string).collect();
+            body.insert("occupants_ids".to_owned(), json!(occupants.join(", ")));
+        }
+        about.put(&mut body);
+        let request = Request::new(Method::POST, &["chat", "Dialog"]);
+        self.call(request.body(Value::Object(body))).await
     }
 }

@@ -16,17 +16,18 @@ struct Wrapped {
 }
 
 impl RestClient {
-    /// `POST /session` with login and password.
+    /// `POST /session` with login or e-mail address, and password.
     pub(super) async fn log_in(
         &self,
         exchange: &Exchange,
         login: &Login,
     ) -> Result<Session, RestError> {
         let settings = exchange.settings();
+        let (field, name) = login.account.field();
         let request = Request::new(Method::POST, &["session"]).body(json!({
             "application_id": settings.app_id,
             "auth_key": settings.auth_key.as_str(),
-            "user": { "login": login.login, "password": login.password.as_str() },
+            "user": { (field): name, "password": login.password.as_str() },
         }));
         let body = exchange.send(&request, Proof::InBody).await?;
         let session = read::<Wrapped>(&request, &body)?.session;

@@ -29,11 +29,30 @@ impl std::fmt::Debug for RestSettings {
     }
 }
 
+/// The name a user logs in by: unique in the application either way (AU-01, AU-02).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Account {
+    /// The login name.
+    Login(String),
+    /// The e-mail address.
+    Email(String),
+}
+
+impl Account {
+    /// The API's name of it, and what it is.
+    pub(super) fn field(&self) -> (&'static str, &str) {
+        match self {
+            Self::Login(login) => ("login", login),
+            Self::Email(email) => ("email", email),
+        }
+    }
+}
+
 /// The user the device logs in as.
 #[derive(Clone)]
 pub struct Login {
-    /// The login name.
-    pub login: String,
+    /// Who.
+    pub account: Account,
     /// The password.
     pub password: Zeroizing<String>,
 }
@@ -41,8 +60,13 @@ pub struct Login {
 impl Login {
     /// A login name with its password.
     pub fn new(login: impl Into<String>, password: impl Into<String>) -> Self {
+        Self::of(Account::Login(login.into()), password)
+    }
+
+    /// An account with its password.
+    pub fn of(account: Account, password: impl Into<String>) -> Self {
         Self {
-            login: login.into(),
+            account,
             password: Zeroizing::new(password.into()),
         }
     }
@@ -52,7 +76,7 @@ impl Login {
 impl std::fmt::Debug for Login {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Login")
-            .field("login", &self.login)
+            .field("account", &self.account)
             .finish_non_exhaustive()
     }
 }

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Map, json};
 
 use super::client::RestClient;
 use super::error::RestError;
@@ -27,10 +27,28 @@ struct Page {
 /// A user to be signed up.
 #[derive(Clone, Debug)]
 pub struct NewUser {
-    /// Login name and password.
+    /// Login name or e-mail address, and password.
     pub login: Login,
     /// Display name.
     pub full_name: Option<String>,
+}
+
+/// What to change about one's own profile; what is absent stays as it is, what is empty is taken
+/// away.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProfileUpdate {
+    /// Display name.
+    pub full_name: Option<String>,
+    /// Telephone number.
+    pub phone: Option<String>,
+    /// Web site.
+    pub website: Option<String>,
+    /// Uid or address of a picture.
+    pub avatar: Option<String>,
+    /// Whatever the application keeps there.
+    pub custom_data: Option<String>,
+    /// Tags.
+    pub tags: Option<Vec<String>>,
 }
 
 impl RestClient {
@@ -89,13 +107,40 @@ impl RestClient {
         Ok(self.call::<Page>(request).await?.items)
     }
 
+    /// `PUT /users/{id}` with our own number (US-18): the profile as it is then.
+    ///
+    /// # Errors
+    /// [`RestError::Validation`] naming what the server does not take.
+    pub async fn update_profile(&self, update: &ProfileUpdate) -> Result<User, RestError> {
+        let mut user = Map::new();
+        for (name, text) in [
+            ("full_name", &update.full_name),
+            ("phone", &update.phone),
+            ("website", &update.website),
+            ("avatar", &update.avatar),
+            ("custom_data", &update.custom_data),
+        ] {
+            if let Some(text) = text {
+                let value = (!text.is_empty()).then_some(text);
+                user.insert(name.to_owned(), json!(value));
+            }
+        }
+        if let Some(tags) = &update.tags {
+            user.insert("tag_list".to_owned(), json!(tags));
+        }
+        let id = self.session().await?.user_id.to_string();
+        let request = Request::new(Method::PUT, &["users", &id]).body(json!({ "user": user }));
+        Ok(self.call::<Wrapped>(request).await?.user)
+    }
+
     /// `POST /users` with the application's key: a new user, independent of our own session.
     ///
     /// # Errors
     /// [`RestError::Validation`] when the login is taken or the password too short.
     pub async fn sign_up(&self, new: &NewUser) -> Result<User, RestError> {
+        let (field, name) = new.login.account.field();
         let mut user = json!({
-            "login": new.login.login,
+            (field): name,
             "password": new.login.password.as_str(),
         });
         if let Some(name) = &new.full_name {

@@ -10,7 +10,8 @@ use cubelet::protocol::address::{Realm, UserId};
 use cubelet::protocol::call_signal::{CallSignal, SignalKind};
 use cubelet::protocol::chat_message::{Incoming, Marker, OutgoingMessage, Target};
 use cubelet::rest::{
-    HistoryQuery, Login, NewDialog, NewMessage, NewUser, RestClient, RestError, RestSettings,
+    DialogAbout, HistoryQuery, Login, NewDialog, NewMessage, NewUser, RestClient, RestError,
+    RestSettings,
 };
 use cubelet::store::Store;
 use serde::Deserialize;
@@ -440,7 +441,11 @@ async fn a_group_message_reaches_the_members() {
         name: "Entrance".into(),
         occupants: vec![desk.id],
     };
-    let dialog = door.rest.create_dialog(&group).await.unwrap();
+    let dialog = door
+        .rest
+        .create_dialog(&group, &DialogAbout::default())
+        .await
+        .unwrap();
     let door_chat = door.chat(hub.settings(Way::Tls));
     let mut desk_chat = desk.chat(hub.settings(Way::Tls));
     door_chat.online().await;
@@ -492,7 +497,10 @@ async fn a_login_that_is_taken_is_refused_with_the_reason() {
 async fn history_and_unread_counts_follow_the_messages() {
     let hub = Hub::start().await;
     let (door, desk) = (hub.user("door").await, hub.user("desk").await);
-    let dialog = door.rest.create_dialog(&NewDialog::Private(desk.id)).await;
+    let dialog = door
+        .rest
+        .create_dialog(&NewDialog::Private(desk.id), &DialogAbout::default())
+        .await;
     let dialog = dialog.unwrap().id;
     let new = NewMessage {
         dialog: dialog.clone(),

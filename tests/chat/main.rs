@@ -21,4 +21,6 @@ mod rest;
 mod rest_blobs;
 mod resumption;
 mod rooms;
+mod stopping;
 mod store;
+mod tuning;

@@ -298,6 +298,16 @@ impl Peer {
         self.until("/>").await
     }
 
+    /// Refuses to go on with a stream and begins another, up to the client's presence.
+    pub async fn refuse_to_resume(&mut self) {
+        self.hear_resume().await;
+        self.say("<failed xmlns='urn:xmpp:sm:3'/>").await;
+        self.bind().await;
+        self.until("<enable").await;
+        self.say("<enabled xmlns='urn:xmpp:sm:3'/>").await;
+        self.until("<presence").await;
+    }
+
     pub async fn refuse_login(&mut self, condition: &str) {
         self.hear_plain().await;
         self.say(&format!(

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use cubelet::rest::{HistoryQuery, Login, NetworkFault, NewDialog, NewUser, RestClient, RestError};
+use cubelet::rest::{
+    Account, DialogAbout, HistoryQuery, Login, NetworkFault, NewDialog, NewUser, RestClient,
+    RestError,
+};
 
 use crate::http::{Answer, Http, json};
 
@@ -158,7 +161,7 @@ async fn a_post_lost_to_the_network_is_not_repeated() {
     let http = Http::start([Answer::Hangup]).await;
     let error = http
         .client()
-        .create_dialog(&NewDialog::Private(9))
+        .create_dialog(&NewDialog::Private(9), &DialogAbout::default())
         .await
         .unwrap_err();
     let RestError::Network { kind, .. } = &error else {
@@ -293,4 +296,52 @@ async fn no_credential_shows_in_debug_output() {
     let shown = format!("{client:?}");
     assert!(!shown.contains("secret"), "{shown}");
     assert!(!shown.contains("the-auth-key"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_user_known_by_an_e_mail_address_logs_in_by_it() {
+    let http = Http::start([json(200, r#"{"total":1}"#)]).await;
+    let account = Account::Email("door@site.example".into());
+    let login = Login::of(account, "secret word");
+    let client = RestClient::new(http.settings(), login).unwrap();
+    client.unread(&[]).await.unwrap();
+    let requests = http.requests();
+    let body: serde_json::Value = serde_json::from_str(&requests[0].body).unwrap();
+    assert_eq!(
+        body["user"],
+        serde_json::json!({"email": "door@site.example", "password": "secret word"})
+    );
+}
+
+#[tokio::test]
+async fn a_report_is_a_record_of_its_class() {
+    let record = r#"{"_id":"66f0aa000102030405000009","user_id":5}"#;
+    let http = Http::start([json(201, record), json(201, record)]).await;
+    let client = http.client();
+    let id = client.report_user(9, "sends spam").await.unwrap();
+    assert_eq!(id, "66f0aa000102030405000009");
+    let message = "66f0aa000102030405000001";
+    client.report_message(message, "spam").await.unwrap();
+    assert_eq!(http.count("POST /data/UserReports"), 1);
+    assert_eq!(http.count("POST /data/MessageReports"), 1);
+    let sent: Vec<serde_json::Value> = http
+        .requests()
+        .iter()
+        .filter(|request| request.line.starts_with("POST /data/"))
+        .map(|request| serde_json::from_str(&request.body).unwrap())
+        .collect();
+    assert_eq!(
+        sent,
+        [
+            serde_json::json!({"reportedUserId": 9, "reason": "sends spam"}),
+            serde_json::json!({"reportedMessageId": message, "reason": "spam"}),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn an_application_without_the_class_takes_no_reports() {
+    let http = Http::start([json(404, r#"{"errors":["Class not found"]}"#)]).await;
+    let error = http.client().report_user(9, "spam").await.unwrap_err();
+    assert!(matches!(error, RestError::NotFound(_)), "{error:?}");
 }

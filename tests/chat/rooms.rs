@@ -64,12 +64,7 @@ async fn a_room_is_entered_again_on_a_new_stream_and_not_on_a_resumed_one() {
     drop(peer);
 
     let mut peer = server.accept().await;
-    peer.hear_resume().await;
-    peer.say("<failed xmlns='urn:xmpp:sm:3'/>").await;
-    peer.bind().await;
-    peer.until("<enable").await;
-    peer.say("<enabled xmlns='urn:xmpp:sm:3'/>").await;
-    peer.until("<presence").await;
+    peer.refuse_to_resume().await;
     hear_room(&mut peer).await;
 }
 
@@ -104,12 +99,7 @@ async fn a_room_we_were_put_out_of_is_not_entered_again() {
     );
     drop(peer);
     let mut peer = server.accept().await;
-    peer.hear_resume().await;
-    peer.say("<failed xmlns='urn:xmpp:sm:3'/>").await;
-    peer.bind().await;
-    peer.until("<enable").await;
-    peer.say("<enabled xmlns='urn:xmpp:sm:3'/>").await;
-    peer.until("<presence").await;
+    peer.refuse_to_resume().await;
     let heard = peer.until("<r").await;
     assert!(!heard.contains("<presence"), "{heard}");
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use cubelet::config::device::VERBS;
 use cubelet::config::{
-    AudioSink, AudioSource, ChatEndpoint, Relay, VideoCodec, VideoSink, VideoSource,
+    Account, AudioSink, AudioSource, ChatEndpoint, Relay, VideoCodec, VideoSink, VideoSource,
 };
 use cubelet::protocol::address::UserRef;
 use cubelet::protocol::call_signal::CallType;
@@ -408,5 +408,31 @@ fn a_hubs_file_is_checked_with_place_and_field_of_every_mistake() {
         "limits.connections",
     ] {
         assert!(said.contains(wanted), "{wanted} is missing in:\n{said}");
+    }
+}
+
+#[test]
+fn the_user_is_named_by_login_or_by_e_mail_address_but_not_by_both() {
+    let with = |account: &str| MINIMAL.replace("login = \"door\"", account);
+    let config = Fixture::new().check(&with("email = \"door@site.example\""));
+    assert_eq!(
+        config.outcome.unwrap().hub.account,
+        Account::Email("door@site.example".into())
+    );
+    for (account, rule) in [
+        ("", "hub.login: is required (or email)"),
+        (
+            "login = \"door\"\nemail = \"door@site.example\"",
+            "hub.email: only one of login and email may be given",
+        ),
+        ("email = \"door\"", "hub.email: must be name@host"),
+        ("email = \"a b@c\"", "hub.email: must be name@host"),
+        ("email = \"@c\"", "hub.email: must be name@host"),
+    ] {
+        let problems = Fixture::new().problems(&with(account));
+        assert!(
+            problems.len() == 1 && problems[0].contains(rule),
+            "{account}: {problems:?}"
+        );
     }
 }

@@ -1,68 +1,20 @@
 //! `cubelet ctl` as a process of its own, against a real broker and a device with a scripted
 //! engine.
 
-use std::process::Stdio;
 use std::time::Duration;
 
 use cubelet::engine::command::{Command, CommandError, ErrorCode, Reply};
 use cubelet::engine::event::{Event, EventKind};
 use cubelet::engine::state::{ChatState, ChatStatus};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::Child;
 
 use crate::broker::Broker;
+use crate::ctl_process::{ctl, ctl_at, json_of, watching};
 use crate::device::{Act, Device, settings};
-
-/// A process that hangs fails the test instead of the run.
-const LIMIT: Duration = Duration::from_secs(30);
-
-struct Outcome {
-    status: i32,
-    out: String,
-    err: String,
-}
-
-fn command(broker: &str, arguments: &[&str]) -> tokio::process::Command {
-    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_cubelet"));
-    command
-        .args(["ctl", "--broker", broker])
-        .args(arguments)
-        .env_remove("CUBELET_DEVICE")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true);
-    command
-}
-
-async fn ctl_at(broker: &str, arguments: &[&str]) -> Outcome {
-    let child = command(broker, arguments).spawn().unwrap();
-    let output = tokio::time::timeout(LIMIT, child.wait_with_output())
-        .await
-        .expect("ctl ends in time")
-        .unwrap();
-    Outcome {
-        status: output.status.code().unwrap_or(-1),
-        out: String::from_utf8_lossy(&output.stdout).into_owned(),
-        err: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
-}
-
-async fn ctl(broker: &Broker, arguments: &[&str]) -> Outcome {
-    ctl_at(&format!("127.0.0.1:{}", broker.port), arguments).await
-}
-
-fn json_of(outcome: &Outcome) -> Value {
-    serde_json::from_str(&outcome.out)
-        .unwrap_or_else(|error| panic!("{error}: {:?} {:?}", outcome.out, outcome.err))
-}
 
 #[tokio::test]
 async fn the_only_device_need_not_be_named_and_is_given_the_command() {
-    let broker = Broker::start().await;
-    let mut device = Device::start(settings(&broker));
-    device.online().await;
+    let (broker, device) = Device::at_a_broker().await;
     let sent = ctl(
         &broker,
         &["send", "--to", "kitchen", "somebody", "is", "there"],
@@ -149,9 +101,7 @@ async fn several_devices_are_listed_and_one_must_be_named() {
 
 #[tokio::test]
 async fn status_shows_the_retained_state_in_a_line_a_part() {
-    let broker = Broker::start().await;
-    let mut device = Device::start(settings(&broker));
-    device.online().await;
+    let (broker, device) = Device::at_a_broker().await;
     device.state.send_modify(|state| {
         state.chat = ChatState {
             status: ChatStatus::Online,
@@ -183,37 +133,9 @@ async fn status_shows_the_retained_state_in_a_line_a_part() {
     );
 }
 
-struct Watcher {
-    lines: tokio::io::Lines<BufReader<tokio::process::ChildStdout>>,
-    _child: Child,
-}
-
-fn watching(broker: &Broker, arguments: &[&str]) -> Watcher {
-    let mut child = command(&format!("127.0.0.1:{}", broker.port), arguments)
-        .spawn()
-        .unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    Watcher {
-        lines,
-        _child: child,
-    }
-}
-
-impl Watcher {
-    async fn line(&mut self) -> String {
-        tokio::time::timeout(LIMIT, self.lines.next_line())
-            .await
-            .expect("a line in time")
-            .unwrap()
-            .expect("not ended")
-    }
-}
-
 #[tokio::test]
 async fn events_are_followed_a_line_each_and_filtered_by_type() {
-    let broker = Broker::start().await;
-    let mut device = Device::start(settings(&broker));
-    device.online().await;
+    let (broker, device) = Device::at_a_broker().await;
     let mut watcher = watching(&broker, &["events", "chat", "--json", "--count", "2"]);
     let message = |text: &str| {
         Event::now(EventKind::ChatMessage {

@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::broker::{Broker, PATIENCE};
+use crate::broker::{Broker, Gate, PATIENCE};
 
 pub fn settings(broker: &Broker) -> ControlSettings {
     ControlSettings {
@@ -108,8 +108,32 @@ impl Device {
         }
     }
 
+    /// One that is online, and its broker.
+    pub async fn at_a_broker() -> (Broker, Self) {
+        let broker = Broker::start().await;
+        let mut device = Self::start(settings(&broker));
+        device.online().await;
+        (broker, device)
+    }
+
+    /// The same, reaching its broker through a way that can be cut.
+    pub async fn behind_a_gate() -> (Broker, Gate, Self) {
+        let broker = Broker::start().await;
+        let gate = Gate::to(&broker).await;
+        let mut settings = settings(&broker);
+        settings.mqtt.port = gate.port;
+        let mut device = Self::start(settings);
+        device.online().await;
+        (broker, gate, device)
+    }
+
     pub async fn online(&mut self) {
         self.status_is(|status| *status == BrokerStatus::Online)
+            .await;
+    }
+
+    pub async fn offline(&mut self) {
+        self.status_is(|status| matches!(status, BrokerStatus::Offline { .. }))
             .await;
     }
 

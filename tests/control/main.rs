@@ -12,6 +12,10 @@ mod config_secrets;
 #[cfg(feature = "media")]
 mod ctl;
 #[cfg(feature = "media")]
+mod ctl_chat;
+#[cfg(feature = "media")]
+mod ctl_process;
+#[cfg(feature = "media")]
 mod device;
 mod fixture;
 #[cfg(feature = "media")]

@@ -3,11 +3,10 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use cubelet::control::BrokerStatus;
 use cubelet::engine::command::{Command, CommandError, ErrorCode, Reply};
 use serde_json::{Value, json};
 
-use crate::broker::{Broker, Client, Gate};
+use crate::broker::{Broker, Client};
 use crate::device::{Act, Device, settings};
 
 fn cmd(verb: &str) -> String {
@@ -41,9 +40,7 @@ async fn a_request_is_answered_on_its_response_topic_with_its_correlation() {
 
 #[tokio::test]
 async fn an_mqtt_3_client_is_answered_below_the_command_with_its_id() {
-    let broker = Broker::start().await;
-    let mut device = Device::start(settings(&broker));
-    device.online().await;
+    let (broker, _device) = Device::at_a_broker().await;
     let mut client = Client::subscribe(&broker, &reply("unlock")).await;
     let published = tokio::process::Command::new("mosquitto_pub")
         .args(["-V", "mqttv311", "-h", "127.0.0.1", "-q", "1"])
@@ -122,9 +119,7 @@ async fn the_engines_refusal_is_passed_on() {
 
 #[tokio::test]
 async fn the_same_id_is_executed_once_and_each_requester_gets_the_same_answer() {
-    let broker = Broker::start().await;
-    let mut device = Device::start(settings(&broker));
-    device.online().await;
+    let (broker, device) = Device::at_a_broker().await;
     let mut client = Client::subscribe(&broker, "app/#").await;
     for n in 0..20_u8 {
         client.request(&cmd("unlock"), r#"{"id":"same"}"#, "app/answers", &[n]);
@@ -275,9 +270,7 @@ async fn a_command_running_at_the_end_is_answered_before_offline() {
 
 #[tokio::test]
 async fn an_engine_that_is_gone_is_answered_for() {
-    let broker = Broker::start().await;
-    let mut device = Device::start(settings(&broker));
-    device.online().await;
+    let (broker, mut device) = Device::at_a_broker().await;
     device.end_engine().await;
     let mut client = Client::subscribe(&broker, &reply("press")).await;
     client.publish(&cmd("press"), "", false);
@@ -286,17 +279,10 @@ async fn an_engine_that_is_gone_is_answered_for() {
 
 #[tokio::test]
 async fn a_command_sent_during_a_short_cut_is_executed_after_it() {
-    let broker = Broker::start().await;
-    let gate = Gate::to(&broker).await;
-    let mut settings = settings(&broker);
-    settings.mqtt.port = gate.port;
-    let mut device = Device::start(settings);
-    device.online().await;
+    let (broker, gate, mut device) = Device::behind_a_gate().await;
     let mut client = Client::subscribe(&broker, &reply("press")).await;
     gate.close();
-    device
-        .status_is(|status| matches!(status, BrokerStatus::Offline { .. }))
-        .await;
+    device.offline().await;
     client.publish(&cmd("press"), r#"{"id":1}"#, false);
     client.seen_by_now(&reply("press")).await;
     gate.open();

@@ -6,7 +6,7 @@ use cubelet::control::BrokerStatus;
 use cubelet::engine::event::{Event, EventKind};
 use serde_json::json;
 
-use crate::broker::{Broker, Client, Gate};
+use crate::broker::{Broker, Client};
 use crate::device::{Device, settings};
 
 const AVAILABILITY: &str = "cubelet/door/availability";
@@ -19,9 +19,7 @@ fn pressed(n: usize) -> Event {
 
 #[tokio::test]
 async fn a_device_is_online_while_it_runs_and_offline_after_a_clean_end() {
-    let broker = Broker::start().await;
-    let mut device = Device::start(settings(&broker));
-    device.online().await;
+    let (broker, device) = Device::at_a_broker().await;
     let mut client = Client::subscribe(&broker, AVAILABILITY).await;
     client.until(AVAILABILITY, "online").await;
     device.stop().await;
@@ -47,9 +45,7 @@ async fn a_device_that_vanishes_is_declared_offline_by_the_broker() {
 
 #[tokio::test]
 async fn state_is_retained_as_a_whole_and_in_parts() {
-    let broker = Broker::start().await;
-    let mut device = Device::start(settings(&broker));
-    device.online().await;
+    let (broker, device) = Device::at_a_broker().await;
     device.state.send_modify(|state| state.door.unlocked = true);
     let mut live = Client::subscribe(&broker, "cubelet/door/#").await;
     live.until("cubelet/door/door/state", r#"{"unlocked":true}"#)
@@ -79,9 +75,7 @@ async fn state_is_retained_as_a_whole_and_in_parts() {
 
 #[tokio::test]
 async fn only_the_changed_part_is_published_again() {
-    let broker = Broker::start().await;
-    let mut device = Device::start(settings(&broker));
-    device.online().await;
+    let (broker, device) = Device::at_a_broker().await;
     let mut client = Client::subscribe(&broker, "cubelet/door/+/state").await;
     for _ in 0..6 {
         client.next().await;
@@ -94,9 +88,7 @@ async fn only_the_changed_part_is_published_again() {
 
 #[tokio::test]
 async fn a_state_that_changes_all_the_time_is_coalesced_and_its_last_value_arrives() {
-    let broker = Broker::start().await;
-    let mut device = Device::start(settings(&broker));
-    device.online().await;
+    let (broker, device) = Device::at_a_broker().await;
     let topic = "cubelet/door/chat/state";
     let mut client = Client::subscribe(&broker, topic).await;
     client.next().await;
@@ -126,9 +118,7 @@ async fn a_restarted_broker_that_forgot_everything_is_told_again() {
     client.publish("cubelet/door/cmd/press", "", false);
     client.on("cubelet/door/cmd/press/reply").await;
     broker.kill().await;
-    device
-        .status_is(|status| matches!(status, BrokerStatus::Offline { .. }))
-        .await;
+    device.offline().await;
     device.state.send_modify(|state| state.door.unlocked = true);
     broker.launch().await;
     device.online().await;
@@ -148,9 +138,7 @@ async fn a_restarted_broker_that_forgot_everything_is_told_again() {
 
 #[tokio::test]
 async fn an_event_has_an_id_a_time_an_expiry_and_is_not_retained() {
-    let broker = Broker::start().await;
-    let mut device = Device::start(settings(&broker));
-    device.online().await;
+    let (broker, device) = Device::at_a_broker().await;
     let mut client = Client::subscribe(&broker, "cubelet/door/event/#").await;
     let event = pressed(1);
     device.events.send(event.clone()).unwrap();
@@ -201,9 +189,7 @@ async fn no_event_is_lost_across_a_broker_restart() {
     for event in &events[200..400] {
         device.events.send(event.clone()).unwrap();
     }
-    device
-        .status_is(|status| matches!(status, BrokerStatus::Offline { .. }))
-        .await;
+    device.offline().await;
     broker.launch().await;
     for event in &events[400..] {
         device.events.send(event.clone()).unwrap();
@@ -216,12 +202,7 @@ async fn no_event_is_lost_across_a_broker_restart() {
 
 #[tokio::test]
 async fn no_event_is_lost_across_cut_connections() {
-    let broker = Broker::start().await;
-    let gate = Gate::to(&broker).await;
-    let mut settings = settings(&broker);
-    settings.mqtt.port = gate.port;
-    let mut device = Device::start(settings);
-    device.online().await;
+    let (broker, gate, mut device) = Device::behind_a_gate().await;
     let mut client = Client::subscribe(&broker, "cubelet/door/event/#").await;
     let events: Vec<Event> = (0..900).map(pressed).collect();
     let mut seen = BTreeSet::new();
@@ -231,9 +212,7 @@ async fn no_event_is_lost_across_cut_connections() {
         }
         seen.insert(next_id(&mut client).await);
         gate.close();
-        device
-            .status_is(|status| matches!(status, BrokerStatus::Offline { .. }))
-            .await;
+        device.offline().await;
         gate.open();
         device.online().await;
     }
@@ -245,17 +224,10 @@ async fn no_event_is_lost_across_cut_connections() {
 
 #[tokio::test]
 async fn of_too_many_events_during_an_outage_the_newest_thousand_arrive() {
-    let broker = Broker::start().await;
-    let gate = Gate::to(&broker).await;
-    let mut settings = settings(&broker);
-    settings.mqtt.port = gate.port;
-    let mut device = Device::start(settings);
-    device.online().await;
+    let (broker, gate, mut device) = Device::behind_a_gate().await;
     let mut client = Client::subscribe(&broker, "cubelet/door/event/#").await;
     gate.close();
-    device
-        .status_is(|status| matches!(status, BrokerStatus::Offline { .. }))
-        .await;
+    device.offline().await;
     let events: Vec<Event> = (0..1_500).map(pressed).collect();
     for event in &events {
         device.events.send(event.clone()).unwrap();
@@ -290,9 +262,7 @@ async fn a_broker_that_is_down_at_the_start_is_found_when_it_comes() {
 
 #[tokio::test]
 async fn events_sent_just_before_the_end_still_go_out() {
-    let broker = Broker::start().await;
-    let mut device = Device::start(settings(&broker));
-    device.online().await;
+    let (broker, device) = Device::at_a_broker().await;
     let mut client = Client::subscribe(&broker, "cubelet/door/#").await;
     for n in 0..300 {
         device.events.send(pressed(n)).unwrap();

@@ -9,77 +9,10 @@ use cubelet::engine::command::{Command, ErrorCode, UserRef};
 use cubelet::engine::event::EventKind;
 use cubelet::engine::state::HistoryStatus;
 use cubelet::rest::NewMessage;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::site::{Site, Station, user};
-
-struct Pair {
-    site: Site,
-    door: Station,
-    desk: Station,
-}
-
-async fn pair() -> Pair {
-    pair_with("").await
-}
-
-/// `desk` is TOML for the second device.
-async fn pair_with(desk: &str) -> Pair {
-    let site = Site::start().await;
-    let door = site.station("door", "").await;
-    let desk = site.station("desk", desk).await;
-    Pair { site, door, desk }
-}
-
-impl Pair {
-    async fn stop(self) {
-        self.door.stop().await;
-        self.desk.stop().await;
-        self.site.hub.stop().await;
-    }
-
-    /// Sends from the door to the desk and waits until the desk has it; message and dialog.
-    async fn sent(&mut self, text: &str) -> (String, String) {
-        let reply = self.door.command(send(text)).await.expect("stored");
-        let id = reply["message"].as_str().expect("an id").to_owned();
-        let dialog = self.desk.message(&id).await["dialog"].clone();
-        (id, dialog.as_str().expect("a dialog").to_owned())
-    }
-}
-
-impl Station {
-    /// Waits for a message's event, as JSON.
-    async fn message(&mut self, id: &str) -> Value {
-        self.events
-            .hear("a message", |event| match event {
-                EventKind::ChatMessage { message, .. } if message == id => Some(json!(event)),
-                _ => None,
-            })
-            .await
-    }
-
-    async fn chat(&self, command: ChatCommand) -> Value {
-        let reply = self.command(Command::Chat(command)).await;
-        reply.expect("the command succeeds")
-    }
-
-    async fn history(&self, dialog: &str) -> Vec<Value> {
-        let page = ReadHistory {
-            dialog: Some(dialog.to_owned()),
-            ..ReadHistory::default()
-        };
-        let page = self.chat(ChatCommand::History(page)).await;
-        page["messages"].as_array().expect("a list").clone()
-    }
-}
-
-fn send(text: &str) -> Command {
-    Command::Send(Box::new(Draft {
-        to: Some(user("desk")),
-        text: text.into(),
-        ..Draft::default()
-    }))
-}
+use crate::pair::{Pair, pair, pair_with, send};
+use crate::site::{Site, user};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn attachments_parameters_and_text_arrive_and_are_found_in_both_histories() {
@@ -295,6 +228,8 @@ async fn a_group_is_created_written_to_changed_and_left() {
         name: Some("Gate".into()),
         description: None,
         users: vec![user("desk")],
+        extensions: Map::new(),
+        allow_preview: None,
     };
     let created = pair.door.chat(ChatCommand::CreateDialog(new)).await;
     let dialog = created["dialog"].as_str().expect("an id").to_owned();
@@ -513,5 +448,23 @@ async fn who_is_blocked_is_told_so_and_heard_again_once_let_in() {
     let list = pair.desk.chat(ChatCommand::Blocked).await;
     assert_eq!(list["users"], json!([]));
     pair.sent("after").await;
+    pair.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_contact_is_sent_as_a_contact_and_read_as_one_by_the_other_device() {
+    let mut pair = pair().await;
+    let draft: Draft = serde_json::from_value(json!({
+        "to": "desk", "contacts": [{"name": "Ana & Co", "phone": "+49 30 1234"}],
+    }))
+    .expect("a draft");
+    let reply = pair.door.command(Command::Send(Box::new(draft))).await;
+    let id = reply.expect("stored")["message"].clone();
+    let event = pair.desk.message(id.as_str().expect("an id")).await;
+    assert_eq!(event["attachments"][0]["type"], "contact");
+    assert_eq!(
+        event["contacts"],
+        json!([{"phone": "+49 30 1234", "name": "Ana & Co"}])
+    );
     pair.stop().await;
 }

@@ -1,10 +1,21 @@
 //! Two whole devices and a hub on loopback, driven through their commands: calls, the door, and
 //! what is left standing when a part dies.
 
+mod accounts;
+#[path = "../control/broker.rs"]
+// The whole of it serves the control tests; here a broker is enough.
+#[allow(dead_code, clippy::unwrap_used)]
+mod broker;
 mod calls;
 mod chat_commands;
+mod ctl;
+#[path = "../control/ctl_process.rs"]
+#[allow(dead_code, clippy::unwrap_used)]
+mod ctl_process;
+mod dialogs;
 mod door;
 mod malformed;
 mod messages;
+mod pair;
 mod recovery;
 mod site;

@@ -58,8 +58,14 @@ impl Events {
 
 impl Site {
     pub async fn start() -> Self {
+        Self::start_with(|_| ()).await
+    }
+
+    /// With a hub configured a little differently.
+    pub async fn start_with(adapt: impl FnOnce(&mut HubConfig)) -> Self {
         let key = |name: &str| Secret::new(format!("{name}-{}", uuid::Uuid::new_v4().simple()));
-        let config = HubConfig::dev(key("auth"), key("admin")).expect("a dev configuration");
+        let mut config = HubConfig::dev(key("auth"), key("admin")).expect("a dev configuration");
+        adapt(&mut config);
         let hub = cubelet::hub::start(config).await.expect("the hub starts");
         Self {
             hub,
@@ -68,12 +74,18 @@ impl Site {
     }
 
     pub async fn sign_up(&self, login: &str, password: &str) -> u64 {
+        let user = json!({ "login": login, "password": password });
+        self.sign_up_as(user).await
+    }
+
+    /// Signs somebody up with whatever fields.
+    pub async fn sign_up_as(&self, user: Value) -> u64 {
         let ready = self.hub.ready();
         cubelet::base::tls::install_provider();
         let answer: Value = reqwest::Client::new()
             .post(format!("{}/users", ready.api))
             .header("CB-AuthKey", &ready.auth_key)
-            .json(&json!({ "user": { "login": login, "password": password } }))
+            .json(&json!({ "user": user }))
             .send()
             .await
             .expect("the hub answers")
@@ -89,14 +101,31 @@ impl Site {
     pub async fn station(&self, login: &str, extra: &str) -> Station {
         let password = format!("pw-{}", uuid::Uuid::new_v4().simple());
         let user = self.sign_up(login, &password).await;
-        let file = self.configure(login, &password, extra);
+        let account = format!("login = {login:?}");
+        let mut station = self.launch(login, &account, user, password, extra);
+        station
+            .reaches("online", |state| state.chat.status == ChatStatus::Online)
+            .await;
+        station
+    }
+
+    /// Starts a device of this name; `account` is the line of `[hub]` that says who it is.
+    pub fn launch(
+        &self,
+        name: &str,
+        account: &str,
+        user: u64,
+        password: String,
+        extra: &str,
+    ) -> Station {
+        let file = self.configure(name, account, &password, extra);
         let config = cubelet::config::load_device(&file).expect("a good configuration");
         let options = Options {
             keep_frames: false,
-            more: Box::new(|_| Vec::new()),
+            more: cubelet::control::actors(&config),
         };
         let daemon = Daemon::start(config, options).expect("the device starts");
-        let mut station = Station {
+        Station {
             user,
             password,
             events: Events {
@@ -105,11 +134,7 @@ impl Site {
             },
             state: daemon.port.state(),
             daemon,
-        };
-        station
-            .reaches("online", |state| state.chat.status == ChatStatus::Online)
-            .await;
-        station
+        }
     }
 
     /// The hub's REST API as one of its users, beside the user's device.
@@ -124,17 +149,23 @@ impl Site {
         RestClient::new(settings, Login::new(login, password)).expect("a client")
     }
 
-    fn configure(&self, login: &str, password: &str, extra: &str) -> std::path::PathBuf {
+    fn configure(
+        &self,
+        name: &str,
+        account: &str,
+        password: &str,
+        extra: &str,
+    ) -> std::path::PathBuf {
         let ready = self.hub.ready();
-        let home = self.folder.path().join(login);
+        let home = self.folder.path().join(name);
         std::fs::create_dir_all(&home).expect("a folder");
         secret(&home.join("password"), password);
         secret(&home.join("auth-key"), &ready.auth_key);
         let file = home.join("kiosk.toml");
         let text = format!(
-            "[device]\nname = \"{login}\"\nstate_dir = \"state\"\n\
+            "[device]\nname = \"{name}\"\nstate_dir = \"state\"\n\
              [hub]\napi = \"{}\"\nchat = \"tls://{}\"\nchat_host = \"{}\"\nca = {:?}\n\
-             app_id = {}\nauth_key_file = \"auth-key\"\nlogin = \"{login}\"\n\
+             app_id = {}\nauth_key_file = \"auth-key\"\n{account}\n\
              password_file = \"password\"\n\
              [camera]\nsource = \"test:ball\"\nwidth = 320\nheight = 240\n\
              [audio]\nsource = \"test\"\nsink = \"null\"\n{extra}\n",

@@ -6,6 +6,7 @@
 mod blobs;
 mod broadcast;
 mod chat;
+mod data;
 mod deletion;
 mod delivery_order;
 mod dialogs;
@@ -34,6 +35,7 @@ mod slow_readers;
 mod streams;
 mod support;
 mod system_messages;
+mod upgrades;
 mod users;
 mod users_profile;
 mod users_search;

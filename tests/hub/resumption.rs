@@ -1,8 +1,9 @@
 //! Sessions that outlive their connections (XEP-0198 §5).
 
 use minidom::Element;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use serde_json::json;
 
+use crate::support::raw::{Carrier, Raw};
 use crate::support::{Chat, Hub, Person, body_of};
 
 fn condition(failed: &Element) -> String {
@@ -268,52 +269,54 @@ async fn a_detached_session_gives_way_before_a_connected_one() {
     connected.sync().await;
 }
 
-/// A TLS stream whose bytes the test writes itself.
-struct Raw(tokio_rustls::client::TlsStream<tokio::net::TcpStream>);
+#[tokio::test]
+async fn a_session_from_before_a_new_password_cannot_be_resumed_and_its_messages_come_with_the_next()
+ {
+    let hub = Hub::start().await;
+    let (ann, bob) = (hub.person("ann").await, hub.person("bob").await);
+    let mut from = hub.chat(&ann).await;
+    let (mut to, session) = hub.resumable(&bob).await;
+    let jid = hub.jid(&bob);
+    // One that was written and not acknowledged, and of those that come later one of each kind.
+    from.write("chat", &jid, "m0", "m0", true).await;
+    assert_eq!(to.bodies(1).await, ["m0"]);
+    drop(to);
+    from.write("chat", &jid, "m1", "m1", true).await;
+    from.write("chat", &jid, "m2", "m2", false).await;
+    from.sync().await;
+    let change = json!({"user": {"password": "new password", "old_password": "password"}});
+    let (status, answer) = hub.put(&bob, &format!("/users/{}", bob.id), change).await;
+    assert_eq!(status, 200, "{answer}");
+    let mut back = Chat::open_websocket(&hub.ready().chat_url).await;
+    let name = format!("{}-1", bob.id);
+    let refused = back.log_in(&name, "password").await;
+    assert_eq!(refused, Err("not-authorized".into()));
+    back.log_in(&name, "new password").await.unwrap();
+    assert_eq!(condition(&back.resume(&session, 3).await), "item-not-found");
+    back.bind(None).await;
+    back.send("<presence xmlns='jabber:client'/>").await;
+    assert_eq!(back.bodies(3).await, ["m0", "m1", "m2"]);
+    assert!(back.messages().await.is_empty());
+}
 
-impl Raw {
-    async fn open(hub: &Hub) -> Self {
-        let config = cubelet::base::tls::client_config(Some(&hub.ready().ca)).unwrap();
-        let socket = tokio::net::TcpStream::connect(&hub.ready().xmpp_tls).await;
-        let connector = tokio_rustls::TlsConnector::from(config);
-        let name = "localhost".try_into().unwrap();
-        Self(connector.connect(name, socket.unwrap()).await.unwrap())
-    }
-
-    async fn write(&mut self, text: &str) {
-        self.0.write_all(text.as_bytes()).await.unwrap();
-        self.0.flush().await.unwrap();
-    }
-
-    /// What comes up to and with a text.
-    async fn until(&mut self, wanted: &str) -> String {
-        let mut read = String::new();
-        while !read.contains(wanted) {
-            let byte = tokio::time::timeout(std::time::Duration::from_secs(10), self.0.read_u8());
-            read.push(char::from(byte.await.expect("nothing came").unwrap()));
-        }
-        read
-    }
-
-    async fn log_in(hub: &Hub, person: &Person) -> Self {
-        use base64::Engine;
-        let header = "<stream:stream xmlns='jabber:client' to='x' version='1.0' \
-                      xmlns:stream='http://etherx.jabber.org/streams'>";
-        let secret = format!("\0{}-1\0{}", person.id, person.token);
-        let secret = base64::prelude::BASE64_STANDARD.encode(secret);
-        let mut raw = Self::open(hub).await;
-        raw.write(header).await;
-        raw.until("features>").await;
-        raw.write(&format!(
-            "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{secret}</auth>"
-        ))
-        .await;
-        raw.until("<success").await;
-        raw.until(">").await;
-        raw.write(header).await;
-        raw.until("features>").await;
-        raw
-    }
+#[tokio::test]
+async fn a_call_signal_reaches_a_stream_that_is_resumed_at_once() {
+    let hub = Hub::start().await;
+    let (ann, bob) = (hub.person("ann").await, hub.person("bob").await);
+    let mut from = hub.chat(&ann).await;
+    let (to, session) = hub.resumable(&bob).await;
+    drop(to);
+    from.send(&format!(
+        "<message xmlns='jabber:client' type='headline' id='call' to='{}'><extraParams>\
+         <moduleIdentifier>WebRTCVideoChat</moduleIdentifier><signalType>call</signalType>\
+         </extraParams></message>",
+        hub.jid(&bob)
+    ))
+    .await;
+    from.sync().await;
+    let mut back = hub.logged_in(&bob).await;
+    assert_eq!(back.resume(&session, 3).await.name(), "resumed");
+    assert_eq!(back.message().await.attr("id"), Some("call"));
 }
 
 #[tokio::test]
@@ -321,8 +324,8 @@ async fn a_tls_stream_cut_in_the_middle_of_a_stanza_is_resumed() {
     let hub = Hub::start().await;
     let (ann, bob) = (hub.person("ann").await, hub.person("bob").await);
     let mut from = hub.chat(&ann).await;
-    let mut raw = Raw::log_in(&hub, &bob).await;
-    raw.write(
+    let mut raw = Raw::logged_in(&hub, Carrier::Tls, &bob).await;
+    raw.send(
         "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>\
          <enable xmlns='urn:xmpp:sm:3' resume='true'/><presence/>",
     )
@@ -331,12 +334,12 @@ async fn a_tls_stream_cut_in_the_middle_of_a_stanza_is_resumed() {
     let session = enabled.split("id=").last().unwrap();
     let session = session[1..].split(['\'', '"']).next().unwrap().to_owned();
     raw.until("<presence").await;
-    raw.write("<message type='chat' to='somebody'><body>half of")
+    raw.send("<message type='chat' to='somebody'><body>half of")
         .await;
     drop(raw);
     from.say("chat", &hub.jid(&bob), "m1", "m1").await;
-    let mut back = Raw::log_in(&hub, &bob).await;
-    back.write(&format!(
+    let mut back = Raw::logged_in(&hub, Carrier::Tls, &bob).await;
+    back.send(&format!(
         "<resume xmlns='urn:xmpp:sm:3' previd='{session}' h='1'/>"
     ))
     .await;

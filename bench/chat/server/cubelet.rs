@@ -42,7 +42,7 @@ pub async fn start(accounts: usize) -> anyhow::Result<Server> {
     let config = format!(
         "data_dir = {data:?}\napp_id = 1\nauth_key = 'bench'\n\
          [listen]\nhttp = '127.0.0.1:0'\nhttps = '127.0.0.1:0'\nxmpp_tls = '127.0.0.1:0'\n\
-         [limits]\nconnections = 6000\n"
+         [limits]\nconnections = 6000\nrequests_per_second = 0\n"
     );
     let file = folder.path().join("hub.toml");
     std::fs::write(&file, config)?;

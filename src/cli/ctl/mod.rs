@@ -133,7 +133,7 @@ async fn perform(arguments: CtlArgs) -> anyhow::Result<()> {
         CtlCommand::Verb(_) | CtlCommand::Devices => {
             if let Some((verb, payload)) = ordered {
                 let reply = place.command(&verb, &payload, limit).await?;
-                table::reply(&reply, json);
+                table::reply(&verb, &reply, json);
             }
             Ok(())
         }

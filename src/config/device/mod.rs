@@ -54,6 +54,9 @@ pub const VERBS: &[&str] = &[
     "block",
     "unblock",
     "blocked",
+    "profile_update",
+    "report_user",
+    "report_message",
     "download",
 ];
 
@@ -113,10 +116,19 @@ pub struct Hub {
     pub app_id: u64,
     /// The application's authorization key.
     pub auth_key: Secret,
-    /// The device's user, 1 to 64 characters.
-    pub login: String,
+    /// The device's user.
+    pub account: Account,
     /// That user's password.
     pub password: Secret,
+}
+
+/// The name a user logs in by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Account {
+    /// The login name, 1 to 64 characters.
+    Login(String),
+    /// The e-mail address, up to 254 characters.
+    Email(String),
 }
 
 /// How the chat server is reached.

@@ -38,6 +38,9 @@ pub(in crate::config) const PATTERNS: &[&str] = &[
     "colors",
 ];
 
+/// The longest e-mail address, in characters (RFC 5321 §4.5.3.1.3, erratum 1690).
+const EMAIL_MAX: usize = 254;
+
 /// The port of direct TLS (XEP-0368, as the ConnectyCube cloud uses it).
 const CHAT_TLS_PORT: u16 = 5223;
 
@@ -50,6 +53,23 @@ pub(super) fn device_name(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err("must be 1 to 32 of `a-z 0-9 _ -`, for it is part of every topic".into())
+    }
+}
+
+/// Loosely: whether the address exists is for the hub to say, which has to know it anyway.
+pub(super) fn email(text: &str) -> Result<String, String> {
+    let length = text.chars().count();
+    if length > EMAIL_MAX {
+        return Err(format!(
+            "has up to {EMAIL_MAX} characters (RFC 5321), this has {length}"
+        ));
+    }
+    let is_clean = !text.chars().any(|c| c.is_whitespace() || c.is_control());
+    match text.rsplit_once('@') {
+        Some((name, host)) if is_clean && !name.is_empty() && !host.is_empty() => {
+            Ok(text.to_owned())
+        }
+        _ => Err("must be name@host without white space".into()),
     }
 }
 

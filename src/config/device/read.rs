@@ -9,8 +9,8 @@ use toml::de::DeValue;
 use super::parse;
 use super::visitor_message;
 use super::{
-    Attachments, Audio, Calls, Camera, Chat, ChatEndpoint, Control, Device, DeviceConfig, Display,
-    Door, History, Hub, IceServer, Mqtt, Relay, VERBS, VideoCodec, VideoSink,
+    Account, Attachments, Audio, Calls, Camera, Chat, ChatEndpoint, Control, Device, DeviceConfig,
+    Display, Door, History, Hub, IceServer, Mqtt, Relay, VERBS, VideoCodec, VideoSink,
 };
 use crate::base::loopback::is_loopback;
 use crate::config::document::{self, describe};
@@ -125,9 +125,7 @@ fn hub(section: &SectionReader<'_>) -> Option<Hub> {
     let ca = section.certificates("ca");
     let app_id = section.integer("app_id");
     let auth_key = section.secret("auth_key", true);
-    let login = section.parsed("login", |text| {
-        UserRef::login(text).map(|_| text.to_owned())
-    });
+    let account = account(section);
     let password = section.secret("password", true);
     Some(Hub {
         api: api?,
@@ -136,9 +134,28 @@ fn hub(section: &SectionReader<'_>) -> Option<Hub> {
         ca,
         app_id: app_id?,
         auth_key: auth_key?,
-        login: login?,
+        account: account?,
         password: password?,
     })
+}
+
+/// The user by login name or by e-mail address (AU-01, AU-02).
+fn account(section: &SectionReader<'_>) -> Option<Account> {
+    let login = section.parsed("login", |text| {
+        UserRef::login(text).map(|_| Account::Login(text.to_owned()))
+    });
+    let email = section.parsed("email", parse::email).map(Account::Email);
+    match (section.given("login"), section.given("email")) {
+        (true, true) => {
+            section.fail("email", "only one of login and email may be given");
+            None
+        }
+        (false, false) => {
+            section.require("login", "is required (or email)");
+            None
+        }
+        _ => login.or(email),
+    }
 }
 
 fn chat(section: &SectionReader<'_>) -> Option<Chat> {

@@ -6,7 +6,9 @@ use super::super::wiring::Wiring;
 use super::status;
 use crate::base::object_id::ObjectId;
 use crate::protocol::address::UserId;
-use crate::protocol::chat_message::{Action, Marker, OutgoingMessage, Target, params_to_json};
+use crate::protocol::chat_message::{
+    Action, Contact, Marker, OutgoingMessage, Target, params_to_json,
+};
 use crate::store::history::Entry;
 
 /// Messages told of between two notes.
@@ -50,6 +52,7 @@ pub(super) fn tell(wiring: &Wiring, entry: &Entry) {
         details: Box::new(MessageDetails {
             date_sent: entry.date_sent,
             attachments: entry.attachments.clone(),
+            contacts: entry.attachments.iter().filter_map(Contact::of).collect(),
             custom: params_to_json(&entry.custom),
             destroy_at: entry.destroy_at,
         }),

@@ -10,7 +10,7 @@ use super::super::directory::resolve_all;
 use super::super::wiring::Wiring;
 use super::{invalid, of_rest, of_store};
 use crate::protocol::rest::Dialog;
-use crate::rest::{DialogLists, DialogUpdate, NewDialog};
+use crate::rest::{DialogAbout, DialogLists, DialogUpdate, NewDialog};
 
 pub(super) async fn list(wiring: &Wiring, list: ListDialogs) -> Result<Value, CommandError> {
     let dialogs = wiring.history.dialogs(list.limit, list.skip).await;
@@ -39,6 +39,8 @@ fn shown(dialog: &Dialog) -> Value {
         "users": dialog.occupants_ids,
         "admins": other("admins_ids"),
         "pinned": other("pinned_messages_ids"),
+        "extensions": other("extensions"),
+        "allow_preview": other("permissions")["allow_preview"],
         "last_message": other("last_message"),
         "last_date": dialog.last_message_date_sent,
     })
@@ -55,7 +57,11 @@ async fn kept(wiring: &Wiring, dialog: Dialog) -> Result<Value, CommandError> {
 pub(super) async fn create(wiring: &Wiring, new: CreateDialog) -> Result<Value, CommandError> {
     let users = resolve_all(wiring, &new.users).await?;
     let name = new.name.unwrap_or_default();
-    let description = new.description;
+    let about = DialogAbout {
+        description: new.description,
+        extensions: (!new.extensions.is_empty()).then_some(Some(new.extensions)),
+        allow_preview: new.allow_preview,
+    };
     let new = match (new.kind, users.as_slice()) {
         (DialogKind::Private, [user]) => NewDialog::Private(*user),
         (DialogKind::Private, _) => {
@@ -65,11 +71,11 @@ pub(super) async fn create(wiring: &Wiring, new: CreateDialog) -> Result<Value, 
             name,
             occupants: users,
         },
-        (DialogKind::Public, _) => NewDialog::Public { name, description },
-        (DialogKind::Broadcast, _) => NewDialog::Broadcast { name, description },
+        (DialogKind::Public, _) => NewDialog::Public { name },
+        (DialogKind::Broadcast, _) => NewDialog::Broadcast { name },
     };
-    let dialog = wiring.rest.create_dialog(&new).await.map_err(of_rest)?;
-    kept(wiring, dialog).await
+    let dialog = wiring.rest.create_dialog(&new, &about).await;
+    kept(wiring, dialog.map_err(of_rest)?).await
 }
 
 pub(super) async fn update(wiring: &Wiring, update: UpdateDialog) -> Result<Value, CommandError> {
@@ -86,7 +92,11 @@ pub(super) async fn update(wiring: &Wiring, update: UpdateDialog) -> Result<Valu
             pinned_messages: update.unpin,
         },
         name: update.name,
-        description: update.description,
+        about: DialogAbout {
+            description: update.description,
+            extensions: update.extensions,
+            allow_preview: update.allow_preview,
+        },
         photo: update.photo,
     };
     let changed = wiring.rest.update_dialog(&update.dialog, &change).await;

@@ -1,6 +1,5 @@
 //! Chat commands carried out: `sending` and `changing` messages, `reading` the history, `dialogs`,
-//! `people`,
-//! `blocking` some of them.
+//! `people`, `blocking` some of them.
 //!
 //! Invariant: what is answered "ok" is on the disk, or was done by the hub.
 //! Must not enter: the JSON of a command (that is `control`), how a message reaches the hub.
@@ -58,6 +57,9 @@ pub async fn execute(wiring: &Wiring, command: ChatCommand) -> Result<Value, Com
         ChatCommand::Block(whom) => blocking::block(wiring, whom).await,
         ChatCommand::Unblock(whom) => blocking::unblock(wiring, whom).await,
         ChatCommand::Blocked => blocking::list(wiring).await,
+        ChatCommand::UpdateProfile(update) => people::update_profile(wiring, update).await,
+        ChatCommand::ReportUser(report) => people::report_user(wiring, report).await,
+        ChatCommand::ReportMessage(report) => people::report_message(wiring, report).await,
     }
 }
 

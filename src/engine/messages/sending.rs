@@ -11,7 +11,7 @@ use super::super::wiring::Wiring;
 use super::{invalid, of_send, of_store};
 use crate::base::object_id::ObjectId;
 use crate::protocol::chat_message::{
-    self, OutgoingMessage, Target, params_from_json, system_params_from_json,
+    self, Contact, OutgoingMessage, Target, params_from_json, system_params_from_json,
 };
 use crate::store::QueuedUpload;
 use crate::store::history::{Entry, OwnStatus};
@@ -24,6 +24,8 @@ pub async fn send(wiring: &Wiring, draft: Draft) -> Result<Value, CommandError> 
     draft.check().map_err(invalid)?;
     let custom = params_from_json(&draft.custom).map_err(invalid)?;
     let (target, dialog_id) = place(wiring, draft.to.as_ref(), draft.dialog).await?;
+    let contacts = draft.contacts.iter().map(Contact::to_attachment);
+    let attachments = draft.attachments.into_iter().chain(contacts).collect();
     let message = OutgoingMessage {
         id: match draft.message {
             Some(id) => id,
@@ -34,7 +36,7 @@ pub async fn send(wiring: &Wiring, draft: Draft) -> Result<Value, CommandError> 
         dialog_id,
         date_sent: unix_ms() / 1000,
         custom,
-        attachments: draft.attachments,
+        attachments,
         is_silent: draft.silent,
         is_unsaved: draft.unsaved,
         destroy_after: draft.destroy_after,

@@ -6,6 +6,7 @@
 
 mod blobs;
 mod calls;
+mod data;
 mod dialog_input;
 mod dialog_removal;
 mod dialog_update;
@@ -126,6 +127,12 @@ async fn route(method: &Method, path: &str, request: &Request) -> Answer {
             downloads::by_uid(request, id).await
         }
         (method, ["blobs", rest @ ..]) => blob_route(method, rest, request).await,
+
+        ("POST", ["data", class]) => data::create(request, class).await,
+        ("GET", ["data", class]) => data::list(request, class).await,
+        ("GET", ["data", class, ids]) => data::show(request, class, ids).await,
+        ("PUT", ["data", class, id]) => data::update(request, class, id).await,
+        ("DELETE", ["data", class, ids]) => data::delete(request, class, ids).await,
 
         ("POST", ["calls", "reject"]) => calls::reject(request).await,
         _ => Err(no_route(method.as_str(), path)),

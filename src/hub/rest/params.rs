@@ -64,12 +64,7 @@ fn insert(object: &mut Map<String, Json>, path: &[&str], value: String) {
 
 /// A path segment with its percent signs decoded.
 pub fn decode_path(segment: &str) -> String {
-    // `+` is a letter in a path, unlike in a form.
-    let escaped = segment.replace('+', "%2B");
-    url::form_urlencoded::parse(format!("k={}", escaped.replace('&', "%26")).as_bytes())
-        .next()
-        .map(|(_, value)| value.into_owned())
-        .unwrap_or_default()
+    crate::protocol::percent::decode(segment)
 }
 
 /// Reading single parameters of an object.

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
+use actix_web::http::header;
 use actix_web::web::Payload;
 use futures::StreamExt;
 use rusqlite::Connection;
@@ -12,6 +13,7 @@ use serde_json::{Map, Value as Json};
 use super::error::ApiError;
 use super::params::read_form;
 use crate::hub::auth::secret;
+use crate::hub::http::Door;
 use crate::hub::site::Site;
 use crate::hub::store::sessions::{self, Session};
 use crate::protocol::address::UserId;
@@ -171,7 +173,13 @@ pub fn origin_of(http: &HttpRequest, site: &Site) -> String {
         return address.trim_end_matches('/').to_owned();
     }
     let connection = http.connection_info();
-    let host = connection.host();
+    let door = http.conn_data::<Door>();
+    // A client of HTTP/1.0 may name no host at all.
+    let is_named = http.headers().contains_key(header::HOST) || http.uri().authority().is_some();
+    let own = door
+        .filter(|_| !is_named)
+        .map(|door| door.address.to_string());
+    let host = own.as_deref().unwrap_or_else(|| connection.host());
     let is_host = !host.is_empty()
         && host
             .bytes()
@@ -181,8 +189,12 @@ pub fn origin_of(http: &HttpRequest, site: &Site) -> String {
     } else {
         site.realm.chat_host.as_str()
     };
+    // What a proxy says of its client comes first.
+    let is_forwarded = http.headers().contains_key(header::FORWARDED)
+        || http.headers().contains_key(header::X_FORWARDED_PROTO);
     let scheme = match connection.scheme() {
         "https" => "https",
+        _ if !is_forwarded && door.is_some_and(|door| door.is_tls) => "https",
         _ => "http",
     };
     format!("{scheme}://{host}")

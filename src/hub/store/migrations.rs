@@ -10,6 +10,7 @@ const STEPS: &[&str] = &[
     include_str!("schema_scram.sql"),
     include_str!("schema_files.sql"),
     include_str!("schema_tags.sql"),
+    include_str!("schema_data.sql"),
 ];
 
 /// Applies the steps this database has not seen.

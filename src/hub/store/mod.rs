@@ -8,6 +8,7 @@
 
 pub mod blobs;
 pub mod changes;
+pub mod classes;
 pub mod dialog_json;
 pub mod dialog_views;
 pub mod dialogs;
@@ -21,6 +22,7 @@ pub mod query;
 pub mod reactions;
 mod reader;
 pub mod receipts;
+pub mod records;
 pub mod scram;
 pub mod search;
 pub mod sessions;

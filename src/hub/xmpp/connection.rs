@@ -183,6 +183,10 @@ impl Connection {
     /// What is to be written next, oldest first; nothing if the queue is empty, or if too much
     /// that was written is not acknowledged.
     pub fn take_batch(&self) -> Vec<Queued> {
+        self.take_batch_at(Instant::now())
+    }
+
+    fn take_batch_at(&self, now: Instant) -> Vec<Queued> {
         let mut batch = Vec::new();
         if self.is_stalled() {
             return batch;
@@ -192,7 +196,7 @@ impl Connection {
             && let Some(queued) = queue.waiting.pop_front()
         {
             queue.bytes -= queued.weight;
-            if !queued.is_stale() {
+            if !queued.is_stale(now) {
                 batch.push(queued);
             }
         }
@@ -420,5 +424,83 @@ impl Connection {
     /// who else of the user does.
     pub(super) fn set_available(&self, available: bool) -> bool {
         self.available.swap(available, Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn connection() -> Arc<Connection> {
+        let address = "7-1@chat/phone".to_owned();
+        Connection::new(7, "phone".to_owned(), address, 100, 100_000)
+    }
+
+    fn signal() -> Element {
+        let params = "<extraParams><moduleIdentifier>WebRTCVideoChat</moduleIdentifier>\
+                      <signalType>call</signalType></extraParams>";
+        let call =
+            format!("<message xmlns='jabber:client' type='headline' id='call'>{params}</message>");
+        call.parse().unwrap()
+    }
+
+    fn message(id: &str) -> Element {
+        format!("<message xmlns='jabber:client' type='chat' id='{id}'><body>x</body></message>")
+            .parse()
+            .unwrap()
+    }
+
+    /// Cut off, and resumed by a peer that has got nothing: what is written `after` so long.
+    fn resumed(connection: &Connection, after: Duration) -> Vec<String> {
+        connection.resume("name".to_owned(), 0).unwrap();
+        let batch = connection.take_batch_at(Instant::now() + after);
+        connection.sending().note(&batch);
+        let ids = batch.iter().filter_map(|queued| queued.element.attr("id"));
+        ids.map(str::to_owned).collect()
+    }
+
+    fn resumable() -> Arc<Connection> {
+        let connection = connection();
+        connection.sending().enable(true);
+        connection.push(Element::bare("enabled", ns::SM));
+        let batch = connection.take_batch();
+        connection.sending().note(&batch);
+        connection
+    }
+
+    #[test]
+    fn a_call_kept_for_a_lost_line_does_not_ring_later_than_ten_seconds() {
+        for (seconds, expected) in [(9, &["m1", "call", "m2"][..]), (11, &["m1", "m2"])] {
+            let connection = resumable();
+            connection.push_message(message("m1"), 1);
+            connection.push(signal());
+            connection.push_message(message("m2"), 2);
+            assert_eq!(resumed(&connection, Duration::from_secs(seconds)), expected);
+        }
+    }
+
+    #[test]
+    fn a_call_that_was_written_and_not_acknowledged_does_not_ring_again_later_and_counts_stay_right()
+     {
+        let connection = resumable();
+        connection.push(signal());
+        connection.push_message(message("m1"), 1);
+        let written = connection.take_batch();
+        assert_eq!(written.len(), 2);
+        connection.sending().note(&written);
+        assert_eq!(resumed(&connection, Duration::from_secs(11)), ["m1"]);
+        // The peer counts what it got on the new line only.
+        assert_eq!(connection.sending().acknowledge(1), (vec![1], None));
+    }
+
+    #[test]
+    fn typing_is_as_perishable_as_a_call() {
+        let connection = resumable();
+        let typing = "<message xmlns='jabber:client' type='chat' id='typing'>\
+                      <composing xmlns='http://jabber.org/protocol/chatstates'/></message>";
+        connection.push(typing.parse().unwrap());
+        assert!(resumed(&connection, Duration::from_secs(11)).is_empty());
     }
 }

@@ -12,6 +12,7 @@ mod connection;
 pub mod delivery;
 mod discovery;
 mod fan_out;
+mod frames;
 pub mod in_flight;
 mod iq;
 mod login;
@@ -30,3 +31,4 @@ mod unexpected;
 pub mod websocket;
 
 pub use presence::kick;
+pub use stream::serve;

@@ -27,10 +27,10 @@ pub struct Queued {
 const SIGNAL_LIFE: Duration = Duration::from_secs(10);
 
 impl Queued {
-    /// Whether it comes too late.
-    pub fn is_stale(&self) -> bool {
+    /// Whether it would come too late at `now`.
+    pub fn is_stale(&self, now: Instant) -> bool {
         self.perishable_since
-            .is_some_and(|since| since.elapsed() > SIGNAL_LIFE)
+            .is_some_and(|since| now.saturating_duration_since(since) > SIGNAL_LIFE)
     }
 }
 

@@ -1,23 +1,17 @@
 //! XMPP over WebSocket (RFC 7395): one element per text frame.
 
 use std::borrow::Borrow;
-use std::io::ErrorKind;
-use std::net::{Shutdown, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use actix_web::error::PayloadError;
-use actix_web::web::{Data, Payload};
-use actix_web::{FromRequest, HttpRequest, HttpResponse, dev};
-use actix_ws::{AggregatedMessage, AggregatedMessageStream, ProtocolError, Session};
-use futures::StreamExt;
+use actix_http::ws::{self, HandshakeError, Message};
+use actix_http::{RequestHead, Response, header};
+use bytes::Bytes;
 use minidom::Element;
+use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::stream::{Ending, Features, Inbound, Transport, serve};
+use super::frames::{Arrival, FrameError, Frames};
+use super::stream::{Ending, Features, Inbound, Transport};
 use crate::hub::auth::secret;
-use crate::hub::site::Site;
-use crate::protocol::frame_guard::FrameGuard;
 use crate::protocol::ns;
 use crate::protocol::xml_guard::XmlGuard;
 
@@ -26,79 +20,29 @@ const SUBPROTOCOL: &str = "xmpp";
 /// How long a peer may take to hear our good-bye; the SDK waits 2 s for it.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 
-/// A second handle on the connection's socket. Dropping a WebSocket leaves what is written to a
-/// peer that does not read; shutting the socket down ends it.
-#[derive(Clone)]
-pub struct Socket(Arc<TcpStream>);
-
-impl Socket {
-    /// Duplicates the handle of an accepted connection.
-    pub fn of(stream: &tokio::net::TcpStream) -> std::io::Result<Self> {
-        use std::os::fd::AsFd;
-        let handle = stream.as_fd().try_clone_to_owned()?;
-        Ok(Self(Arc::new(TcpStream::from(handle))))
-    }
-
-    fn end(&self) {
-        // Already closed by the peer: that is the aim.
-        let _ = self.0.shutdown(Shutdown::Both);
-    }
-}
-
-/// The upgrade.
-pub async fn upgrade(
-    request: HttpRequest,
-    body: Payload,
-    site: Data<Site>,
-) -> actix_web::Result<HttpResponse> {
-    let limit = site.config.limits.stanza_bytes;
-    let is_too_large = Arc::new(AtomicBool::new(false));
-    let mut guarded = guard(body, limit, &is_too_large);
-    let body = Payload::from_request(&request, &mut guarded).await?;
-    let (response, session, stream) =
-        actix_ws::handle_with_protocols(&request, body, &[SUBPROTOCOL])?;
-    let transport = WebSocket {
-        session,
-        frames: stream
-            .max_frame_size(limit)
-            .aggregate_continuations()
-            .max_continuation_size(limit),
-        socket: request.conn_data::<Socket>().cloned(),
-        max_bytes: limit,
-        is_too_large,
-        controls: 0,
-        counted_since: Instant::now(),
-    };
-    let address = request.peer_addr().map(|peer| peer.ip());
-    actix_web::rt::spawn(serve(site.into_inner(), transport, address));
-    Ok(response)
-}
-
-/// Lets the guard see every byte on its way to the library, and notes for the stream's end when
-/// it has stopped them.
-fn guard(body: Payload, limit: usize, is_too_large: &Arc<AtomicBool>) -> dev::Payload {
-    let mut guard = FrameGuard::new(limit);
-    let is_too_large = Arc::clone(is_too_large);
-    let bytes = body.into_inner().map(move |bytes| {
-        let bytes = bytes?;
-        guard.feed(&bytes).map_err(|error| {
-            tracing::info!(%error, "WebSocket ended");
-            is_too_large.store(true, Ordering::Relaxed);
-            PayloadError::Overflow
-        })?;
-        Ok(bytes)
+/// Answers the upgrade (RFC 6455 §4.2.2), with the subprotocol if the client asks for it.
+///
+/// # Errors
+/// What the request lacks; it is an answer as well.
+pub fn accept(request: &RequestHead) -> Result<Response<()>, HandshakeError> {
+    let mut response = ws::handshake(request)?;
+    let mut offered = request.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL);
+    let is_offered = offered.any(|list| {
+        let list = list.to_str().unwrap_or_default();
+        list.split(',').any(|name| name.trim() == SUBPROTOCOL)
     });
-    dev::Payload::Stream {
-        payload: Box::pin(bytes),
+    if is_offered {
+        response.insert_header((header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL));
     }
+    Ok(response.finish().drop_body())
 }
 
-struct WebSocket {
-    session: Session,
-    frames: AggregatedMessageStream,
-    socket: Option<Socket>,
+/// A stream's WebSocket, after the upgrade.
+pub struct WebSocket<S> {
+    frames: Frames<S>,
     max_bytes: usize,
-    is_too_large: Arc<AtomicBool>,
+    // The peer has said good-bye.
+    is_closed: bool,
     // Control frames since the last element.
     controls: u32,
     counted_since: Instant,
@@ -109,7 +53,18 @@ struct WebSocket {
 const MAX_CONTROLS: u32 = 120;
 const CONTROLS_WITHIN: Duration = Duration::from_secs(60);
 
-impl WebSocket {
+impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
+    /// A stream on `io`, of which `already` was read with the upgrade.
+    pub fn new(io: S, already: Bytes, max_bytes: usize) -> Self {
+        Self {
+            frames: Frames::new(io, already, max_bytes),
+            max_bytes,
+            is_closed: false,
+            controls: 0,
+            counted_since: Instant::now(),
+        }
+    }
+
     fn is_flooded(&mut self) -> bool {
         if self.counted_since.elapsed() > CONTROLS_WITHIN {
             self.counted_since = Instant::now();
@@ -119,22 +74,9 @@ impl WebSocket {
         self.controls > MAX_CONTROLS
     }
 
-    /// A line that is cut is lost; bytes that break RFC 6455 are the peer's fault.
-    fn ending_of(&self, error: &ProtocolError) -> Ending {
-        match error {
-            _ if self.is_too_large.load(Ordering::Relaxed) => Ending::Error("policy-violation"),
-            // Text that is no UTF-8.
-            ProtocolError::Io(error) if error.kind() == ErrorKind::InvalidData => {
-                Ending::Error("bad-format")
-            }
-            ProtocolError::Io(_) => Ending::Lost,
-            ProtocolError::Overflow => Ending::Error("policy-violation"),
-            _ => Ending::Error("bad-format"),
-        }
-    }
-
     async fn text(&mut self, text: String) -> Result<(), Ending> {
-        self.session.text(text).await.map_err(|_| Ending::Lost)
+        let sent = self.frames.send([Message::Text(text.into())]).await;
+        sent.map_err(|_| Ending::Lost)
     }
 
     fn read(&self, text: &str) -> Inbound {
@@ -154,7 +96,7 @@ impl WebSocket {
     }
 }
 
-impl Transport for WebSocket {
+impl<S: AsyncRead + AsyncWrite + Unpin> Transport for WebSocket<S> {
     async fn open(&mut self, host: &str, features: Features) -> Result<(), Ending> {
         loop {
             match self.receive().await {
@@ -190,44 +132,40 @@ impl Transport for WebSocket {
     }
 
     async fn receive(&mut self) -> Inbound {
-        match self.frames.recv().await {
-            Some(Ok(AggregatedMessage::Text(text))) => {
+        match self.frames.receive().await {
+            Ok(Some(Arrival::Text(text))) => {
                 self.controls = 0;
                 self.read(&text)
             }
-            Some(Ok(AggregatedMessage::Ping(data))) => {
-                if self.is_flooded() {
-                    return Inbound::End(Ending::Error("policy-violation"));
-                }
-                match self.session.pong(&data).await {
-                    Ok(()) => Inbound::Nothing(None),
-                    Err(_) => Inbound::End(Ending::Lost),
-                }
-            }
-            Some(Ok(AggregatedMessage::Pong(_))) if self.is_flooded() => {
+            Ok(Some(Arrival::Ping(_) | Arrival::Pong)) if self.is_flooded() => {
                 Inbound::End(Ending::Error("policy-violation"))
             }
-            Some(Ok(AggregatedMessage::Pong(_))) => Inbound::Nothing(None),
-            Some(Ok(AggregatedMessage::Binary(_))) => {
-                Inbound::End(Ending::Error("unsupported-encoding"))
+            Ok(Some(Arrival::Ping(data))) => match self.frames.send([Message::Pong(data)]).await {
+                Ok(()) => Inbound::Nothing(None),
+                Err(_) => Inbound::End(Ending::Lost),
+            },
+            Ok(Some(Arrival::Pong)) => Inbound::Nothing(None),
+            Ok(Some(Arrival::Binary)) => Inbound::End(Ending::Error("unsupported-encoding")),
+            Ok(Some(Arrival::Close)) => {
+                self.is_closed = true;
+                Inbound::End(Ending::Lost)
             }
-            Some(Ok(AggregatedMessage::Close(_))) | None => Inbound::End(Ending::Lost),
-            Some(Err(error)) => {
+            Ok(None) => Inbound::End(Ending::Lost),
+            Err(error) => {
                 tracing::info!(%error, "WebSocket ended");
-                Inbound::End(self.ending_of(&error))
+                Inbound::End(ending_of(&error))
             }
         }
     }
 
     async fn send<E: Borrow<Element>>(&mut self, batch: &[E]) -> Result<(), Ending> {
-        for element in batch {
-            self.text(String::from(element.borrow())).await?;
-        }
-        Ok(())
+        let texts = batch
+            .iter()
+            .map(|element| Message::Text(String::from(element.borrow()).into()));
+        self.frames.send(texts).await.map_err(|_| Ending::Lost)
     }
 
     async fn close(mut self, ending: Ending) {
-        let socket = self.socket.take();
         let good_bye = async {
             if let Ending::Error(condition) = ending {
                 let error = format!(
@@ -235,22 +173,31 @@ impl Transport for WebSocket {
                     ns::STREAM,
                     ns::STREAMS
                 );
-                self.session.text(error).await?;
+                self.frames.send([Message::Text(error.into())]).await?;
             }
             if ending != Ending::Lost {
                 let close = format!("<close xmlns='{}'/>", ns::FRAMING);
-                self.session.text(close).await?;
+                self.frames.send([Message::Text(close.into())]).await?;
             }
-            self.session.close(None).await?;
+            self.frames.send([Message::Close(None)]).await?;
             // The peer closes in its turn; until then what was said may still be on its way.
-            while let Some(Ok(_)) = self.frames.recv().await {}
-            Ok::<(), actix_ws::Closed>(())
+            while !self.is_closed
+                && let Ok(Some(arrival)) = self.frames.receive().await
+            {
+                self.is_closed = arrival == Arrival::Close;
+            }
+            self.frames.shut_down().await
         };
-        let ended = tokio::time::timeout(CLOSE_LIMIT, good_bye).await;
-        if !matches!(ended, Ok(Ok(())))
-            && let Some(socket) = socket
-        {
-            socket.end();
-        }
+        // A peer that does not listen is left to itself; dropping the stream closes the socket.
+        let _ = tokio::time::timeout(CLOSE_LIMIT, good_bye).await;
+    }
+}
+
+/// A line that is cut is lost; bytes that break RFC 6455 are the peer's fault.
+fn ending_of(error: &FrameError) -> Ending {
+    match error {
+        FrameError::Io(_) => Ending::Lost,
+        FrameError::TooLarge(_) => Ending::Error("policy-violation"),
+        FrameError::Protocol(_) | FrameError::NotUtf8 => Ending::Error("bad-format"),
     }
 }

@@ -9,6 +9,7 @@
 //! Must not enter: when to send, what was seen before, storage.
 
 mod attachment;
+mod contact;
 mod incoming;
 mod outgoing;
 mod param;
@@ -24,6 +25,7 @@ mod round_trip_tests;
 mod wire_tests;
 
 pub use attachment::{Attachment, Text};
+pub use contact::Contact;
 pub use incoming::{ChatMessage, Incoming, MessageEdit, ReactionChange, read};
 pub use outgoing::{Action, OutgoingMessage, Target};
 pub use param::{Param, ParamValue, params_from_json, params_to_json, system_params_from_json};

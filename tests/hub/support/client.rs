@@ -11,10 +11,12 @@ use tokio::io::BufReader;
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use tokio_tungstenite::{WebSocketStream, client_async};
 use tokio_xmpp::xmlstream::{
     PendingFeaturesRecv, StreamHeader, Timeouts, XmlStream, initiate_stream,
 };
+
+use super::raw::Line;
 
 /// No stanza takes this long on loopback; it bounds a failing test only.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -22,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 type Io = BufReader<TlsStream<TcpStream>>;
 
 enum Wire {
-    Ws(Box<WebSocketStream<MaybeTlsStream<TcpStream>>>),
+    Ws(Box<WebSocketStream<Box<dyn Line>>>),
     Tls(Option<Box<XmlStream<Io, Element>>>),
 }
 
@@ -45,13 +47,25 @@ pub fn body_of(message: &Element) -> String {
 
 impl Chat {
     pub async fn open_websocket(url: &str) -> Self {
+        let line = connect(host_of(url)).await;
+        Self::upgrade(url, Box::new(line)).await
+    }
+
+    /// `ws:` or `wss:`.
+    pub async fn open_secure_websocket(url: &str, ca: &Path) -> Self {
+        if url.starts_with("ws:") {
+            return Self::open_websocket(url).await;
+        }
+        let line = connect_tls(host_of(url), ca).await;
+        Self::upgrade(url, Box::new(line)).await
+    }
+
+    async fn upgrade(url: &str, line: Box<dyn Line>) -> Self {
         let mut request = url.into_client_request().unwrap();
         request
             .headers_mut()
             .insert("sec-websocket-protocol", "xmpp".parse().unwrap());
-        let (socket, response) = tokio_tungstenite::connect_async_with_config(request, None, true)
-            .await
-            .unwrap();
+        let (socket, response) = client_async(request, line).await.unwrap();
         assert_eq!(response.headers()["sec-websocket-protocol"], "xmpp");
         let mut chat = Self::over(Wire::Ws(Box::new(socket)));
         chat.open_frame().await;
@@ -59,11 +73,7 @@ impl Chat {
     }
 
     pub async fn open_tls(address: &str, ca: &Path) -> Self {
-        let config = cubelet::base::tls::client_config(Some(ca)).unwrap();
-        let socket = TcpStream::connect(address).await.unwrap();
-        let connector = tokio_rustls::TlsConnector::from(config);
-        let name = "localhost".try_into().unwrap();
-        let stream = connector.connect(name, socket).await.unwrap();
+        let stream = connect_tls(address, ca).await;
         let pending = initiate_stream(
             BufReader::new(stream),
             "jabber:client",
@@ -320,6 +330,28 @@ impl Chat {
     pub fn hold(self) -> impl Sized {
         self.wire
     }
+}
+
+fn host_of(url: &str) -> &str {
+    let (_, rest) = url.split_once("://").unwrap();
+    rest.split_once('/').unwrap().0
+}
+
+async fn connect(address: &str) -> TcpStream {
+    let socket = TcpStream::connect(address).await.unwrap();
+    socket.set_nodelay(true).unwrap();
+    socket
+}
+
+/// A line over TLS that trusts the hub's certificate.
+pub async fn connect_tls(address: &str, ca: &Path) -> TlsStream<TcpStream> {
+    let config = cubelet::base::tls::client_config(Some(ca)).unwrap();
+    let connector = tokio_rustls::TlsConnector::from(config);
+    let name = "localhost".try_into().unwrap();
+    connector
+        .connect(name, connect(address).await)
+        .await
+        .unwrap()
 }
 
 fn header() -> StreamHeader<'static> {

@@ -7,6 +7,7 @@ use base64::prelude::BASE64_STANDARD;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
 
+use super::client::connect_tls;
 use super::{Hub, Person};
 
 /// It bounds a failing test only.
@@ -55,11 +56,7 @@ impl Raw {
         let line: Box<dyn Line> = match carrier {
             Carrier::Tls => {
                 let ready = hub.ready();
-                let config = cubelet::base::tls::client_config(Some(&ready.ca)).unwrap();
-                let socket = TcpStream::connect(&ready.xmpp_tls).await.unwrap();
-                let connector = tokio_rustls::TlsConnector::from(config);
-                let name = "localhost".try_into().unwrap();
-                Box::new(connector.connect(name, socket).await.unwrap())
+                Box::new(connect_tls(&ready.xmpp_tls, &ready.ca).await)
             }
             Carrier::WebSocket => {
                 let host = hub.ready().api.strip_prefix("http://").unwrap();
@@ -90,8 +87,8 @@ impl Raw {
         raw
     }
 
-    /// Logged in and available.
-    pub async fn available(hub: &Hub, carrier: Carrier, person: &Person) -> Self {
+    /// Logged in, and the stream open anew.
+    pub async fn logged_in(hub: &Hub, carrier: Carrier, person: &Person) -> Self {
         let mut raw = Self::opened(hub, carrier).await;
         let secret = BASE64_STANDARD.encode(format!("\0{}-1\0{}", person.id, person.token));
         raw.send(&format!(
@@ -100,6 +97,12 @@ impl Raw {
         .await;
         raw.until("<success").await;
         raw.open().await;
+        raw
+    }
+
+    /// Logged in and available.
+    pub async fn available(hub: &Hub, carrier: Carrier, person: &Person) -> Self {
+        let mut raw = Self::logged_in(hub, carrier, person).await;
         raw.send(
             "<iq xmlns='jabber:client' type='set' id='b'>\
              <bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>",
@@ -150,8 +153,8 @@ impl Raw {
         }
     }
 
-    /// Reads until a text has come, and forgets it with all before it.
-    pub async fn until(&mut self, wanted: &str) {
+    /// Reads until a text has come, and returns it with all before it.
+    pub async fn until(&mut self, wanted: &str) -> String {
         let read = async {
             loop {
                 let found = self
@@ -159,8 +162,8 @@ impl Raw {
                     .windows(wanted.len())
                     .position(|window| window == wanted.as_bytes());
                 if let Some(place) = found {
-                    self.seen.drain(..place + wanted.len());
-                    return;
+                    let found = self.seen.drain(..place + wanted.len()).collect::<Vec<u8>>();
+                    return String::from_utf8_lossy(&found).into_owned();
                 }
                 let count = self.line.read_buf(&mut self.seen).await.unwrap_or(0);
                 let seen = String::from_utf8_lossy(&self.seen);
@@ -169,7 +172,7 @@ impl Raw {
         };
         tokio::time::timeout(PATIENCE, read)
             .await
-            .unwrap_or_else(|_| panic!("{wanted:?} did not come"));
+            .unwrap_or_else(|_| panic!("{wanted:?} did not come"))
     }
 
     /// Reads to the end of the connection: the condition of the stream error, if one came.

@@ -229,6 +229,10 @@ async function markers({ check }, dialog, alice, bob) {
     assert.deepEqual(marker, { id, dialog: dialog._id, from: bob.id });
     const { items } = await alice.chat.dialog.list({ _id: dialog._id });
     assert.equal(items[0].last_message_status, "delivered");
+    // Whether it arrived is for its author to see.
+    const received = await bob.chat.dialog.list({ _id: dialog._id });
+    assert.equal(received.items[0].last_message, "did it come?");
+    assert.equal(received.items[0].last_message_status, null);
   });
   await check("reading is reported, kept and counted", async () => {
     const count = async () => (await bob.chat.message.unreadCount({ chat_dialog_ids: [dialog._id] })).total;

@@ -1,4 +1,12 @@
-//! Laid out for people: status, events, replies.
+//! Laid out for people: status, events, devices here; `replies` says how each command's reply
+//! looks, `columns` lines it up.
+//!
+//! Invariant: what comes from the network has no say in the terminal: control characters never
+//! get there.
+//! Must not enter: what is printed with `--json`, beyond printing it.
+
+mod columns;
+mod replies;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -6,6 +14,8 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::macros::format_description;
+
+pub use replies::reply;
 
 /// Prints the whole status, a part a line.
 pub fn status(device: &str, availability: &str, state: &Value) {
@@ -35,55 +45,6 @@ pub fn event(kind: &str, event: &Value) -> String {
         .to_owned()
 }
 
-/// Prints a command's reply: `ok` and what it says.
-pub fn reply(reply: &Value, json: bool) {
-    if json {
-        println!("{reply}");
-        return;
-    }
-    for list in ["messages", "dialogs", "users"] {
-        if let Some(items) = reply[list].as_array() {
-            for item in items {
-                println!("{}", list_line(item));
-            }
-            if let Some(next) = reply["next"].as_str() {
-                println!("next={next}");
-            }
-            return;
-        }
-    }
-    let mut details = reply.clone();
-    if let Some(details) = details.as_object_mut() {
-        details.retain(|name, _| name != "id" && name != "ok");
-    }
-    println!("{}", format!("ok {}", line(&details)).trim_end());
-}
-
-/// An item of a list: a message as date, author and text, anything else as its fields.
-fn list_line(item: &Value) -> String {
-    let Some(seconds) = item["date_sent"].as_i64() else {
-        return line(item);
-    };
-    let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]Z");
-    let at = OffsetDateTime::from_unix_timestamp(seconds)
-        .ok()
-        .and_then(|at| at.format(&format).ok())
-        .unwrap_or_default();
-    let text = if item["is_removed"] == true {
-        "(removed)"
-    } else {
-        item["text"].as_str().unwrap_or_default()
-    };
-    // A text from the network has no say in the terminal.
-    let text: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    let status = item["status"].as_str().unwrap_or_default();
-    let id = item["message"].as_str().unwrap_or_default();
-    format!("{at}  {id}  {:<8} {status:<9} {text}", item["from"])
-}
-
 /// Prints the devices and whether they are online.
 pub fn devices(devices: &BTreeMap<String, bool>, json: bool) {
     if json {
@@ -109,7 +70,12 @@ fn line(fields: &Value) -> String {
         text.push_str(status);
     }
     for (name, value) in fields.iter().filter(|(name, _)| *name != "status") {
-        let shown = match (name.as_str(), value) {
+        let mut name = name.as_str();
+        let shown = match (name, value) {
+            ("retry_at", Value::Number(millis)) => {
+                name = "retry_in";
+                seconds_until(millis.as_i64().unwrap_or_default())
+            }
             ("since" | "last_unlocked", Value::Number(millis)) => {
                 millis.as_i64().map(clock).unwrap_or_default()
             }
@@ -120,6 +86,13 @@ fn line(fields: &Value) -> String {
         let _ = write!(text, "{space}{name}={shown}");
     }
     text
+}
+
+/// How long it is until a Unix time in milliseconds, nothing if that is over.
+fn seconds_until(millis: i64) -> String {
+    let now = OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000;
+    let left = i128::from(millis).saturating_sub(now).max(0);
+    format!("{}s", left.div_euclid(1000))
 }
 
 fn value_text(value: &Value) -> String {
@@ -174,6 +147,18 @@ mod tests {
         assert_eq!(
             event("call/ended", &ended),
             "14:13:32.3Z  call/ended         phase=ended  reason=\"hung up\"  peer=1002"
+        );
+    }
+
+    #[test]
+    fn the_next_try_of_a_lost_connection_is_told_in_seconds_from_now() {
+        let past = json!({"status": "reconnecting", "reason": "cut", "retry_at": 1_000});
+        assert_eq!(line(&past), "reconnecting  reason=cut  retry_in=0s");
+        let later = OffsetDateTime::now_utc().unix_timestamp() * 1000 + 3_600_500;
+        let shown = line(&json!({"status": "reconnecting", "retry_at": later}));
+        assert!(
+            shown.ends_with("retry_in=3600s") || shown.ends_with("retry_in=3599s"),
+            "{shown}"
         );
     }
 

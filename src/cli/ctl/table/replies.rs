@@ -1,0 +1,263 @@
+//! A command's reply: lists as tables, one thing as a line a field, all else as `ok` and what it
+//! says.
+
+use serde_json::Value;
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+use super::columns::{clean, columns};
+use super::line;
+
+/// Prints a command's reply.
+pub fn reply(verb: &str, reply: &Value, json: bool) {
+    if json {
+        println!("{reply}");
+    } else {
+        print!("{}", shown(verb, reply));
+    }
+}
+
+fn shown(verb: &str, reply: &Value) -> String {
+    match verb {
+        "history" | "search" => messages(reply),
+        "dialogs" => dialogs(&reply["dialogs"]),
+        "users" | "dialog_occupants" => users(&reply["users"]),
+        "blocked" => blocked(&reply["users"]),
+        "unread" => unread(reply),
+        "last_activity" => activity(reply),
+        "dialog_create" | "dialog_update" | "dialog_subscribe" => one(&reply["details"]),
+        "profile_update" => one(&reply["user"]),
+        "dialog_notifications" => match &reply["enabled"] {
+            Value::Bool(true) => "on\n".to_owned(),
+            _ => "off\n".to_owned(),
+        },
+        "send_status" => status(reply),
+        _ => plain(reply),
+    }
+}
+
+/// `ok` and the fields.
+fn plain(reply: &Value) -> String {
+    let mut details = reply.clone();
+    if let Some(details) = details.as_object_mut() {
+        details.retain(|name, _| name != "id" && name != "ok");
+    }
+    let fields = format!("ok {}", line(&details));
+    format!("{}\n", clean(fields.trim_end()))
+}
+
+fn messages(reply: &Value) -> String {
+    let rows: Vec<Vec<String>> = items(&reply["messages"])
+        .map(|message| {
+            let text = if message["is_removed"] == true {
+                "(removed)".to_owned()
+            } else {
+                cell(&message["text"])
+            };
+            vec![
+                date(&message["date_sent"]),
+                cell(&message["message"]),
+                cell(&message["from"]),
+                cell(&message["status"]),
+                text,
+            ]
+        })
+        .collect();
+    if rows.is_empty() {
+        return "no messages\n".to_owned();
+    }
+    let mut text = columns(&["SENT", "MESSAGE", "FROM", "STATUS", "TEXT"], &rows);
+    if let Some(next) = reply["next"].as_str() {
+        text.push_str(&format!("older ones: --before {}\n", clean(next)));
+    }
+    text
+}
+
+fn dialogs(dialogs: &Value) -> String {
+    let rows: Vec<Vec<String>> = items(dialogs)
+        .map(|dialog| {
+            vec![
+                cell(&dialog["dialog"]),
+                cell(&dialog["kind"]),
+                cell(&dialog["name"]),
+                items(&dialog["users"]).count().to_string(),
+                date(&dialog["last_date"]),
+                cell(&dialog["last_message"]),
+            ]
+        })
+        .collect();
+    if rows.is_empty() {
+        return "no dialogs\n".to_owned();
+    }
+    let heading = ["DIALOG", "KIND", "NAME", "PEOPLE", "LAST", "LAST MESSAGE"];
+    columns(&heading, &rows)
+}
+
+/// One dialog or user, a line a field; empty ones are left out.
+fn one(details: &Value) -> String {
+    let Some(fields) = details.as_object() else {
+        return "ok\n".to_owned();
+    };
+    let mut text = String::new();
+    for (name, value) in fields {
+        let value = match name.as_str() {
+            "last_date" => date(value),
+            _ => cell(value),
+        };
+        if !value.is_empty() {
+            text.push_str(&format!("{:<14}{}\n", clean(name), clean(&value)));
+        }
+    }
+    text
+}
+
+fn users(users: &Value) -> String {
+    let rows: Vec<Vec<String>> = items(users)
+        .map(|user| {
+            ["id", "login", "full_name", "email", "user_tags"]
+                .iter()
+                .map(|&field| cell(&user[field]))
+                .collect()
+        })
+        .collect();
+    if rows.is_empty() {
+        return "no users\n".to_owned();
+    }
+    columns(&["ID", "LOGIN", "NAME", "EMAIL", "TAGS"], &rows)
+}
+
+fn blocked(users: &Value) -> String {
+    let rows: Vec<Vec<String>> = items(users)
+        .map(|user| {
+            let mutual = if user["mutual"] == true { "both" } else { "in" };
+            vec![cell(&user["user"]), mutual.to_owned()]
+        })
+        .collect();
+    if rows.is_empty() {
+        return "nobody is blocked\n".to_owned();
+    }
+    columns(&["USER", "WAYS"], &rows)
+}
+
+fn unread(reply: &Value) -> String {
+    let rows: Vec<Vec<String>> = reply["dialogs"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(dialog, count)| vec![dialog.clone(), cell(count)])
+        .collect();
+    if rows.is_empty() {
+        return "nothing is unread\n".to_owned();
+    }
+    columns(&["DIALOG", "UNREAD"], &rows)
+}
+
+fn activity(reply: &Value) -> String {
+    let user = cell(&reply["user"]);
+    match reply["seconds"].as_u64() {
+        Some(0) => format!("{user} is online\n"),
+        Some(seconds) => format!("{user} was active {} ago\n", span(seconds)),
+        None => plain(reply),
+    }
+}
+
+fn status(reply: &Value) -> String {
+    let mut text = cell(&reply["status"]);
+    for (label, field) in [("delivered to", "delivered_to"), ("read by", "read_by")] {
+        let users = cell(&reply[field]);
+        if !users.is_empty() {
+            text.push_str(&format!(", {label} {users}"));
+        }
+    }
+    if let Some(reason) = reply["reason"].as_str() {
+        text.push_str(&format!(": {reason}"));
+    }
+    format!("{}\n", clean(&text))
+}
+
+/// Seconds in the two greatest units that say something.
+fn span(seconds: u64) -> String {
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, minutes) => format!("{minutes} min {} s", seconds % 60),
+        (0, hours, minutes) => format!("{hours} h {minutes} min"),
+        (days, hours, _) => format!("{days} d {hours} h"),
+    }
+}
+
+fn items(list: &Value) -> impl Iterator<Item = &Value> {
+    list.as_array().into_iter().flatten()
+}
+
+/// A value as a cell: texts bare, lists with commas, what is missing as nothing.
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(", "),
+        Value::Object(fields) => {
+            let fields = fields.iter();
+            let pairs = fields.map(|(name, value)| format!("{name}={}", cell(value)));
+            pairs.collect::<Vec<_>>().join(", ")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Unix seconds as date and time, UTC.
+fn date(seconds: &Value) -> String {
+    let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]Z");
+    seconds
+        .as_i64()
+        .and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok())
+        .and_then(|at| at.format(&format).ok())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_page_of_messages_is_a_table_and_names_the_page_behind() {
+        let page = json!({"ok": true, "messages": [
+            {"message": "66f0", "from": 1002, "date_sent": 1_790_000_000, "text": "hello\u{7}"},
+            {"message": "66ef", "from": 1, "status": "read", "is_removed": true},
+        ], "next": "1790000000-66ef"});
+        assert_eq!(
+            shown("history", &page),
+            "SENT                  MESSAGE  FROM  STATUS  TEXT\n\
+             2026-09-21 14:13:20Z  66f0     1002          hello\n\
+             \u{20}                     66ef     1     read    (removed)\n\
+             older ones: --before 1790000000-66ef\n"
+        );
+    }
+
+    #[test]
+    fn an_empty_list_says_so() {
+        assert_eq!(
+            shown("blocked", &json!({"users": []})),
+            "nobody is blocked\n"
+        );
+        assert_eq!(shown("users", &json!({"users": []})), "no users\n");
+        assert_eq!(shown("dialogs", &json!({"dialogs": []})), "no dialogs\n");
+        assert_eq!(shown("search", &json!({"messages": []})), "no messages\n");
+        assert_eq!(
+            shown("unread", &json!({"total": 0, "dialogs": {}})),
+            "nothing is unread\n"
+        );
+    }
+
+    #[test]
+    fn an_activity_is_told_in_units_for_people() {
+        let ago = |seconds: u64| shown("last_activity", &json!({"user": 7, "seconds": seconds}));
+        assert_eq!(ago(0), "7 is online\n");
+        assert_eq!(ago(59), "7 was active 59 s ago\n");
+        assert_eq!(ago(61), "7 was active 1 min 1 s ago\n");
+        assert_eq!(ago(7_260), "7 was active 2 h 1 min ago\n");
+        assert_eq!(ago(180_000), "7 was active 2 d 2 h ago\n");
+    }
+}

@@ -1,0 +1,68 @@
+//! Calls, the bell and the door.
+
+use clap::Subcommand;
+use serde_json::json;
+
+use super::Order;
+use super::payload::Payload;
+
+/// Calls, the bell and the door.
+#[derive(Debug, Subcommand)]
+pub enum CallVerb {
+    /// Ring: call whom the configuration names, or these.
+    Ring {
+        /// Users, by login or number.
+        users: Vec<String>,
+    },
+    /// Call somebody.
+    Call {
+        /// The user, by login or number.
+        user: String,
+        /// Without picture.
+        #[arg(long)]
+        audio: bool,
+    },
+    /// Take the ringing call.
+    Answer,
+    /// Decline the ringing call.
+    Reject {
+        /// Told to the caller.
+        reason: Option<String>,
+    },
+    /// End the call, ringing or talking.
+    #[command(visible_alias = "hang-up")]
+    Hangup,
+    /// Open the door.
+    Unlock,
+    /// Press the bell button.
+    Press,
+    /// A visitor's message: begin one, end it, call it off.
+    VisitorMessage {
+        /// `stop` sends what was recorded, `cancel` keeps nothing.
+        #[arg(value_parser = ["start", "stop", "cancel"])]
+        action: String,
+    },
+}
+
+impl CallVerb {
+    pub(super) fn order(&self) -> Order {
+        match self {
+            Self::Ring { users } => ("ring", Payload::new().people("targets", users).done()),
+            Self::Call { user, audio } => {
+                let payload = Payload::new()
+                    .person("user", Some(user))
+                    .put("call_type", audio.then_some("audio"));
+                ("call", payload.done())
+            }
+            Self::Answer => ("answer", json!({})),
+            Self::Reject { reason } => {
+                let payload = Payload::new().put("reason", reason.as_ref());
+                ("reject", payload.done())
+            }
+            Self::Hangup => ("hangup", json!({})),
+            Self::Unlock => ("unlock", json!({})),
+            Self::Press => ("press", json!({})),
+            Self::VisitorMessage { action } => ("visitor_message", json!({ "action": action })),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! `[calls]` and `[[calls.ice_servers]]`: whom the bell rings, and the limits of a call.
+
+use super::{Kind, NO_REFUSED, Occurs, Section, USER, Without, boolean, field, integer};
+
+pub(super) const SECTION: Section = Section {
+    name: "calls",
+    doc: "Whom the bell rings, and the limits of a call.",
+    occurs: Occurs::Defaulted,
+    refused: NO_REFUSED,
+    fields: &[
+        field(
+            "ring",
+            Kind::List { of: USER, most: 16 },
+            Without::Rule("`[]`"),
+            "Whom `ring` calls; the first to answer takes the call.",
+        ),
+        field(
+            "call_type",
+            Kind::Choice(&["video", "audio"]),
+            Without::Text("video"),
+            "Whether outgoing calls have a picture.",
+        ),
+        integer(
+            "answer_timeout_s",
+            10,
+            300,
+            60,
+            "How long a call rings before it ends as not answered, seconds.",
+        ),
+        integer(
+            "dialing_interval_s",
+            3,
+            60,
+            5,
+            "How often the call is repeated to a side that has not answered, seconds.",
+        ),
+        integer(
+            "disconnect_timeout_s",
+            5,
+            300,
+            30,
+            "How long a lost connection may take to come back, seconds.",
+        ),
+        integer(
+            "max_bandwidth_kbps",
+            0,
+            100_000,
+            0,
+            "The most a call may send, kbit/s; 0 is unlimited. Also told to the other side.",
+        ),
+        boolean(
+            "relay_only",
+            false,
+            "Use only TURN candidates, which hides the device's addresses.",
+        ),
+        field(
+            "bind",
+            Kind::List {
+                of: "IP address",
+                most: 16,
+            },
+            Without::Rule("`[]`: all addresses"),
+            "The device's addresses media may use.",
+        ),
+    ],
+};
+
+pub(super) const ICE_SERVERS: Section = Section {
+    name: "calls.ice_servers",
+    doc: "STUN and TURN servers, besides those the hub names.",
+    occurs: Occurs::Repeated(8),
+    refused: &[(
+        "credential",
+        "a credential is not written in this file: put it alone into a file of mode 0600 \
+         and name that in `credential_file`",
+    )],
+    fields: &[
+        field(
+            "urls",
+            Kind::List {
+                of: "`stun:host[:port]` or `turn:host[:port][?transport=udp]`",
+                most: 8,
+            },
+            Without::Required,
+            "The server's addresses.",
+        ),
+        field(
+            "username",
+            Kind::Text("string"),
+            Without::Rule("required for `turn:`"),
+            "The user at the TURN server.",
+        ),
+        field(
+            "credential_file",
+            Kind::Path("file, mode 0600 or 0400"),
+            Without::Rule("required for `turn:`"),
+            "A file holding the TURN credential.",
+        ),
+    ],
+};

@@ -1,0 +1,24 @@
+//! `[device]`: the device itself.
+
+use super::{Kind, NO_REFUSED, Occurs, Section, Without, field};
+
+pub(super) const SECTION: Section = Section {
+    name: "device",
+    doc: "The device itself.",
+    occurs: Occurs::Once,
+    refused: NO_REFUSED,
+    fields: &[
+        field(
+            "name",
+            Kind::Text("1 to 32 of `a-z 0-9 _ -`"),
+            Without::Required,
+            "The device's name in every MQTT topic.",
+        ),
+        field(
+            "state_dir",
+            Kind::Path("directory"),
+            Without::Text("/var/lib/cubelet"),
+            "Where the outbox, the call log and the certificate are kept. Made if missing.",
+        ),
+    ],
+};

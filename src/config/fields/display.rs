@@ -1,0 +1,16 @@
+//! `[display]`: where the other side's picture is shown.
+
+use super::{Kind, NO_REFUSED, Occurs, Section, Without, field};
+
+pub(super) const SECTION: Section = Section {
+    name: "display",
+    doc: "Where the other side's picture is shown.",
+    occurs: Occurs::Defaulted,
+    refused: NO_REFUSED,
+    fields: &[field(
+        "sink",
+        Kind::Choice(&["null", "window"]),
+        Without::Text("null"),
+        "`window` shows it on the screen; `null` decodes and drops.",
+    )],
+};

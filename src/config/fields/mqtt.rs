@@ -1,0 +1,69 @@
+//! `[mqtt]`: the broker for local control.
+
+use super::{INLINE_PASSWORD, Kind, Occurs, Section, Without, boolean, field};
+
+pub(super) const SECTION: Section = Section {
+    name: "mqtt",
+    doc: "The broker for local control. Without this section there is none.",
+    occurs: Occurs::Optional,
+    refused: &[("password", INLINE_PASSWORD)],
+    fields: &[
+        field(
+            "host",
+            Kind::Text("host name or IP address"),
+            Without::Required,
+            "The broker.",
+        ),
+        field(
+            "port",
+            Kind::Integer {
+                min: 1,
+                max: 65_535,
+            },
+            Without::Rule("8883 with TLS, 1883 without"),
+            "Its port.",
+        ),
+        field(
+            "base",
+            Kind::Text("topic levels of `A-Z a-z 0-9 _ -`, 1 to 64 characters"),
+            Without::Text("cubelet"),
+            "The first level (or levels) of every topic.",
+        ),
+        field(
+            "username",
+            Kind::Text("1 to 128 characters"),
+            Without::Nothing,
+            "The device's user at the broker.",
+        ),
+        field(
+            "password_file",
+            Kind::Path("file, mode 0600 or 0400"),
+            Without::Nothing,
+            "A file holding that user's password.",
+        ),
+        field(
+            "password_credential",
+            Kind::Text("systemd credential"),
+            Without::Nothing,
+            "The systemd credential holding that user's password.",
+        ),
+        field(
+            "tls",
+            Kind::Boolean,
+            Without::Rule("`true`, but `false` for a broker on this machine"),
+            "Encrypt, and verify the broker's certificate.",
+        ),
+        field(
+            "ca",
+            Kind::Path("PEM file"),
+            Without::Nothing,
+            "The certificate of a site's own CA, trusted besides the public ones.",
+        ),
+        boolean(
+            "plaintext",
+            false,
+            "Allows `tls = false` for a broker on another machine. Everybody on the network \
+             can then read the password and open the door.",
+        ),
+    ],
+};

@@ -17,5 +17,10 @@ mod door;
 mod malformed;
 mod messages;
 mod pair;
+#[path = "../media/playing.rs"]
+#[allow(clippy::unwrap_used)] // All of it is test code.
+mod playing;
 mod recovery;
 mod site;
+mod upstream;
+mod visitor_messages;

@@ -18,6 +18,9 @@ const LIMIT: Duration = Duration::from_secs(20);
 
 pub struct Site {
     pub hub: RunningHub,
+    /// Another way to the hub's REST API, for stations made from now on.
+    pub api: Option<String>,
+    config: HubConfig,
     folder: tempfile::TempDir,
 }
 
@@ -66,11 +69,52 @@ impl Site {
         let key = |name: &str| Secret::new(format!("{name}-{}", uuid::Uuid::new_v4().simple()));
         let mut config = HubConfig::dev(key("auth"), key("admin")).expect("a dev configuration");
         adapt(&mut config);
-        let hub = cubelet::hub::start(config).await.expect("the hub starts");
+        let hub = cubelet::hub::start(config.clone())
+            .await
+            .expect("the hub starts");
         Self {
             hub,
+            api: None,
+            config,
             folder: tempfile::tempdir().expect("a folder"),
         }
+    }
+
+    /// With a hub that can be stopped and started again where it was.
+    pub async fn start_lasting() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let data = folder.path().join("hub");
+        let mut site = Self::start_with(|config| {
+            config.data_dir = data;
+            config.is_scratch = false;
+        })
+        .await;
+        site.folder = folder;
+        let address = |url: &str| {
+            let place = url.split("://").last().unwrap_or(url);
+            let place = place.split('/').next().unwrap_or(place);
+            place.parse().expect("an address")
+        };
+        let ready = site.hub.ready();
+        site.config.listen.http = address(&ready.api);
+        site.config.listen.https = address(&ready.https);
+        site.config.listen.xmpp_tls = address(&ready.xmpp_tls);
+        site
+    }
+
+    /// Stops a lasting hub, does something, and starts the hub again.
+    pub async fn with_hub_restarted(self, between: impl FnOnce()) -> Self {
+        self.hub.stop().await;
+        between();
+        let hub = cubelet::hub::start(self.config.clone())
+            .await
+            .expect("the hub starts again");
+        Self { hub, ..self }
+    }
+
+    /// Where a station's configuration and state are.
+    pub fn home(&self, station: &str) -> std::path::PathBuf {
+        self.folder.path().join(station)
     }
 
     pub async fn sign_up(&self, login: &str, password: &str) -> u64 {
@@ -169,7 +213,11 @@ impl Site {
              password_file = \"password\"\n\
              [camera]\nsource = \"test:ball\"\nwidth = 320\nheight = 240\n\
              [audio]\nsource = \"test\"\nsink = \"null\"\n{extra}\n",
-            ready.api, ready.xmpp_tls, ready.chat, ready.ca, ready.app_id,
+            self.api.as_ref().unwrap_or(&ready.api),
+            ready.xmpp_tls,
+            ready.chat,
+            ready.ca,
+            ready.app_id,
         );
         std::fs::write(&file, text).expect("a file");
         file

@@ -1,7 +1,7 @@
 //! A recorded file, played by GStreamer's own elements.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 use gstreamer as gst;
@@ -45,16 +45,27 @@ pub fn play(file: &Path) -> Played {
     };
     let (video, audio) = (collect("video"), collect("audio"));
     pipeline.set_state(gst::State::Playing).unwrap();
+    // Not until the pipeline's own end of stream: it is not told of one that comes before the
+    // pipeline has reached PLAYING, as a short file's does.
     let bus = pipeline.bus().unwrap();
-    let end = [gst::MessageType::Eos, gst::MessageType::Error];
-    let message = bus.timed_pop_filtered(gst::ClockTime::from_seconds(20), &end);
-    assert!(message.is_some(), "{} never ends", file.display());
-    // Both drains end with the pipeline; what is queued in a sink is read first.
-    if matches!(message.map(|m| m.type_()), Some(gst::MessageType::Error)) {
-        for name in ["video", "audio"] {
-            let pad = element(name).static_pad("sink").unwrap();
-            pad.send_event(gst::event::Eos::new());
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let mut failed: Option<Instant> = None;
+    while !(video.is_finished() && audio.is_finished()) {
+        let tick = gst::ClockTime::from_mseconds(20);
+        if bus
+            .timed_pop_filtered(tick, &[gst::MessageType::Error])
+            .is_some()
+        {
+            failed.get_or_insert(Instant::now());
         }
+        // The demuxer ends what it has begun by itself, but a stream it never found has no end.
+        if failed.is_some_and(|at| at.elapsed() > Duration::from_secs(1)) {
+            for name in ["video", "audio"] {
+                let pad = element(name).static_pad("sink").unwrap();
+                pad.send_event(gst::event::Eos::new());
+            }
+        }
+        assert!(Instant::now() < deadline, "{} never ends", file.display());
     }
     let played = Played {
         video: video.join().unwrap(),

@@ -4,10 +4,9 @@
 //! before it could be noted, and is noted now: the folder itself is the queue, and survives
 //! everything the disk does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
 use std::io::Write;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -94,12 +93,6 @@ impl Archive {
         self.folder.join(format!("{id}.{NOTE}"))
     }
 
-    /// Makes the folder, for its owner alone.
-    pub(super) fn prepare(&self) -> std::io::Result<()> {
-        let mut builder = fs::DirBuilder::new();
-        builder.recursive(true).mode(0o700).create(&*self.folder)
-    }
-
     /// Writes a note; when this returns it is on the disk.
     pub(super) fn save(&self, note: &Note) -> std::io::Result<()> {
         let place = self.note(&note.id);
@@ -123,9 +116,9 @@ impl Archive {
         }
     }
 
-    /// Every recording but the one under way, noted or not. What a power cut left is recovered
+    /// Every recording but those of `except`, noted or not. What a power cut left is recovered
     /// first, once per process: later a `.part` may be one that is just being finished.
-    pub(super) fn scan(&self, under_way: Option<&str>) -> BTreeMap<String, Note> {
+    pub(super) fn scan(&self, except: &HashSet<String>) -> BTreeMap<String, Note> {
         if !self.is_recovered.swap(true, Ordering::Relaxed) {
             recording::recover(&self.folder);
         }
@@ -138,7 +131,7 @@ impl Archive {
             let Some(id) = path.file_stem().and_then(|stem| stem.to_str()) else {
                 continue;
             };
-            if path.extension().is_none_or(|ending| ending != RECORDING) || under_way == Some(id) {
+            if path.extension().is_none_or(|ending| ending != RECORDING) || except.contains(id) {
                 continue;
             }
             if let Some(note) = self.read(id).or_else(|| self.adopt(id, &path)) {
@@ -233,7 +226,7 @@ mod tests {
     fn sent_recordings_leave_by_age_and_by_room_and_unsent_ones_never() {
         let folder = tempfile::tempdir().unwrap();
         let archive = Archive::of(folder.path());
-        archive.prepare().unwrap();
+        fs::create_dir(&*archive.folder).unwrap();
         const DAY: u64 = 86_400_000;
         let now = 100 * DAY;
         let all = [
@@ -260,7 +253,7 @@ mod tests {
         assert_eq!(left(7, 1_000), "bcde", "one is too old");
         assert_eq!(left(7, 90), "bde", "the oldest sent one makes room");
         assert_eq!(left(0, 1_000), "be", "nothing sent is kept");
-        let on_disk: Vec<_> = archive.scan(None).into_keys().collect();
+        let on_disk: Vec<_> = archive.scan(&HashSet::new()).into_keys().collect();
         assert_eq!(on_disk, ["b", "e"]);
     }
 
@@ -268,14 +261,21 @@ mod tests {
     fn a_note_survives_and_one_that_is_damaged_does_not_hide_the_recording() {
         let folder = tempfile::tempdir().unwrap();
         let archive = Archive::of(folder.path());
-        archive.prepare().unwrap();
+        fs::create_dir(&*archive.folder).unwrap();
         let kept = note("6929f0aa0000000000000001", 5, 6, Standing::Queued);
         fs::write(archive.file(&kept.id), "x").unwrap();
         archive.save(&kept).unwrap();
-        assert_eq!(archive.scan(None)[&kept.id], kept);
-        assert_eq!(archive.scan(Some(&kept.id)), BTreeMap::new());
+        assert_eq!(archive.scan(&HashSet::new())[&kept.id], kept);
+        assert_eq!(
+            archive.scan(&HashSet::from([kept.id.clone()])),
+            BTreeMap::new()
+        );
         fs::write(archive.note(&kept.id), "{").unwrap();
-        assert_eq!(archive.scan(None), BTreeMap::new(), "it is no video either");
+        assert_eq!(
+            archive.scan(&HashSet::new()),
+            BTreeMap::new(),
+            "it is no video either"
+        );
         assert!(archive.file(&kept.id).exists());
     }
 }

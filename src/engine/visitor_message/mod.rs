@@ -12,7 +12,7 @@ mod perform;
 mod sending;
 mod watching;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
@@ -34,9 +34,12 @@ use crate::media::announcement::Playback;
 use crate::media::recording::{Recorder, RecorderEvent, Recording};
 use after_ring::AfterRing;
 use archive::Note;
+use sending::Became;
 
 /// How often the disk is looked at for what is to be sent, and what is to be removed.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// When a new life looks a second time: what its predecessor recorded is finished by then.
+const SECOND_LOOK: Duration = Duration::from_secs(3);
 /// How long a recording under way may take to be finished at shutdown.
 const DRAIN_LIMIT: Duration = Duration::from_secs(3);
 
@@ -51,6 +54,10 @@ pub struct VisitorMessages {
     notes: BTreeMap<String, Note>,
     /// Being handed to the upload queue.
     under_way: HashSet<String>,
+    /// Called off while their files were being finished.
+    forgotten: HashSet<String>,
+    /// Ends of messages heard of before they were known here.
+    early: VecDeque<(String, Became)>,
     last: Option<String>,
 }
 
@@ -116,6 +123,8 @@ impl VisitorMessages {
             after_ring: AfterRing::default(),
             notes: BTreeMap::new(),
             under_way: HashSet::new(),
+            forgotten: HashSet::new(),
+            early: VecDeque::new(),
             last: None,
         }
     }
@@ -287,6 +296,7 @@ impl Actor for VisitorMessages {
         self.listen(ctx);
         if self.wiring.config.visitor_message.enabled {
             self.look(ctx);
+            ctx.run_later(SECOND_LOOK, |actor, ctx| actor.look(ctx));
             ctx.run_interval(LOOK_EVERY, |actor, ctx| actor.look(ctx));
         }
     }
@@ -325,12 +335,18 @@ impl Handler<News> for VisitorMessages {
     type Result = ();
 
     fn handle(&mut self, news: News, ctx: &mut Self::Context) {
+        let News { id, what } = news;
         if self
             .current
             .as_ref()
-            .is_some_and(|current| current.id == news.id)
+            .is_some_and(|current| current.id == id)
         {
-            self.on_news(news.what, ctx);
+            return self.on_news(what, ctx);
+        }
+        if matches!(what, What::Recorder(RecorderEvent::Finished(_)))
+            && self.forgotten.contains(&id)
+        {
+            self.remove(id);
         }
     }
 }

@@ -112,9 +112,6 @@ impl VisitorMessages {
             max_bytes: MAX_FILE - INDEX_ROOM,
             min_free: MIN_FREE,
         };
-        if let Err(error) = self.archive.prepare() {
-            tracing::warn!(%error, "the folder of visitor messages cannot be made");
-        }
         let (events, mut received) = mpsc::unbounded_channel();
         current.recorder = Some(Recorder::start(
             settings,
@@ -144,18 +141,23 @@ impl VisitorMessages {
     fn discard(&mut self) {
         if let Some(recorder) = self.take_recorder() {
             recorder.discard();
+        } else if let Some(current) = &self.current {
+            // A recorder that finishes its file takes no second order: what it leaves is removed,
+            // now if it has ended, else when it says so.
+            self.forgotten.insert(current.id.clone());
+            self.remove(current.id.clone());
         }
-        // A recorder that was finishing gets no second order; what it leaves is removed here, or
-        // when it says so.
-        if let Some(current) = &self.current {
-            let (archive, id) = (self.archive.clone(), current.id.clone());
-            actix::spawn(async move {
-                let removed = tokio::task::spawn_blocking(move || archive.remove(&id)).await;
-                if let Err(error) = removed {
-                    tracing::error!(%error, "removing a recording");
-                }
-            });
-        }
+    }
+
+    /// Removes a recording from the disk.
+    pub(super) fn remove(&self, id: String) {
+        let archive = self.archive.clone();
+        actix::spawn(async move {
+            let removed = tokio::task::spawn_blocking(move || archive.remove(&id)).await;
+            if let Err(error) = removed {
+                tracing::error!(%error, "removing a recording");
+            }
+        });
     }
 
     pub(super) fn on_news(&mut self, what: What, ctx: &mut Context<Self>) {

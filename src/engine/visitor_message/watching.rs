@@ -10,6 +10,9 @@ use super::sending::{self, Became};
 use super::{VisitorMessages, is_waiting};
 use crate::call::visitor_message::{Input, StopReason};
 
+/// Ends of messages remembered while a recording is handed over.
+const EARLY_MOST: usize = 64;
+
 impl VisitorMessages {
     /// Follows the board for as long as this life lasts.
     pub(super) fn listen(&self, ctx: &mut Context<Self>) {
@@ -76,14 +79,15 @@ impl VisitorMessages {
     /// Looks at the disk: takes up what is there, hands over what waits, removes what may go.
     pub(super) fn look(&mut self, ctx: &mut Context<Self>) {
         let archive = self.archive.clone();
-        let under_way = self.current.as_ref().map(|current| current.id.clone());
+        let mut not_ours = self.forgotten.clone();
+        not_ours.extend(self.current.as_ref().map(|current| current.id.clone()));
         let keep = Keep {
             days: self.wiring.config.visitor_message.keep_days,
             bytes: self.room(),
         };
         let scan = async move {
             tokio::task::spawn_blocking(move || {
-                let mut notes = archive.scan(under_way.as_deref());
+                let mut notes = archive.scan(&not_ours);
                 archive.tidy(&mut notes, unix_ms(), keep);
                 notes
             })
@@ -136,6 +140,9 @@ impl VisitorMessages {
                 match queued {
                     Ok(note) => {
                         actor.notes.insert(id, note);
+                        for (message, became) in std::mem::take(&mut actor.early) {
+                            actor.on_message(&message, became, None, ctx);
+                        }
                         actor.ask_after_queued(ctx);
                     }
                     // The next look tries again.
@@ -185,6 +192,10 @@ impl VisitorMessages {
             is_waiting(note) && note.messages.iter().any(|one| one.message == message)
         };
         let Some(note) = self.notes.values_mut().find(carries) else {
+            // It may be one of a recording that is just being handed over.
+            if !self.under_way.is_empty() && self.early.len() < EARLY_MOST {
+                self.early.push_back((message.to_owned(), became));
+            }
             return;
         };
         for addressed in &mut note.messages {

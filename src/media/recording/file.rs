@@ -1,7 +1,7 @@
 //! The file while it grows: `NAME.part` beside where it will be, on the disk after every append.
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::boxes::FREE_AT;
@@ -43,7 +43,10 @@ impl PartFile {
     /// Begins an empty file. Only its owner may read it: it shows whoever stood at the door.
     pub(super) fn create(whole: &Path, min_free: u64) -> Result<Self, DiskError> {
         let folder = whole.parent().unwrap_or(Path::new("."));
-        std::fs::create_dir_all(folder).map_err(|error| unwritable(folder, &error))?;
+        let mut made = DirBuilder::new();
+        made.recursive(true).mode(0o700);
+        made.create(folder)
+            .map_err(|error| unwritable(folder, &error))?;
         check_room(folder, min_free)?;
         let part = part_of(whole);
         let file = OpenOptions::new()

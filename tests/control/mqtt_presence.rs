@@ -52,7 +52,7 @@ async fn state_is_retained_as_a_whole_and_in_parts() {
         .await;
     let mut late = Client::subscribe(&broker, "cubelet/door/#").await;
     let mut topics = BTreeSet::new();
-    while topics.len() < 8 {
+    while topics.len() < 9 {
         let seen = late.next().await;
         assert!(seen.retained, "{seen:?}");
         if seen.topic == "cubelet/door/state" {
@@ -69,6 +69,7 @@ async fn state_is_retained_as_a_whole_and_in_parts() {
         "door/state",
         "health/state",
         "state",
+        "visitor_message/state",
     ];
     assert!(topics.iter().map(String::as_str).eq(expected), "{topics:?}");
 }
@@ -77,7 +78,7 @@ async fn state_is_retained_as_a_whole_and_in_parts() {
 async fn only_the_changed_part_is_published_again() {
     let (broker, device) = Device::at_a_broker().await;
     let mut client = Client::subscribe(&broker, "cubelet/door/+/state").await;
-    for _ in 0..6 {
+    for _ in 0..7 {
         client.next().await;
     }
     device.state.send_modify(|state| state.chat.outbox = 3);

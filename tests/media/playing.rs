@@ -43,8 +43,9 @@ pub fn play(file: &Path) -> Played {
         let sink = element(name).downcast::<gst_app::AppSink>().unwrap();
         std::thread::spawn(move || drain(&sink))
     };
-    let (video, audio) = (collect("video"), collect("audio"));
+    // In this order: a sink that is not started yet gives nothing and does not wait.
     pipeline.set_state(gst::State::Playing).unwrap();
+    let (video, audio) = (collect("video"), collect("audio"));
     // Not until the pipeline's own end of stream: it is not told of one that comes before the
     // pipeline has reached PLAYING, as a short file's does.
     let bus = pipeline.bus().unwrap();

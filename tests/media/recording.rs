@@ -123,7 +123,10 @@ async fn a_recording_plays_with_pictures_and_sound_in_step() {
     let metadata = fs::metadata(&file).unwrap();
     assert_eq!(metadata.len(), recording.bytes);
     assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
-    assert_eq!(names_in(file.parent().unwrap()), [file.clone()]);
+    assert_eq!(
+        names_in(file.parent().unwrap()),
+        std::slice::from_ref(&file)
+    );
     assert_eq!(boxes(&file), ["ftyp", "mdat", "moov"], "an ordinary file");
 
     let Played { video, audio } = playing(&file).await;
@@ -430,7 +433,7 @@ async fn a_discarded_recording_leaves_no_file_and_a_dropped_one_is_kept() {
     discarded.until(Duration::from_millis(500)).await;
     discarded.recorder.take().unwrap().discard();
     assert_eq!(discarded.outcome().await, Err(RecordError::Discarded));
-    assert_eq!(names_in(folder.path()), [PathBuf::new(); 0]);
+    assert!(names_in(folder.path()).is_empty());
     let mut dropped = Under::start(settings(&folder.path().join("b.mp4")), &device);
     dropped.until(Duration::from_millis(500)).await;
     dropped.recorder = None;

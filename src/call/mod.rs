@@ -20,6 +20,7 @@ pub mod schedule;
 pub mod session;
 pub mod timers;
 pub mod verdict;
+pub mod visitor_message;
 
 #[cfg(test)]
 mod network_tests;

@@ -352,6 +352,11 @@ impl<'d> SectionReader<'d> {
         })
     }
 
+    /// A path that is part of a longer value, relative to the configuration file's directory.
+    pub(super) fn resolved(&self, path: &str) -> PathBuf {
+        self.file.base_dir.join(path)
+    }
+
     /// A PEM file with at least one certificate.
     pub(super) fn certificates(&self, key: &str) -> Option<PathBuf> {
         let path = self.path(key)?;

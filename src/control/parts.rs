@@ -50,7 +50,16 @@ mod tests {
         let mut parts = StateParts::default();
         let mut state = DeviceState::default();
         let all = [
-            "*", "call", "ring", "policy", "chat", "camera", "audio", "door", "health",
+            "*",
+            "call",
+            "ring",
+            "policy",
+            "chat",
+            "camera",
+            "audio",
+            "door",
+            "visitor_message",
+            "health",
         ];
         let value = |state: &DeviceState| serde_json::to_value(state).unwrap();
         assert_eq!(names(&parts.changes(value(&state))), all);

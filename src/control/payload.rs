@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::engine::call_command::CallCommand;
 use crate::engine::chat_command::{ChatCommand, Check, Draft};
-use crate::engine::command::{Command, CommandError, ErrorCode, UserRef};
+use crate::engine::command::{Command, CommandError, ErrorCode, UserRef, VisitorAction};
 use crate::engine::ringing_command::RingingCommand;
 use crate::protocol::call_signal::CallType;
 
@@ -95,6 +95,12 @@ struct Reject {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct VisitorMessage {
+    action: VisitorAction,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Kill {
     actor: String,
 }
@@ -150,6 +156,10 @@ pub(super) fn parse(
         "unlock" => plain(Command::Unlock),
         "snapshot" => plain(Command::Snapshot),
         "press" => plain(Command::Press),
+        "visitor_message" => {
+            let VisitorMessage { action } = read(&fields)?;
+            Ok(Command::VisitorMessage(action))
+        }
         "kill" => {
             let Kill { actor } = read(&fields)?;
             length("actor", &actor, 64)?;

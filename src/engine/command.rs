@@ -1,7 +1,7 @@
 //! What the device can be told to do, whoever tells it (MQTT now, chat and the console later),
 //! and how it answers.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use super::call_command::CallCommand;
@@ -49,11 +49,25 @@ pub enum Command {
     Snapshot,
     /// The button of the door station, as if pressed: publishes `button/pressed`, then rings.
     Press,
+    /// Begins, ends or calls off a visitor's message.
+    VisitorMessage(VisitorAction),
     /// Test aid, refused unless `[control] test_commands = true`: makes one actor panic.
     Kill {
         /// The actor's name as in the health state.
         actor: String,
     },
+}
+
+/// What is done about a visitor's message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VisitorAction {
+    /// Tone, then record.
+    Start,
+    /// End it; what was recorded is sent.
+    Stop,
+    /// End it; nothing is kept.
+    Cancel,
 }
 
 /// Why a command was refused. The code is part of the contract; the message is for people.

@@ -29,6 +29,7 @@ use super::session::Session;
 use super::state::DeviceState;
 use super::storage::Storage;
 use super::supervisor::{ChildSpec, Supervisor};
+use super::visitor_message::{Archive, VisitorMessages};
 use super::watched::Watched;
 use super::wiring::{Slots, Wiring};
 use crate::base::tls::TlsError;
@@ -238,6 +239,7 @@ impl Parts {
             history,
             history_queue: HistoryQueue::default(),
             upload_signal: UploadSignal::default(),
+            visitor_archive: Archive::of(&config.device.state_dir),
             watched: Watched::default(),
             block_list: Arc::default(),
             identity: watch::Sender::new(None),
@@ -306,6 +308,7 @@ fn own_actors(wiring: &Wiring) -> Vec<ChildSpec> {
     let (store, session, chat, calls) = (give(), give(), give(), give());
     let (history, uploads) = (give(), give());
     let (camera, audio, bell, door) = (give(), give(), give(), give());
+    let visitors = give();
     vec![
         // First, so that it is stopped last: everybody else writes into it.
         ChildSpec::new("store", slots.storage, move |life| {
@@ -337,6 +340,9 @@ fn own_actors(wiring: &Wiring) -> Vec<ChildSpec> {
         }),
         ChildSpec::new("door", slots.door, move |life| {
             Door::new(life, door.clone())
+        }),
+        ChildSpec::new("visitor_message", slots.visitor_messages, move |life| {
+            VisitorMessages::new(life, visitors.clone())
         }),
     ]
 }

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::bell::{RingBell, StopRinging};
 use super::call_command::{CallCommand, Conference, MediaDirection};
 use super::calls::{Answer, Confer, Dial, HangUp, InCall, Operation, Reject};
-use super::command::{Command, CommandError, ErrorCode, Reply, Request};
+use super::command::{Command, CommandError, ErrorCode, Reply, Request, VisitorAction};
 use super::directory::{resolve, resolve_all};
 use super::door::Unlock;
 use super::event::EventKind;
@@ -16,6 +16,7 @@ use super::mailbox::Undelivered;
 use super::messages;
 use super::ringing_command::{DoorLog, RingingCommand, Stop};
 use super::supervisor::CrashRequest;
+use super::visitor_message::{EndVisitorMessage, StartVisitorMessage};
 use super::wiring::Wiring;
 use super::{call_settings, records};
 use crate::call::end::EndReason;
@@ -59,7 +60,7 @@ async fn execute(
         Command::Ring { targets } => ring(wiring, targets).await?,
         Command::Call { user, call_type } => {
             let user = resolve(wiring, &user).await?;
-            dial(wiring, vec![user], call_type).await?
+            json!({ "calls": dial(wiring, vec![user], call_type).await? })
         }
         Command::Answer => {
             json!({ "call": wiring.slots.calls.ask(Answer, LIMIT).await.map_err(away)?? })
@@ -81,6 +82,7 @@ async fn execute(
                 .map_err(|error| CommandError::new(ErrorCode::Unavailable, error.to_string()))?;
             return Ok(Reply::Jpeg(picture));
         }
+        Command::VisitorMessage(action) => visitor_message(wiring, action).await?,
         Command::Kill { actor } => crash(wiring, actor, crashes).await?,
     };
     Ok(Reply::Json(details))
@@ -132,6 +134,29 @@ async fn about_calls(
         RingingCommand::Calls(filter) => records::calls(wiring, filter).await,
         RingingCommand::DoorLog(DoorLog { limit }) => records::door_log(wiring, limit).await,
     }
+}
+
+async fn visitor_message(
+    wiring: &Wiring,
+    action: VisitorAction,
+) -> Result<serde_json::Value, CommandError> {
+    let visitors = &wiring.slots.visitor_messages;
+    let id = match action {
+        VisitorAction::Start => {
+            let start = StartVisitorMessage {
+                ring: None,
+                reason: "control".to_owned(),
+            };
+            visitors.ask(start, LIMIT).await.map_err(away)??
+        }
+        VisitorAction::Stop | VisitorAction::Cancel => {
+            let end = EndVisitorMessage {
+                keep: action == VisitorAction::Stop,
+            };
+            visitors.ask(end, LIMIT).await.map_err(away)??
+        }
+    };
+    Ok(json!({ "visitor_message": id }))
 }
 
 async fn dial(

@@ -269,6 +269,19 @@ pub enum EventKind {
         /// Why not.
         reason: String,
     },
+    /// `visitor_message/<phase>`: a visitor leaves a message, or one left gets on.
+    VisitorMessage {
+        /// Where in its life.
+        phase: VisitorPhase,
+        /// The message's id.
+        visitor_message: String,
+        /// The ring nobody answered, if there was one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        ring: Option<String>,
+        /// The rest.
+        #[serde(flatten)]
+        told: VisitorTold,
+    },
     /// `button/pressed`.
     ButtonPressed {
         /// Which button.
@@ -356,6 +369,41 @@ pub struct MessageDetails {
     pub destroy_at: Option<u64>,
 }
 
+/// Phases of a visitor's message that are events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VisitorPhase {
+    /// The visitor hears the tone; a recording follows.
+    Started,
+    /// Camera and microphone are recorded.
+    Recording,
+    /// The recording is on the disk and will be sent.
+    Stored,
+    /// The hub has it.
+    Sent,
+    /// There is no recording, or the hub refuses it.
+    Failed,
+    /// Nothing was kept: called off, answered, or too short.
+    Cancelled,
+}
+
+/// What is known about a visitor's message.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct VisitorTold {
+    /// Why the recording ended (`stored`), or why there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Seconds recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_s: Option<f64>,
+    /// Bytes of the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// The chat messages that carry it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<String>,
+}
+
 /// Phases of a call that are events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -439,6 +487,14 @@ impl EventKind {
             Self::ChatRefused { .. } => "chat/refused",
             Self::DoorUnlocked { .. } => "door/unlocked",
             Self::DoorRefused { .. } => "door/refused",
+            Self::VisitorMessage { phase, .. } => match phase {
+                VisitorPhase::Started => "visitor_message/started",
+                VisitorPhase::Recording => "visitor_message/recording",
+                VisitorPhase::Stored => "visitor_message/stored",
+                VisitorPhase::Sent => "visitor_message/sent",
+                VisitorPhase::Failed => "visitor_message/failed",
+                VisitorPhase::Cancelled => "visitor_message/cancelled",
+            },
             Self::ButtonPressed { .. } => "button/pressed",
             Self::ActorRestarted { .. } => "health/restarted",
         }

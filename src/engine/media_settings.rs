@@ -79,13 +79,18 @@ pub fn peer(config: &DeviceConfig, call_type: CallType) -> PeerSettings {
             config::VideoSink::Null => VideoSinkKind::Null,
             config::VideoSink::Window => VideoSinkKind::Window,
         },
-        audio_sink: match &config.audio.sink {
-            config::AudioSink::Null => AudioSinkKind::Null,
-            config::AudioSink::Alsa(device) => AudioSinkKind::Alsa {
-                device: device.clone(),
-            },
-        },
+        audio_sink: audio_sink(config),
         keep_frames: false,
+    }
+}
+
+/// The loudspeaker.
+pub fn audio_sink(config: &DeviceConfig) -> AudioSinkKind {
+    match &config.audio.sink {
+        config::AudioSink::Null => AudioSinkKind::Null,
+        config::AudioSink::Alsa(device) => AudioSinkKind::Alsa {
+            device: device.clone(),
+        },
     }
 }
 

@@ -38,5 +38,6 @@ pub mod state;
 pub mod storage;
 pub mod supervised;
 pub mod supervisor;
+pub mod visitor_message;
 pub mod watched;
 pub mod wiring;

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::calls::PerKind;
 use super::event::Direction;
+use crate::call::visitor_message::Phase;
 use crate::protocol::address::UserId;
 
 /// Everything at once; each field is also published as a part of its own.
@@ -25,6 +26,8 @@ pub struct DeviceState {
     pub audio: SourceState,
     /// `door/state`.
     pub door: DoorState,
+    /// `visitor_message/state`.
+    pub visitor_message: VisitorMessageState,
     /// `health/state`: every supervised actor.
     pub health: BTreeMap<String, ActorHealth>,
 }
@@ -287,6 +290,51 @@ pub struct DoorState {
     /// When it was last opened, Unix milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_unlocked: Option<u64>,
+}
+
+/// What visitors leave when nobody answers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct VisitorMessageState {
+    /// `idle`, `announcing`, `recording`, `storing`.
+    pub status: VisitorStatus,
+    /// The one under way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub visitor_message: Option<String>,
+    /// Since when, Unix milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<u64>,
+    /// Recordings the hub does not have yet.
+    pub waiting: u64,
+    /// How the last one ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last: Option<String>,
+}
+
+/// Where a visitor's message stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VisitorStatus {
+    /// There is none.
+    #[default]
+    Idle,
+    /// The visitor hears the tone.
+    Announcing,
+    /// Camera and microphone are recorded.
+    Recording,
+    /// The file is being finished and noted.
+    Storing,
+}
+
+impl VisitorStatus {
+    /// What a phase looks like from outside.
+    pub fn of(phase: Phase) -> Self {
+        match phase {
+            Phase::Announcing | Phase::Starting => Self::Announcing,
+            Phase::Recording => Self::Recording,
+            Phase::Finishing | Phase::Storing => Self::Storing,
+            Phase::Ended(_) => Self::Idle,
+        }
+    }
 }
 
 /// One supervised actor.

@@ -22,6 +22,7 @@ use super::presence::Presence;
 use super::roster::Roster;
 use super::session::Session;
 use super::storage::Storage;
+use super::visitor_message::{Archive, VisitorMessages};
 use super::watched::Watched;
 use crate::call::verdict::IncomingPolicy;
 use crate::config::DeviceConfig;
@@ -52,6 +53,8 @@ pub struct Wiring {
     pub history_queue: HistoryQueue,
     /// Wakes the uploads.
     pub upload_signal: UploadSignal,
+    /// What visitors said.
+    pub visitor_archive: Archive,
     /// Whose coming and going we are told of.
     pub watched: Watched,
     /// Held while the block list is read, changed and written back.
@@ -107,6 +110,8 @@ pub struct Slots {
     pub bell: Slot<Bell>,
     /// The door's relay.
     pub door: Slot<Door>,
+    /// What visitors leave.
+    pub visitor_messages: Slot<VisitorMessages>,
 }
 
 impl Wiring {

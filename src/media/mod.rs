@@ -1,5 +1,5 @@
 //! Pictures and sound: capture, encode once, fan out to any number of consumers, WebRTC peers,
-//! decoding and playback, snapshots.
+//! decoding and playback, recordings, announcements, snapshots.
 //!
 //! ```text
 //! source ──► encoder (one per format wanted) ──► fanout ──► peer ──► network
@@ -12,6 +12,7 @@
 //! Must not enter: actors, signalling, who may call whom. Nothing of GStreamer is touched before
 //! [`initialise`].
 
+pub mod announcement;
 pub mod codec;
 pub mod contact_sheet;
 pub mod decoder;
@@ -21,6 +22,7 @@ mod network;
 pub mod peer;
 mod pipeline;
 pub mod prewarm;
+pub mod recording;
 pub mod rtp;
 pub mod sink;
 pub mod snapshot;

@@ -62,7 +62,7 @@ fn every_broken_rule_names_its_field() {
         ),
         (
             "[calls]\nvisitor_message = true\n",
-            "calls.visitor_message: is not built yet",
+            "calls.visitor_message: is a section of its own",
         ),
         (
             "[[calls.quiet]]\nwho = ['a']\nwhen = 'night'\n",

@@ -52,7 +52,7 @@ async fn state_is_retained_as_a_whole_and_in_parts() {
         .await;
     let mut late = Client::subscribe(&broker, "cubelet/door/#").await;
     let mut topics = BTreeSet::new();
-    while topics.len() < 10 {
+    while topics.len() < 11 {
         let seen = late.next().await;
         assert!(seen.retained, "{seen:?}");
         if seen.topic == "cubelet/door/state" {
@@ -71,6 +71,7 @@ async fn state_is_retained_as_a_whole_and_in_parts() {
         "policy/state",
         "ring/state",
         "state",
+        "visitor_message/state",
     ];
     assert!(topics.iter().map(String::as_str).eq(expected), "{topics:?}");
 }
@@ -79,7 +80,7 @@ async fn state_is_retained_as_a_whole_and_in_parts() {
 async fn only_the_changed_part_is_published_again() {
     let (broker, device) = Device::at_a_broker().await;
     let mut client = Client::subscribe(&broker, "cubelet/door/+/state").await;
-    for _ in 0..8 {
+    for _ in 0..9 {
         client.next().await;
     }
     device.state.send_modify(|state| state.chat.outbox = 3);

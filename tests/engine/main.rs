@@ -20,6 +20,11 @@ mod malformed;
 mod mesh;
 mod messages;
 mod pair;
+#[path = "../media/playing.rs"]
+#[allow(clippy::unwrap_used)] // All of it is test code.
+mod playing;
 mod recovery;
 mod ringing;
 mod site;
+mod upstream;
+mod visitor_messages;

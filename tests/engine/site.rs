@@ -20,6 +20,8 @@ const CAMERA: &str = "[camera]\nsource = \"test:ball\"\nwidth = 320\nheight = 24
 
 pub struct Site {
     pub hub: RunningHub,
+    /// Another way to the hub's REST API, for stations made from now on.
+    pub api: Option<String>,
     config: HubConfig,
     folder: tempfile::TempDir,
 }
@@ -82,6 +84,7 @@ impl Site {
         let hub = cubelet::hub::start(config.clone()).await;
         Self {
             hub: hub.expect("the hub starts"),
+            api: None,
             config,
             folder,
         }
@@ -89,11 +92,11 @@ impl Site {
 
     /// Does something while there is no hub; it comes back at the same addresses.
     pub async fn without_hub<T>(self, work: impl AsyncFnOnce() -> T) -> (Self, T) {
-        let ready = self.hub.ready();
         let address = |url: &str| {
             let (_, port) = url.rsplit_once(':').expect("a port");
             std::net::SocketAddr::from(([127, 0, 0, 1], port.parse().expect("a port")))
         };
+        let ready = self.hub.ready();
         let mut config = self.config;
         config.listen.http = address(&ready.api);
         config.listen.https = address(&ready.https);
@@ -104,7 +107,7 @@ impl Site {
         let site = Self {
             hub: hub.expect("the hub starts again"),
             config,
-            folder: self.folder,
+            ..self
         };
         (site, outcome)
     }
@@ -257,7 +260,11 @@ impl Site {
              app_id = {}\nauth_key_file = \"auth-key\"\n{account}\n\
              password_file = \"password\"\n\
              {camera}[audio]\nsource = \"test\"\nsink = \"null\"\n{extra}\n",
-            ready.api, ready.xmpp_tls, ready.chat, ready.ca, ready.app_id,
+            self.api.as_ref().unwrap_or(&ready.api),
+            ready.xmpp_tls,
+            ready.chat,
+            ready.ca,
+            ready.app_id,
         );
         std::fs::write(&file, text).expect("a file");
         file

@@ -3,8 +3,11 @@
 // The exemption for tests does not cover the functions they share.
 #![allow(clippy::unwrap_used)]
 
+mod announcement;
 mod calls;
 mod fanout;
 mod loss;
+mod playing;
+mod recording;
 mod sources;
 mod support;

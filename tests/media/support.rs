@@ -55,7 +55,7 @@ pub struct Device {
     pub audio: AudioFanout,
     pub camera: Option<VideoSource>,
     pub camera_events: UnboundedReceiver<SourceEvent>,
-    _microphone: AudioSource,
+    pub microphone: AudioSource,
 }
 
 impl Device {
@@ -78,7 +78,7 @@ impl Device {
             audio,
             camera: Some(camera),
             camera_events,
-            _microphone: microphone,
+            microphone,
         }
     }
 }

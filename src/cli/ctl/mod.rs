@@ -77,7 +77,7 @@ enum CtlCommand {
         output: PathBuf,
     },
     #[command(flatten)]
-    Verb(Verb),
+    Verb(Box<Verb>),
 }
 
 /// Runs `cubelet ctl`.

@@ -5,6 +5,7 @@ mod calling;
 mod parse;
 mod read;
 mod read_calls;
+mod visitor_message;
 
 use std::path::PathBuf;
 
@@ -17,6 +18,7 @@ use crate::call::schedule::Schedule;
 pub use calling::{Calls, Incoming, QuietHours, RingStep};
 pub(super) use parse::PATTERNS;
 pub use read::{check_device, load_device};
+pub use visitor_message::{Recipients, Tone, VisitorMessage};
 
 /// The commands a device obeys, as named in topics. The test aid `kill` is not among them.
 pub const VERBS: &[&str] = &[
@@ -42,6 +44,7 @@ pub const VERBS: &[&str] = &[
     "auto_answer",
     "calls",
     "door_log",
+    "visitor_message",
     "send",
     "send_status",
     "edit",
@@ -98,6 +101,8 @@ pub struct DeviceConfig {
     pub schedules: Vec<Schedule>,
     /// `[door]`.
     pub door: Door,
+    /// `[visitor_message]`.
+    pub visitor_message: VisitorMessage,
     /// `[mqtt]`; without it there is no local control.
     pub mqtt: Option<Mqtt>,
     /// `[control]`.

@@ -9,7 +9,7 @@ use super::{
     Account, Attachments, Audio, Camera, Chat, ChatEndpoint, ChatUnlock, Control, Device,
     DeviceConfig, Display, Door, History, Hub, Mqtt, Relay, VERBS, VideoCodec, VideoSink,
 };
-use super::{parse, read_calls};
+use super::{parse, read_calls, visitor_message};
 use crate::base::loopback::is_loopback;
 use crate::config::document::{self, describe};
 use crate::config::fields::DEVICE;
@@ -72,6 +72,7 @@ fn read(file: &FileReader<'_>) -> Option<DeviceConfig> {
     let schedules = read_calls::schedules(file);
     let calls = read_calls::calls(file, &schedules);
     let door = door(&file.section("door"));
+    let visitor_message = visitor_message::read(&file.section("visitor_message"));
     let mqtt = file.optional_section("mqtt").map(|section| mqtt(&section));
     let control = control(&file.section("control"));
     Some(DeviceConfig {
@@ -86,6 +87,7 @@ fn read(file: &FileReader<'_>) -> Option<DeviceConfig> {
         calls: calls?,
         schedules,
         door: door?,
+        visitor_message: visitor_message?,
         mqtt: match mqtt {
             Some(mqtt) => Some(mqtt?),
             None => None,
@@ -243,6 +245,19 @@ fn display(section: &SectionReader<'_>) -> Option<Display> {
         _ => VideoSink::Null,
     });
     Some(Display { sink: sink? })
+}
+
+pub(super) fn user(value: &DeValue<'_>) -> Result<UserRef, String> {
+    match value {
+        DeValue::Integer(number) => u64::from_str_radix(number.as_str(), number.radix())
+            .map(UserRef::Id)
+            .map_err(|_| format!("{number} is no user number")),
+        DeValue::String(login) => UserRef::login(login),
+        other => Err(format!(
+            "must be a user's number or login, not {}",
+            describe(other)
+        )),
+    }
 }
 
 pub(super) fn string<'v>(value: &'v DeValue<'_>) -> Result<&'v str, String> {

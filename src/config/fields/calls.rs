@@ -8,8 +8,7 @@ pub(super) const SECTION: Section = Section {
     occurs: Occurs::Defaulted,
     refused: &[(
         "visitor_message",
-        "is not built yet: a visitor whom nobody answers cannot leave a message; `missed_to` tells \
-         of the visit with a picture",
+        "is a section of its own: `[visitor_message]` with `enabled = true`",
     )],
     fields: &[
         field(

@@ -20,6 +20,7 @@ mod incoming;
 mod mqtt;
 mod ringing;
 mod schedule;
+mod visitor_message;
 
 use super::device::{PATTERNS, VERBS};
 
@@ -155,6 +156,7 @@ pub static DEVICE: &[Section] = &[
     incoming::SECTION,
     schedule::SECTION,
     door::SECTION,
+    visitor_message::SECTION,
     mqtt::SECTION,
     control::SECTION,
 ];

@@ -1,18 +1,24 @@
 //! Nobody answered: a chat message to whoever should know, with the picture of who rang.
 
+use std::time::Duration;
+
 use actix::prelude::*;
 use serde_json::{Map, Value};
 
 use super::{Bell, Picture};
 use crate::call::end::EndReason;
 use crate::call::party::Party;
-use crate::call::ring_plan::StopReason;
+use crate::call::ring_plan::{StopReason, Unanswered};
 use crate::engine::calls::HangUpCalls;
 use crate::engine::chat_command::Draft;
 use crate::engine::event::RingPhase;
 use crate::engine::messages;
+use crate::engine::visitor_message::StartVisitorMessage;
 use crate::engine::wiring::Wiring;
 use crate::protocol::address::{UserId, UserRef};
+
+/// How long the visitor's recording may take to begin.
+const BEGIN_LIMIT: Duration = Duration::from_secs(4);
 
 impl Bell {
     /// A ring left by a former life: it rings no longer, and is not forgotten.
@@ -31,6 +37,22 @@ impl Bell {
             .board
             .update(|state| state.ring.last_end = Some(reason.to_owned()));
         self.notify_missed_ring(&ring, reason, None, ctx);
+    }
+
+    /// The last step of a plan: whoever stands at the door may say something.
+    pub(super) fn let_visitor_speak(&self, ring: &str, reason: Unanswered) {
+        let visitors = self.wiring.slots.visitor_messages.clone();
+        let start = StartVisitorMessage {
+            ring: Some(ring.to_owned()),
+            reason: reason.name().to_owned(),
+        };
+        actix::spawn(async move {
+            match visitors.ask(start, BEGIN_LIMIT).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "no visitor message after the ring"),
+                Err(error) => tracing::warn!(%error, "no visitor message after the ring"),
+            }
+        });
     }
 
     pub(super) fn notify_missed_ring(

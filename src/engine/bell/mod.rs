@@ -232,8 +232,10 @@ impl Bell {
             told.users = users.unwrap_or_default();
         });
         self.wiring.rings.begun(&id);
+        let visitors = &self.wiring.config.visitor_message;
+        let leaves_message = visitors.enabled && visitors.after_ring;
         let around = Around::new(&self.wiring);
-        let (plan, outputs) = RingPlan::begin(Instant::now(), steps, false, &around);
+        let (plan, outputs) = RingPlan::begin(Instant::now(), steps, leaves_message, &around);
         self.ring = Some(Ring {
             id,
             plan,
@@ -264,6 +266,9 @@ impl Bell {
                 CommandError::new(ErrorCode::WrongState, message)
             });
             let _ = asker.send(Err(refusal));
+        }
+        if let Outcome::LeaveMessage(reason) = outcome {
+            self.let_visitor_speak(&ring.id, reason);
         }
         if let Some(reason) = missed {
             self.notify_missed_ring(&ring.id, reason.name(), Some(ring.picture), ctx);

@@ -20,7 +20,8 @@ use crate::chat::SendError;
 use crate::rest::RestError;
 use crate::store::StoreError;
 
-pub use sending::{send, send_with};
+pub(super) use sending::place;
+pub use sending::{queue_file, send, send_with};
 
 /// Carries a chat command out.
 ///

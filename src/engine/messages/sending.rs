@@ -16,6 +16,7 @@ use crate::base::object_id::ObjectId;
 use crate::protocol::chat_message::{
     self, Contact, OutgoingMessage, Target, params_from_json, system_params_from_json,
 };
+use crate::store::QueuedUpload;
 use crate::store::history::{Entry, OwnStatus, provisional_user};
 
 /// Stores a message and sends it as soon as there is a connection.
@@ -63,16 +64,26 @@ pub async fn send_with(
             Some(picture) => attachments::prepare_picture(wiring, message, picture).await?,
             None => attachments::prepare(wiring, message, draft.file.as_deref()).await?,
         };
-        let entry = entry_of(wiring, &upload.message);
-        wiring.store.queue_upload(upload).await.map_err(of_store)?;
-        keep(wiring, entry).await;
-        wiring.upload_signal.wake();
+        queue_file(wiring, upload).await?;
         return Ok(json!({ "message": id }));
     }
     // The outbox first: what is in it is sent, whatever becomes of the copy for reading.
     wiring.chat.client().send(message).await.map_err(of_send)?;
     keep(wiring, entry).await;
     Ok(json!({ "message": id }))
+}
+
+/// Queues a file with its message; both are on the disk when this returns. The same message once
+/// more changes nothing.
+///
+/// # Errors
+/// [`CommandError`] when the disk does not take it.
+pub async fn queue_file(wiring: &Wiring, upload: QueuedUpload) -> Result<(), CommandError> {
+    let entry = entry_of(wiring, &upload.message);
+    wiring.store.queue_upload(upload).await.map_err(of_store)?;
+    keep(wiring, entry).await;
+    wiring.upload_signal.wake();
+    Ok(())
 }
 
 async fn keep(wiring: &Wiring, entry: Entry) {
@@ -118,7 +129,7 @@ fn entry_of(wiring: &Wiring, message: &OutgoingMessage) -> Entry {
 
 /// Where a message goes, and its dialog where known. A private dialog's messages go to the other
 /// user, also when the dialog is named.
-pub(super) async fn place(
+pub(in crate::engine) async fn place(
     wiring: &Wiring,
     to: Option<&UserRef>,
     dialog: Option<String>,

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::Waker;
 use super::demand::Demand;
-use super::queue::{AUDIO_CAPACITY, Overflow, Owner, Queue, Subscription};
+use super::queue::{AUDIO_CAPACITY, Overflow, Owner, PATIENT_AUDIO_CAPACITY, Queue, Subscription};
 use crate::media::rtp::EncodedFrame;
 
 /// The lasting meeting point of one microphone and its consumers: Opus, 48 kHz, 20 ms a packet.
@@ -46,7 +46,16 @@ impl AudioFanout {
 
     /// Joins, from the next packet on.
     pub fn subscribe(&self) -> Subscription {
-        let queue = Queue::new(AUDIO_CAPACITY, Overflow::Oldest);
+        self.join(AUDIO_CAPACITY)
+    }
+
+    /// Joins to record: a queue deep enough for a disk that pauses.
+    pub(in crate::media) fn subscribe_patiently(&self) -> Subscription {
+        self.join(PATIENT_AUDIO_CAPACITY)
+    }
+
+    fn join(&self, capacity: usize) -> Subscription {
+        let queue = Queue::new(capacity, Overflow::Oldest);
         self.core.state.lock().queues.push(Arc::clone(&queue));
         self.core.update_demand();
         Subscription {

@@ -22,6 +22,10 @@ pub(super) enum Overflow {
 pub(super) const VIDEO_CAPACITY: usize = 16;
 /// 400 ms of sound.
 pub(super) const AUDIO_CAPACITY: usize = 20;
+/// Five seconds at 30 frames per second: an SD card that erases a block pauses for one or two.
+pub(super) const PATIENT_VIDEO_CAPACITY: usize = 150;
+/// The same of sound.
+pub(super) const PATIENT_AUDIO_CAPACITY: usize = 250;
 
 #[derive(Debug)]
 pub(super) struct Queue {
@@ -52,7 +56,7 @@ impl Queue {
     pub(super) fn new(capacity: usize, overflow: Overflow) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State {
-                frames: VecDeque::with_capacity(capacity),
+                frames: VecDeque::new(),
                 needs_key: overflow == Overflow::UntilKeyFrame,
                 dropped: 0,
             }),

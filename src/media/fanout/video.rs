@@ -11,7 +11,9 @@ use tokio::sync::watch;
 use super::Waker;
 use super::demand::Demand;
 use super::key_frame_gate::{KeyFrameGate, Urgency};
-use super::queue::{Overflow, Owner, Pushed, Queue, Subscription, VIDEO_CAPACITY};
+use super::queue::{
+    Overflow, Owner, PATIENT_VIDEO_CAPACITY, Pushed, Queue, Subscription, VIDEO_CAPACITY,
+};
 use crate::media::VideoCodec;
 use crate::media::rtp::EncodedFrame;
 use crate::media::snapshot;
@@ -101,7 +103,16 @@ impl VideoFanout {
     /// Joins with a limit to what this consumer can take. The encoder is shared, so it obeys the
     /// lowest limit of all.
     pub fn subscribe_limited(&self, codec: VideoCodec, limit_kbps: Option<u32>) -> Subscription {
-        let queue = Queue::new(VIDEO_CAPACITY, Overflow::UntilKeyFrame);
+        self.join(codec, limit_kbps, VIDEO_CAPACITY)
+    }
+
+    /// Joins to record: a queue deep enough for a disk that pauses.
+    pub(in crate::media) fn subscribe_patiently(&self, codec: VideoCodec) -> Subscription {
+        self.join(codec, None, PATIENT_VIDEO_CAPACITY)
+    }
+
+    fn join(&self, codec: VideoCodec, limit_kbps: Option<u32>, capacity: usize) -> Subscription {
+        let queue = Queue::new(capacity, Overflow::UntilKeyFrame);
         {
             let mut state = self.core.state.lock();
             let format = &mut state.formats[codec.index()];

@@ -36,6 +36,12 @@ pub enum CallVerb {
     Unlock,
     /// Press the bell button.
     Press,
+    /// A visitor's message: begin one, end it, call it off.
+    VisitorMessage {
+        /// `stop` sends what was recorded, `cancel` keeps nothing.
+        #[arg(value_parser = ["start", "stop", "cancel"])]
+        action: String,
+    },
 }
 
 impl CallVerb {
@@ -56,6 +62,7 @@ impl CallVerb {
             Self::Hangup => ("hangup", json!({})),
             Self::Unlock => ("unlock", json!({})),
             Self::Press => ("press", json!({})),
+            Self::VisitorMessage { action } => ("visitor_message", json!({ "action": action })),
         }
     }
 }

@@ -1,0 +1,27 @@
+//! Recording: the encoded frames of the fan-outs, put into an MP4 file as they are.
+//!
+//! ```text
+//! VideoFanout ─┐ patient queues          muxer (sans-IO)            NAME.part ─► NAME
+//! AudioFanout ─┴────────────► recorder ─► timeline, boxes ─► bytes ─► file
+//!                             (thread)                                 recovery (after a cut)
+//! ```
+//!
+//! Invariant: what is older than a second is on the disk, and a file cut off anywhere plays up to
+//! the cut. Nothing is captured or encoded for a recording alone, and a slow disk costs the
+//! recording pictures and nobody else anything.
+//! Must not enter: what is recorded why, who may see it, how long it is kept.
+//!
+//! Why there is no GStreamer in here: docs/design/recording.md.
+
+mod boxes;
+mod file;
+mod h264;
+mod muxer;
+mod recorder;
+mod recovery;
+mod sample_table;
+mod timeline;
+
+pub use file::DiskError;
+pub use recorder::{EndedBy, RecordError, Recorder, RecorderEvent, RecorderSettings, Recording};
+pub use recovery::{Recovered, RecoveryError, length_of, recover, recover_file};

@@ -1,0 +1,84 @@
+//! The sound before a recording.
+
+use std::path::Path;
+
+use cubelet::media::announcement::{Announcement, AnnouncementError};
+use cubelet::media::sink::AudioSinkKind;
+
+use crate::support::{warm, within};
+
+async fn heard(announcement: Announcement, sink: AudioSinkKind) -> Result<(), AnnouncementError> {
+    let (_playback, done) = announcement.play(&sink);
+    within("the end of the announcement", done).await.unwrap()
+}
+
+/// A fifth of a second of a square wave.
+fn write_wav(file: &Path) {
+    let samples: Vec<u8> = (0..1600i16)
+        .flat_map(|n| (if n / 20 % 2 == 0 { 8_000i16 } else { -8_000 }).to_le_bytes())
+        .collect();
+    let mut wav = Vec::new();
+    wav.extend_from_slice(b"RIFF");
+    wav.extend_from_slice(&(36 + samples.len() as u32).to_le_bytes());
+    wav.extend_from_slice(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
+    wav.extend_from_slice(&8_000u32.to_le_bytes());
+    wav.extend_from_slice(&16_000u32.to_le_bytes());
+    wav.extend_from_slice(b"\x02\0\x10\0data");
+    wav.extend_from_slice(&(samples.len() as u32).to_le_bytes());
+    wav.extend_from_slice(&samples);
+    std::fs::write(file, wav).unwrap();
+}
+
+/// `null` is defined by ALSA itself, so the real playback element runs without a card.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tone_and_a_file_are_played_to_their_end() {
+    warm().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("please speak ! now.wav");
+    write_wav(&file);
+    let null = || AudioSinkKind::Alsa {
+        device: "null".into(),
+    };
+    for announcement in [Announcement::Tone, Announcement::File(file)] {
+        assert_eq!(heard(announcement.clone(), null()).await, Ok(()));
+        assert_eq!(heard(announcement, AudioSinkKind::Null).await, Ok(()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_loudspeaker_and_a_file_that_is_none_say_what_is_wrong() {
+    warm().await;
+    let missing = AudioSinkKind::Alsa {
+        device: "no-such-card".into(),
+    };
+    match heard(Announcement::Tone, missing).await {
+        Err(AnnouncementError::Failed(reason)) => assert!(reason.contains("sink"), "{reason}"),
+        other => panic!("{other:?}"),
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let text = folder.path().join("text.wav");
+    std::fs::write(&text, "this is no sound").unwrap();
+    for file in [text, folder.path().join("not-there.wav")] {
+        let outcome = heard(Announcement::File(file), AudioSinkKind::Null).await;
+        assert!(
+            matches!(outcome, Err(AnnouncementError::Failed(_))),
+            "{outcome:?}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dropped_announcement_stops() {
+    warm().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tone.wav");
+    write_wav(&file);
+    let (playback, done) = Announcement::File(file).play(&AudioSinkKind::Null);
+    drop(playback);
+    // It may have ended by itself just before.
+    let outcome = within("its end", done).await.unwrap();
+    assert!(
+        matches!(outcome, Ok(()) | Err(AnnouncementError::Stopped)),
+        "{outcome:?}"
+    );
+}

@@ -24,7 +24,7 @@ pub(super) enum Read {
 pub(super) enum Pending {
     /// A message, or what changes one, and the delivery marker to be sent (wire reference B.3).
     Tell {
-        incoming: Incoming,
+        incoming: Box<Incoming>,
         reply: Option<Element>,
     },
     /// A message of ours came back.
@@ -72,6 +72,7 @@ pub(super) fn read(realm: &Realm, user: UserId, stanza: Element) -> Read {
             };
             let stanza = String::from(&stanza);
             let arrived = Arrived::Message { key, stanza };
+            let incoming = Box::new(incoming);
             Read::ToNote(arrived, Pending::Tell { incoming, reply })
         }
         (None, Incoming::Error { id, code, text }) if asks_to_wait(&stanza) => {
@@ -127,7 +128,7 @@ impl Pending {
                     tracing::debug!(key = ?incoming.key(), "a repetition is dropped");
                 }
                 Taken {
-                    event: is_new.then_some(ChatEvent::Incoming(incoming)),
+                    event: is_new.then(|| ChatEvent::Incoming(*incoming)),
                     reply,
                     is_put_off: false,
                 }

@@ -152,7 +152,7 @@ proptest! {
                 Happens::Message => {
                     world.put(|| Read::ToNote(
                         Arrived::Message { key: "k".into(), stanza: "s".into() },
-                        Pending::Tell { incoming: typing(), reply: None },
+                        Pending::Tell { incoming: Box::new(typing()), reply: None },
                     ));
                 }
                 Happens::Typing => {

@@ -53,6 +53,7 @@ fn covers(answer: &str, count: usize) -> bool {
     answer.contains(&format!("h='{count}'")) || answer.contains(&format!("h=\"{count}\""))
 }
 
+const COUNT: usize = 600;
 const ASK: &str = "<r xmlns='urn:xmpp:sm:3'/>";
 
 #[tokio::test]
@@ -142,7 +143,6 @@ async fn a_crash_between_receipt_and_commit_brings_the_message_again_and_it_is_t
 async fn a_long_burst_is_told_in_order_and_counted_whole() {
     let (server, folder) = (Server::tls().await, tempfile::tempdir().unwrap());
     let (mut client, mut peer) = run(&server, folder.path()).await;
-    const COUNT: usize = 600;
     let mut burst = String::new();
     for number in 0..COUNT {
         burst += &message(&id(number), &number.to_string());
@@ -158,10 +158,10 @@ async fn a_long_burst_is_told_in_order_and_counted_whole() {
     let mut counted = 0;
     while counted < COUNT {
         let answer = count(&mut peer).await;
-        let mut count = answer
+        let mut parts = answer
             .split(['\'', '"'])
             .skip_while(|part| !part.ends_with("h="));
-        let handled: usize = count.nth(1).unwrap().parse().unwrap();
+        let handled: usize = parts.nth(1).unwrap().parse().unwrap();
         assert!(handled >= counted, "{answer} after {counted}");
         counted = handled;
     }

@@ -4,7 +4,7 @@ use cubelet::engine::command::{Command, ErrorCode};
 use cubelet::engine::event::{EventKind, RingPhase, RingTold};
 use cubelet::engine::ringing_command::{Dnd, RingingCommand, Stop};
 use cubelet::engine::state::{CallStatus, RingStatus};
-use cubelet::rest::NewDialog;
+use cubelet::rest::{DialogAbout, NewDialog};
 use cubelet::store::CallFilter;
 
 use crate::site::{Events, Site, Station, talk, user};
@@ -316,7 +316,11 @@ async fn the_owner_of_a_dialog_is_rung_and_its_other_people_are_not() {
         occupants: vec![door.user, people[1].user],
     };
     let anna = site.rest("anna", &people[0].password);
-    let dialog = anna.create_dialog(&new).await.expect("a dialog").id;
+    let dialog = anna
+        .create_dialog(&new, &DialogAbout::default())
+        .await
+        .expect("a dialog")
+        .id;
     let plan = format!("[calls]\nbind = [\"127.0.0.1\"]\nring = [\"dialog:{dialog}:owner\"]\n");
     let mut door = door.restart(&site, &plan).await;
     door.knows_everybody().await;

@@ -108,7 +108,7 @@ fn a_policy_may_ring_refuse_ignore_or_answer() {
             Routed::Ignored(_)
         ));
     }
-    let after = std::time::Duration::from_secs(3);
+    let after = Duration::from_secs(3);
     assert!(matches!(
         invited(&mut registry, now, "c", 9, Verdict::AutoAnswer { after }),
         Routed::New(_)

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use cubelet::base::tls;
 use cubelet::chat::{ChatEndpoint, ChatEvent, ChatSettings, ChatTuning, Credentials};
 use cubelet::protocol::address::{Realm, UserId};
-use cubelet::protocol::call_signal::{CallSignal, SignalKind};
+use cubelet::protocol::call_signal::{CallSignal, PLATFORM, SignalKind};
 use cubelet::protocol::chat_message::{Incoming, Marker, OutgoingMessage, Target};
 use cubelet::rest::{
     DialogAbout, HistoryQuery, Login, NewDialog, NewMessage, NewUser, RestClient, RestError,
@@ -403,8 +403,9 @@ async fn a_call_signal_reaches_the_other_side() {
     let mut signal = CallSignal::new(SignalKind::Call, "7d2f4d0e");
     signal.caller_id = Some(door.id);
     signal.opponents = vec![desk.id];
-    signal.sdp = Some("v=0\r\ns=-\r\n".into());
+    signal.sdp = Some("v=0\r\ns=-\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n".into());
     door_chat.client.signal(desk.id, &signal).await.unwrap();
+    signal.platform = Some(PLATFORM.to_owned());
     let (from, received) = desk_chat
         .event_of(|event| match event {
             ChatEvent::Incoming(Incoming::Call { from, signal, .. }) => Some((from, signal)),

@@ -15,6 +15,7 @@ pub mod policy;
 pub mod refusals;
 pub mod registry;
 mod restart;
+mod ring_outcome;
 pub mod ring_plan;
 pub mod schedule;
 pub mod session;

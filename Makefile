@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test build lint features interop-deps fuzz chaos bench bench-calls bench-memory bench-chat screenshots clean
+.PHONY: help demo test build lint features interop-deps fuzz chaos soak-calls bench bench-calls bench-memory bench-chat screenshots clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s $$'\t'
@@ -41,6 +41,11 @@ interop-deps: ## npm and Python packages of the interop tests
 chaos: ## 10,000 messages each way while lines are cut and everything is killed; CHAOS_SEED= repeats a run
 	CHAOS_MESSAGES=$${CHAOS_MESSAGES:-10000} CHAOS_PACE_MS=$${CHAOS_PACE_MS:-10} CHAOS_SEED=$${CHAOS_SEED:-$$RANDOM} \
 		cargo test --test chaos -- --nocapture every_message
+
+SOAK_CALLS ?= 1000
+
+soak-calls: ## a thousand calls in one process; says what threads, files and memory do; SOAK_CALLS=
+	SOAK_CALLS=$(SOAK_CALLS) cargo test --test engine -- --nocapture calls_one_after_the_other
 
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?= stream frame stanza call_signal privacy scram address rest_form mqtt_command

@@ -26,5 +26,6 @@ mod playing;
 mod recovery;
 mod ringing;
 mod site;
+mod soak;
 mod upstream;
 mod visitor_messages;

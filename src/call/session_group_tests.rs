@@ -138,15 +138,21 @@ fn members_that_never_come_are_waited_for_as_long_as_the_sdk_does() {
     }
 }
 
-#[test]
-fn a_phone_of_a_young_group_call_is_not_restarted_while_its_path_works() {
-    let now = Instant::now();
+/// Our call, taken by the phone 2 and the device 7.
+fn with_a_phone_and_a_device(now: Instant) -> Session {
     let (mut session, _) = Session::outgoing(now, ME, "s".into(), &[2, 7], CallType::Video, TIMERS);
     for peer in [2, 7] {
         session.handle(now, Input::OfferReady(peer));
     }
     session.handle(now, from(2, SignalKind::Accept));
     session.handle(now, device_accepts(7));
+    session
+}
+
+#[test]
+fn a_phone_of_a_young_group_call_is_not_restarted_while_its_path_works() {
+    let now = Instant::now();
+    let mut session = with_a_phone_and_a_device(now);
     for peer in [2, 7] {
         session.handle(now, Input::Media(peer, MediaState::Connected));
     }
@@ -160,12 +166,7 @@ fn a_phone_of_a_young_group_call_is_not_restarted_while_its_path_works() {
 #[test]
 fn one_more_is_told_of_devices_only_and_devices_are_told_of_it() {
     let now = Instant::now();
-    let (mut session, _) = Session::outgoing(now, ME, "s".into(), &[2, 7], CallType::Video, TIMERS);
-    for peer in [2, 7] {
-        session.handle(now, Input::OfferReady(peer));
-    }
-    session.handle(now, from(2, SignalKind::Accept));
-    session.handle(now, device_accepts(7));
+    let mut session = with_a_phone_and_a_device(now);
     let outputs = session.handle(now, Input::Invite(8));
     assert!(outputs.contains(&Output::Open {
         peer: 8,

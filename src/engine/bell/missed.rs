@@ -47,10 +47,12 @@ impl Bell {
             reason: reason.name().to_owned(),
         };
         actix::spawn(async move {
-            match visitors.ask(start, BEGIN_LIMIT).await {
-                Ok(Ok(_)) => {}
-                Ok(Err(error)) => tracing::warn!(%error, "no visitor message after the ring"),
-                Err(error) => tracing::warn!(%error, "no visitor message after the ring"),
+            let trouble = match visitors.ask(start, BEGIN_LIMIT).await {
+                Ok(begun) => begun.err().map(|error| error.to_string()),
+                Err(error) => Some(error.to_string()),
+            };
+            if let Some(error) = trouble {
+                tracing::warn!(error, "no visitor message after the ring");
             }
         });
     }

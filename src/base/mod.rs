@@ -9,5 +9,6 @@ pub mod coalesced;
 pub mod loopback;
 pub mod object_id;
 pub mod shutdown;
+pub mod systemd;
 pub mod telemetry;
 pub mod tls;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 
-use crate::base::shutdown;
+use crate::base::{shutdown, systemd};
 use crate::config::hub::{HubConfig, Secret};
 use crate::hub;
 
@@ -50,7 +50,9 @@ pub fn run(args: &HubArgs) -> anyhow::Result<()> {
             let mut stdout = std::io::stdout().lock();
             writeln!(stdout, "{line}").and_then(|()| stdout.flush())?;
         }
+        systemd::ready();
         stop.cancelled().await;
+        systemd::stopping();
         hub.stop().await;
         Ok(())
     })

@@ -4,11 +4,14 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use serde_json::json;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
-use crate::base::shutdown;
+use crate::base::{shutdown, systemd};
 use crate::config::DeviceConfig;
 use crate::engine::daemon::{Daemon, Options};
 use crate::engine::state::ChatStatus;
+use crate::engine::supervisor::LONGEST_PULSE;
 
 /// Arguments of `cubelet run`.
 #[derive(Debug, clap::Args)]
@@ -46,7 +49,8 @@ async fn serve(config: DeviceConfig, ready_json: bool) -> anyhow::Result<()> {
     };
     let daemon = Daemon::start(config, options)?;
     // Ready means: it runs and will go on trying. A board may boot long before its network.
-    tell_systemd(&[sd_notify::NotifyState::Ready]);
+    systemd::ready();
+    let watchdog = feed_watchdog(daemon.port.pulse());
     let mut state = daemon.port.state();
     let online = state.wait_for(|state| state.chat.status == ChatStatus::Online);
     tokio::select! {
@@ -56,18 +60,29 @@ async fn serve(config: DeviceConfig, ready_json: bool) -> anyhow::Result<()> {
                 let user = state.chat.user;
                 println!("{}", json!({ "device": name, "user": user, "status": "online" }));
             }
-            tell_systemd(&[sd_notify::NotifyState::Status("online")]);
+            systemd::status("online");
         }
     }
     signalled.cancelled().await;
-    tell_systemd(&[sd_notify::NotifyState::Stopping]);
+    systemd::stopping();
     daemon.stop().await;
+    watchdog.abort();
     Ok(())
 }
 
-fn tell_systemd(news: &[sd_notify::NotifyState<'_>]) {
-    // Without systemd there is no socket to tell, which is fine.
-    if let Err(error) = sd_notify::notify(news) {
-        tracing::debug!(%error, "systemd was not told");
+/// A daemon whose actors' thread hangs is ended and begun again by systemd: nothing in it could
+/// bring that thread back.
+fn feed_watchdog(mut pulse: watch::Receiver<u64>) -> JoinHandle<()> {
+    if let Some(period) = systemd::watchdog_period().filter(|period| *period <= LONGEST_PULSE) {
+        tracing::warn!(
+            ?period,
+            least = ?LONGEST_PULSE,
+            "WatchdogSec is shorter than the daemon may take to notice a stuck part: it can be ended without need"
+        );
     }
+    tokio::spawn(async move {
+        while pulse.changed().await.is_ok() {
+            systemd::alive();
+        }
+    })
 }

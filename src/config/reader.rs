@@ -231,6 +231,11 @@ impl<'d> SectionReader<'d> {
             .map_or_else(|| self.span.clone(), Spanned::span)
     }
 
+    /// What the process finds around it.
+    pub(super) fn surroundings(&self) -> &Surroundings {
+        self.file.around
+    }
+
     /// Whether the file has the key.
     pub(super) fn given(&self, key: &str) -> bool {
         self.table.is_some_and(|table| table.contains_key(key))

@@ -42,13 +42,21 @@ impl fmt::Debug for Secret {
 pub struct Surroundings {
     /// systemd's `CREDENTIALS_DIRECTORY`.
     pub credentials_dir: Option<PathBuf>,
+    /// The unit's `StateDirectory=`, as systemd's `STATE_DIRECTORY` says.
+    pub state_dir: Option<PathBuf>,
 }
 
 impl Surroundings {
     /// From the environment.
     pub fn of_process() -> Self {
+        // Several directories of one unit come as one list; the first is the daemon's.
+        let state_dir = std::env::var("STATE_DIRECTORY")
+            .ok()
+            .and_then(|list| list.split(':').next().map(PathBuf::from))
+            .filter(|directory| !directory.as_os_str().is_empty());
         Self {
             credentials_dir: std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from),
+            state_dir,
         }
     }
 }

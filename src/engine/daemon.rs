@@ -42,7 +42,7 @@ use crate::media::{AudioFanout, VideoFanout};
 use crate::protocol::address::Realm;
 use crate::rest::{self, Login, RestClient, RestError, RestSettings};
 use crate::store::history::History;
-use crate::store::{Store, StoreError};
+use crate::store::{Ownership, OwnershipError, Store, StoreError};
 
 /// Commands that may wait for the engine.
 const REQUEST_BACKLOG: usize = 64;
@@ -53,6 +53,9 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(3);
 /// retried and shown in the state.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// Another daemon has the state folder, or it cannot be written.
+    #[error(transparent)]
+    State(#[from] OwnershipError),
     /// The database cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -82,6 +85,7 @@ pub struct Port {
     pub requests: mpsc::Sender<Request>,
     board: Board,
     gallery: Gallery,
+    pulse: watch::Receiver<u64>,
 }
 
 impl Port {
@@ -94,6 +98,12 @@ impl Port {
     /// Every event from now on.
     pub fn events(&self) -> broadcast::Receiver<Event> {
         self.board.events()
+    }
+
+    /// Changes as long as the actors' thread works, at least every
+    /// [`LONGEST_PULSE`](super::supervisor::LONGEST_PULSE); what a watchdog is fed by.
+    pub fn pulse(&self) -> watch::Receiver<u64> {
+        self.pulse.clone()
     }
 
     /// The state, now and as it changes.
@@ -133,14 +143,17 @@ impl Daemon {
             what: format!("cannot make the state folder {}", folder.display()),
             source,
         })?;
+        let ownership = Ownership::take(folder)?;
         let is_warm = config.camera.warm;
         let (requests, queue) = mpsc::channel(REQUEST_BACKLOG);
         let board = Board::new();
         let gallery = Gallery::default();
+        let (beat, pulse) = watch::channel(0);
         let port = Port {
             requests,
             board: board.clone(),
             gallery: gallery.clone(),
+            pulse,
         };
         let shutdown = CancellationToken::new();
         let parts = Parts::open(&config, board, gallery, options.keep_frames)?;
@@ -154,7 +167,9 @@ impl Daemon {
         let thread = std::thread::Builder::new()
             .name(format!("control-{}", config.device.name))
             .spawn(move || {
-                actix::System::new().block_on(parts.run(queue, token, seen, options.more));
+                actix::System::new().block_on(parts.run(queue, token, seen, beat, options.more));
+                // Every actor has closed its files.
+                drop(ownership);
             })
             .map_err(|source| StartError::Io {
                 what: "cannot start a thread".into(),
@@ -263,6 +278,7 @@ impl Parts {
         requests: mpsc::Receiver<Request>,
         shutdown: CancellationToken,
         port: Port,
+        pulse: watch::Sender<u64>,
         more: MoreActors,
     ) {
         let Self { wiring } = self;
@@ -270,7 +286,7 @@ impl Parts {
         let mut specs = own_actors(&wiring);
         specs.extend(more(&port));
         let stop_actors = CancellationToken::new();
-        let supervisor = Supervisor::new(specs, wiring.board.clone(), crashes);
+        let supervisor = Supervisor::new(specs, wiring.board.clone(), crashes, pulse);
         let running = actix::spawn(supervisor.run(stop_actors.clone()));
         let dispatching = actix::spawn(dispatch::run(wiring.clone(), requests, crash));
         shutdown.cancelled().await;

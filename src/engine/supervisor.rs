@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use futures::future::{LocalBoxFuture, join_all};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::board::Board;
@@ -20,6 +20,9 @@ use crate::base::backoff::Backoff;
 const HEALTHY_AFTER: Duration = Duration::from_secs(60);
 /// How often every actor is asked for a sign of life, and how long it may take to give one.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(5);
+/// The longest time between two beats of the pulse while the supervisor works: a round begins every
+/// [`HEARTBEAT_EVERY`] and waits as long for an actor that gives no sign of life.
+pub const LONGEST_PULSE: Duration = Duration::from_secs(10);
 /// How long an actor may take to free what it holds at shutdown.
 const STOP_LIMIT: Duration = Duration::from_secs(4);
 
@@ -88,11 +91,19 @@ pub struct Supervisor {
     deaths: mpsc::UnboundedReceiver<Death>,
     report: mpsc::UnboundedSender<Death>,
     crashes: mpsc::Receiver<CrashRequest>,
+    pulse: watch::Sender<u64>,
 }
 
 impl Supervisor {
-    /// Prepares to run the given actors, in this order.
-    pub fn new(specs: Vec<ChildSpec>, board: Board, crashes: mpsc::Receiver<CrashRequest>) -> Self {
+    /// Prepares to run the given actors, in this order. `pulse` counts the completed rounds in
+    /// which every actor gave a sign of life or was buried: it stands still exactly when the
+    /// actors' thread does.
+    pub fn new(
+        specs: Vec<ChildSpec>,
+        board: Board,
+        crashes: mpsc::Receiver<CrashRequest>,
+        pulse: watch::Sender<u64>,
+    ) -> Self {
         let (report, deaths) = mpsc::unbounded_channel();
         let children = specs
             .into_iter()
@@ -112,6 +123,7 @@ impl Supervisor {
             deaths,
             report,
             crashes,
+            pulse,
         }
     }
 
@@ -244,6 +256,7 @@ impl Supervisor {
                 self.bury(index, "gave no sign of life");
             }
         }
+        self.pulse.send_modify(|rounds| *rounds += 1);
     }
 }
 

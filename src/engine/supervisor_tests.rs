@@ -66,8 +66,10 @@ fn a_panicking_actor_comes_back_alone_and_the_state_tells() {
         let (requests, crashes) = mpsc::channel(1);
         let shutdown = CancellationToken::new();
         let mut state = board.watch();
-        let running =
-            actix::spawn(Supervisor::new(specs, board.clone(), crashes).run(shutdown.clone()));
+        let running = actix::spawn(
+            Supervisor::new(specs, board.clone(), crashes, watch::Sender::new(0))
+                .run(shutdown.clone()),
+        );
         state
             .wait_for(|state| state.health.get("other").is_some_and(|h| h.alive))
             .await
@@ -107,5 +109,26 @@ fn a_panicking_actor_comes_back_alone_and_the_state_tells() {
             other.ask(Work, Duration::from_secs(1)).await.is_err(),
             "stopped at shutdown"
         );
+    });
+}
+
+#[test]
+fn the_pulse_beats_while_the_actors_answer() {
+    in_system(async {
+        let slot = Slot::<Worker>::default();
+        let make = |life| Worker {
+            _life: life,
+            handled: 0,
+        };
+        let specs = vec![ChildSpec::new("worker", slot, make)];
+        let (_requests, crashes) = mpsc::channel(1);
+        let shutdown = CancellationToken::new();
+        let (beat, mut pulse) = watch::channel(0);
+        let supervisor = Supervisor::new(specs, Board::new(), crashes, beat);
+        let running = actix::spawn(supervisor.run(shutdown.clone()));
+        pulse.changed().await.unwrap();
+        shutdown.cancel();
+        running.await.unwrap();
+        assert!(pulse.changed().await.is_err(), "it beats after the end");
     });
 }

@@ -14,6 +14,7 @@ mod inbox;
 mod migrations;
 mod outbox;
 mod outbox_tail;
+mod ownership;
 mod settings;
 mod uploads;
 mod users;
@@ -35,6 +36,7 @@ pub use door_log::DoorAttempt;
 pub use error::StoreError;
 pub use inbox::{Arrived, Noted, Untaken};
 pub use outbox::{Queued, RefusedMessage};
+pub use ownership::{Ownership, OwnershipError};
 pub use uploads::QueuedUpload;
 pub use users::KnownUser;
 

@@ -64,6 +64,7 @@ fn a_systemd_credential_is_read_from_its_directory() {
     let file = fixture.write(&text);
     let around = Surroundings {
         credentials_dir: Some(fixture.path().to_owned()),
+        ..Surroundings::default()
     };
     let config = check_device(&file, &around).outcome.unwrap();
     assert_eq!(config.hub.password.expose(), "from systemd");
@@ -84,6 +85,7 @@ fn a_credential_name_cannot_leave_the_directory() {
         let file = fixture.write(&text);
         let around = Surroundings {
             credentials_dir: Some(fixture.path().join("inner")),
+            ..Surroundings::default()
         };
         let errors = check_device(&file, &around).outcome.unwrap_err();
         assert!(

@@ -98,7 +98,10 @@ fn read(file: &FileReader<'_>) -> Option<DeviceConfig> {
 
 fn device(section: &SectionReader<'_>) -> Option<Device> {
     let name = section.parsed("name", parse::device_name);
-    let state_dir = section.path("state_dir");
+    let state_dir = match section.surroundings().state_dir.clone() {
+        Some(of_the_unit) if !section.given("state_dir") => Some(of_the_unit),
+        _ => section.path("state_dir"),
+    };
     Some(Device {
         name: name?,
         state_dir: state_dir?,

@@ -18,7 +18,8 @@ pub(super) const SECTION: Section = Section {
             "state_dir",
             Kind::Path("directory"),
             Without::Text("/var/lib/cubelet"),
-            "Where the outbox, the call log and the certificate are kept. Made if missing.",
+            "Where the outbox, the call log and the certificate are kept. Made if missing. Left out \
+             under systemd, the unit's `StateDirectory=`.",
         ),
     ],
 };

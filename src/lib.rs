@@ -25,6 +25,8 @@ pub mod call;
 
 pub mod chat;
 #[cfg(feature = "media")]
+pub mod device;
+#[cfg(feature = "media")]
 pub mod media;
 pub mod rest;
 pub mod store;

@@ -15,6 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("rest", &["base", "protocol"]),
     ("store", &["base", "protocol"]),
     ("media", &["base", "protocol", "call"]),
+    ("device", &["base"]),
     ("chat", &["base", "protocol", "rest", "store"]),
     ("config", &["base", "protocol", "call"]),
     (

@@ -8,6 +8,8 @@ pub mod config;
 mod ctl;
 #[cfg(all(feature = "media", feature = "hub"))]
 mod demo;
+#[cfg(feature = "media")]
+mod devices;
 #[cfg(feature = "hub")]
 mod hub;
 #[cfg(feature = "media")]
@@ -45,6 +47,9 @@ enum Command {
     /// Command and watch a device over MQTT.
     #[cfg(feature = "media")]
     Ctl(Box<ctl::CtlArgs>),
+    /// Show cameras, sound cards and codecs, and which will be used and why.
+    #[cfg(feature = "media")]
+    Devices(devices::DevicesArgs),
     /// Work with configuration files.
     Config(config::ConfigArgs),
 }
@@ -63,7 +68,7 @@ pub fn main() -> ExitCode {
         Command::Demo(_) => "error",
         // Its user reads answers, not logs.
         #[cfg(feature = "media")]
-        Command::Ctl(_) => "error",
+        Command::Ctl(_) | Command::Devices(_) => "error",
         _ => "info",
     };
     telemetry::init(format, default_filter);
@@ -77,6 +82,8 @@ pub fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         #[cfg(feature = "media")]
         Command::Ctl(arguments) => return ctl::run(*arguments),
+        #[cfg(feature = "media")]
+        Command::Devices(arguments) => devices::run(&arguments),
         Command::Config(arguments) => return config::run(arguments),
     };
     match result {

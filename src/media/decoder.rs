@@ -92,6 +92,24 @@ impl Decoder {
     }
 }
 
+/// Like [`encoder::survey`] for decoders; without a working encoder there is nothing to try them
+/// with, and each says so.
+pub fn survey(codec: VideoCodec) -> Vec<encoder::Verdict> {
+    let packets = encoder::probe(codec)
+        .map_err(|error| error.to_string())
+        .and_then(Encoder::try_out);
+    candidates(codec)
+        .iter()
+        .map(|element| encoder::Verdict {
+            element,
+            refused: match &packets {
+                Ok(packets) => Decoder { element, codec }.try_out(packets).err(),
+                Err(reason) => Some(format!("not tried: {reason}")),
+            },
+        })
+        .collect()
+}
+
 /// The first decoder that works; tried once per process and format. Blocks while trying. Where
 /// nothing can encode the pictures to try with, the first installed software decoder.
 pub fn probe(codec: VideoCodec) -> Option<Decoder> {

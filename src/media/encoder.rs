@@ -173,6 +173,31 @@ pub(super) fn set_bitrate(encoder: &gst::Element, kbps: u32) {
     }
 }
 
+/// A candidate and how it did, for people who wonder why this one was chosen.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Verdict {
+    /// The GStreamer element.
+    pub element: &'static str,
+    /// Why it cannot be used; none if it was seen working.
+    pub refused: Option<String>,
+}
+
+/// Tries every encoder there is for a format, in order of preference: the first that works is the
+/// one [`probe`] chooses. Blocks while trying.
+pub fn survey(codec: VideoCodec) -> Vec<Verdict> {
+    let ready = super::initialise().map_err(|error| error.to_string());
+    candidates(codec)
+        .iter()
+        .map(|element| Verdict {
+            element,
+            refused: ready
+                .clone()
+                .and_then(|()| Encoder { element, codec }.try_out().map(|_| ()))
+                .err(),
+        })
+        .collect()
+}
+
 /// The first encoder that works; tried once per process and format. Blocks while trying.
 ///
 /// # Errors

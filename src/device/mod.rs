@@ -1,0 +1,25 @@
+//! What is attached to this machine: cameras through V4L2, sound cards through ALSA.
+//!
+//! Invariant: looking changes nothing. A device is opened to be asked what it can do, never to
+//! capture or play, so that a daemon at work is not disturbed.
+//! Must not enter: GStreamer (`media` captures and plays), configuration, what a device is for.
+
+pub mod cameras;
+pub mod sound;
+
+use std::io;
+use std::path::Path;
+
+/// What a person can do about a device node that would not open.
+pub fn remedy(path: &Path, error: &io::Error, group: &str) -> String {
+    let shown = path.display();
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            format!("{shown} is not open to this user: `adduser USER {group}`, then log in again")
+        }
+        io::ErrorKind::ResourceBusy => {
+            format!("{shown} is in use by another program: end that one, or give it another device")
+        }
+        _ => format!("{shown}: {error}"),
+    }
+}

@@ -21,7 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "engine",
         &[
-            "base", "protocol", "call", "rest", "chat", "media", "store", "config",
+            "base", "protocol", "call", "rest", "chat", "media", "device", "store", "config",
         ],
     ),
     ("control", &["base", "protocol", "call", "engine", "config"]),

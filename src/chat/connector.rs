@@ -39,6 +39,14 @@ pub(super) async fn connect(settings: &ChatSettings) -> Result<Transport, Connec
     }
 }
 
+/// Connects as far as the server's greeting and leaves again, to know that there is one.
+///
+/// # Errors
+/// As any connection ends.
+pub async fn greet(settings: &ChatSettings) -> Result<(), ConnectionEnd> {
+    connect(settings).await.map(drop)
+}
+
 /// Runs one step against its deadline.
 pub(super) async fn step<T, E: Into<StepError>>(
     step: Step,

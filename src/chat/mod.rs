@@ -36,6 +36,7 @@ mod settings;
 mod transport;
 
 pub use client::{ChatClient, SendError, chat};
+pub use connector::greet;
 pub use credentials::{Credentials, CredentialsError, CredentialsSource, Secret};
 pub use error::{ConnectionEnd, Fault, Step};
 pub use event::{ChatEvent, ConnectionStatus};

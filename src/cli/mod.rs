@@ -10,6 +10,8 @@ mod ctl;
 mod demo;
 #[cfg(feature = "media")]
 mod devices;
+#[cfg(feature = "media")]
+mod doctor;
 #[cfg(feature = "hub")]
 mod hub;
 #[cfg(feature = "media")]
@@ -50,6 +52,9 @@ enum Command {
     /// Show cameras, sound cards and codecs, and which will be used and why.
     #[cfg(feature = "media")]
     Devices(devices::DevicesArgs),
+    /// Check everything a device needs, and say what to do about what is wrong.
+    #[cfg(feature = "media")]
+    Doctor(doctor::DoctorArgs),
     /// Work with configuration files.
     Config(config::ConfigArgs),
 }
@@ -68,7 +73,7 @@ pub fn main() -> ExitCode {
         Command::Demo(_) => "error",
         // Its user reads answers, not logs.
         #[cfg(feature = "media")]
-        Command::Ctl(_) | Command::Devices(_) => "error",
+        Command::Ctl(_) | Command::Devices(_) | Command::Doctor(_) => "off",
         _ => "info",
     };
     telemetry::init(format, default_filter);
@@ -84,6 +89,8 @@ pub fn main() -> ExitCode {
         Command::Ctl(arguments) => return ctl::run(*arguments),
         #[cfg(feature = "media")]
         Command::Devices(arguments) => devices::run(&arguments),
+        #[cfg(feature = "media")]
+        Command::Doctor(arguments) => return doctor::run(&arguments),
         Command::Config(arguments) => return config::run(arguments),
     };
     match result {

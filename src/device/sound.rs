@@ -1,6 +1,6 @@
 //! Microphones and speakers as ALSA tells of them: the PCMs one can name in a configuration.
 
-use alsa::Direction;
+pub use alsa::Direction;
 use alsa::device_name::HintIter;
 use alsa::pcm::PCM;
 use serde::Serialize;

@@ -29,18 +29,17 @@ use super::session::Session;
 use super::state::DeviceState;
 use super::storage::Storage;
 use super::supervisor::{ChildSpec, Supervisor};
+use super::upstream;
 use super::visitor_message::{Archive, VisitorMessages};
 use super::watched::Watched;
 use super::wiring::{Slots, Wiring};
 use crate::base::tls::TlsError;
 use crate::call::end::EndReason;
 use crate::call::ring_plan::StopReason;
-use crate::chat::ChatSettings;
-use crate::config::{self, DeviceConfig};
+use crate::config::DeviceConfig;
 use crate::media;
 use crate::media::{AudioFanout, VideoFanout};
-use crate::protocol::address::Realm;
-use crate::rest::{self, Login, RestClient, RestError, RestSettings};
+use crate::rest::RestError;
 use crate::store::history::History;
 use crate::store::{Ownership, OwnershipError, Store, StoreError};
 
@@ -205,31 +204,13 @@ impl Parts {
         gallery: Gallery,
         keep_frames: bool,
     ) -> Result<Self, StartError> {
-        let hub = &config.hub;
         let store = Store::open(&config.device.state_dir.join("cubelet.db"))?;
         let history = History::open(
             &config.device.state_dir.join("history.db"),
             u64::from(config.history.max_mb) << 20,
         )?;
-        let realm = Realm {
-            app_id: hub.app_id,
-            chat_host: hub.chat_host.clone(),
-        };
-        let rest = RestClient::new(
-            RestSettings {
-                api: hub.api.clone(),
-                app_id: hub.app_id,
-                auth_key: hub.auth_key.expose().to_owned().into(),
-                ca: hub.ca.clone(),
-            },
-            Login::of(account(&hub.account), hub.password.expose()),
-        )?;
-        let settings = ChatSettings {
-            endpoint: super::chat::endpoint(&hub.chat),
-            realm: realm.clone(),
-            tls: crate::base::tls::client_config(hub.ca.as_deref())?,
-            tuning: super::chat::tuning(&config.chat),
-        };
+        let rest = upstream::rest_client(config)?;
+        let settings = upstream::chat_settings(config)?;
         let slots = Slots::default();
         let (ledger, roster, live) = (Ledger::default(), Roster::default(), Live::default());
         let manners = Manners::default();
@@ -247,7 +228,7 @@ impl Parts {
             config: config.clone(),
             board,
             slots,
-            realm,
+            realm: upstream::realm(config),
             chat: ChatLine::new(settings, rest.clone(), store.clone()),
             rest,
             store,
@@ -307,14 +288,6 @@ impl Parts {
             tracing::error!("the supervisor panicked");
         }
         dispatching.abort();
-    }
-}
-
-/// The configuration's account as the client's own.
-fn account(configured: &config::Account) -> rest::Account {
-    match configured {
-        config::Account::Login(login) => rest::Account::Login(login.clone()),
-        config::Account::Email(email) => rest::Account::Email(email.clone()),
     }
 }
 

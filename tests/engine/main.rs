@@ -13,6 +13,7 @@ mod ctl;
 #[allow(dead_code, clippy::unwrap_used)]
 mod ctl_process;
 mod dialogs;
+mod doctor;
 mod door;
 mod history;
 mod incoming;

@@ -240,7 +240,8 @@ impl Site {
         assert!(answer.status().is_success(), "{answer:?}");
     }
 
-    fn configure(
+    /// Writes a configuration with its secrets; `camera` and `extra` are TOML.
+    pub fn configure(
         &self,
         name: &str,
         account: &str,

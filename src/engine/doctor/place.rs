@@ -1,0 +1,111 @@
+//! The state folder, the room on its disk, and the clock.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::Check;
+use crate::store::{Ownership, OwnershipError};
+
+/// Below this a visitor's message of a minute may not fit, bytes.
+const LITTLE_ROOM: u64 = 200 << 20;
+/// 2025-01-01: no board that runs this has seen an earlier day.
+const OLDEST_DAY: Duration = Duration::from_secs(1_735_689_600);
+
+/// The folder, and whether a daemon works in it.
+pub(super) fn check(folder: &Path) -> (Vec<Check>, bool) {
+    const NAME: &str = "state folder";
+    let shown = folder.display();
+    let writable = std::fs::create_dir_all(folder).map_err(|error| {
+        Check::failed(
+            NAME,
+            format!("{shown}: {error}"),
+            format!(
+                "run this as the daemon's user, or make it: `install -d -o cubelet -m 700 {shown}`"
+            ),
+        )
+    });
+    if let Err(check) = writable {
+        return (vec![check], false);
+    }
+    let mut running = false;
+    let own = match Ownership::take(folder) {
+        Ok(_) => Check::passed(NAME, shown.to_string()),
+        Err(OwnershipError::InUse { pid, .. }) => {
+            running = true;
+            let pid = pid
+                .map(|pid| format!(", process {pid}"))
+                .unwrap_or_default();
+            Check::passed(NAME, format!("{shown}; the daemon is running{pid}"))
+        }
+        Err(error @ OwnershipError::Io { .. }) => Check::failed(
+            NAME,
+            error.to_string(),
+            format!(
+                "it must belong to the daemon's user on a disk that can be written: `chown -R cubelet {shown}`"
+            ),
+        ),
+    };
+    (vec![own, room(folder)], running)
+}
+
+fn room(folder: &Path) -> Check {
+    const NAME: &str = "room on disk";
+    match rustix::fs::statvfs(folder) {
+        Err(error) => Check::skipped(NAME, format!("{}: {error}", folder.display())),
+        Ok(disk) => {
+            let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+            let detail = format!("{} MB free", free >> 20);
+            if free < LITTLE_ROOM {
+                let remedy = "messages, recordings and the history stop when it is full: make room";
+                Check::warning(NAME, detail, remedy)
+            } else {
+                Check::passed(NAME, detail)
+            }
+        }
+    }
+}
+
+/// Certificates are judged by the clock, and a board without a battery begins in 1970 or on the
+/// day it was last switched off.
+pub(super) fn clock(now: SystemTime) -> Check {
+    const NAME: &str = "clock";
+    let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    if since < OLDEST_DAY {
+        Check::failed(
+            NAME,
+            format!("it is {} s after 1970 here", since.as_secs()),
+            "set the time: no certificate is valid yet. `timedatectl set-ntp true`, or a clock chip",
+        )
+    } else {
+        Check::passed(NAME, "set")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Status;
+    use super::*;
+
+    #[test]
+    fn a_board_without_a_battery_is_told_to_set_its_clock() {
+        assert_eq!(clock(UNIX_EPOCH).status, Status::Failed);
+        assert_eq!(clock(SystemTime::now()).status, Status::Passed);
+    }
+
+    #[test]
+    fn a_folder_with_a_daemon_in_it_is_no_fault() {
+        let folder = tempfile::tempdir().unwrap();
+        let _daemon = Ownership::take(folder.path()).unwrap();
+        let (checks, running) = check(folder.path());
+        assert!(running);
+        assert_eq!(checks[0].status, Status::Passed, "{checks:?}");
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_named() {
+        let (checks, running) = check(Path::new("/proc/cubelet"));
+        assert!(!running);
+        assert_eq!(checks[0].status, Status::Failed, "{checks:?}");
+        assert!(checks[0].detail.contains("/proc/cubelet"), "{checks:?}");
+    }
+}

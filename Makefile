@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test build lint features interop-deps fuzz chaos soak-calls bench bench-calls bench-memory bench-chat screenshots clean
+.PHONY: help demo test build lint features interop-deps deb deb-test fuzz chaos soak-calls bench bench-calls bench-memory bench-chat screenshots clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s $$'\t'
@@ -26,6 +26,15 @@ test: ## install what is missing, run every check and every test
 lint: ## formatting and clippy
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
+
+deb: ## the Debian package in target/debian; PROFILE=dev for a quick one, TARGET= for another machine
+	@scripts/deb "$(or $(PROFILE),release)" $(TARGET)
+
+deb-test: ## install, upgrade, remove and purge the package in a Debian root; needs root
+	@rm -f target/debian/cubelet_*.deb
+	@scripts/deb "$(or $(PROFILE),release)"
+	lintian --allow-root --fail-on error target/debian/cubelet_*.deb
+	@scripts/deb-test target/debian/cubelet_*.deb
 
 features: ## the hub builds without GStreamer, the device without the hub
 	cargo check --no-default-features --features hub

@@ -34,12 +34,13 @@ pub fn run(arguments: &DoctorArgs) -> ExitCode {
         )],
     };
     let ok = checks.iter().all(|check| check.status != Status::Failed);
-    if arguments.json {
-        println!("{}", json!({ "ok": ok, "checks": checks }));
+    let text = if arguments.json {
+        format!("{}\n", json!({ "ok": ok, "checks": checks }))
     } else {
-        print!("{}", page(&checks, std::io::stdout().is_terminal()));
-    }
-    if ok {
+        page(&checks, std::io::stdout().is_terminal())
+    };
+    let printed = super::output::print(&text).is_ok();
+    if ok && printed {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

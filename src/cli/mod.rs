@@ -15,6 +15,8 @@ mod doctor;
 #[cfg(feature = "hub")]
 mod hub;
 #[cfg(feature = "media")]
+mod output;
+#[cfg(feature = "media")]
 mod run;
 
 use std::process::ExitCode;
@@ -22,6 +24,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::base::telemetry::{self, LogFormat};
+use crate::config::ConfigErrors;
 
 /// Turns a Linux board into a video door station, a kiosk or a telemedicine cart.
 #[derive(Debug, Parser)]
@@ -97,7 +100,27 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("cubelet: {error:#}");
-            ExitCode::FAILURE
+            exit_code(&error)
         }
     }
+}
+
+/// `EX_CONFIG` of `sysexits.h`, which the units do not answer with another try.
+const WRONG_CONFIGURATION: u8 = 78;
+
+fn exit_code(error: &anyhow::Error) -> ExitCode {
+    let mut causes = error.chain();
+    if causes.any(is_of_configuration) {
+        ExitCode::from(WRONG_CONFIGURATION)
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn is_of_configuration(cause: &(dyn std::error::Error + 'static)) -> bool {
+    #[cfg(feature = "hub")]
+    if cause.is::<crate::config::hub::HubConfigError>() {
+        return true;
+    }
+    cause.is::<ConfigErrors>()
 }

@@ -143,3 +143,23 @@ fn the_hub_is_ready_once_it_listens() {
     systemd.hears("STOPPING=1");
     assert!(running.0.wait().unwrap().success());
 }
+
+#[test]
+fn a_wrong_configuration_ends_with_the_status_that_is_not_tried_again() {
+    let systemd = Systemd::new();
+    std::fs::write(systemd.path().join("wrong.toml"), "name = 1\n").unwrap();
+    for daemon in [
+        ["run", "--config", "wrong.toml"],
+        ["hub", "--config", "wrong.toml"],
+    ] {
+        let status = systemd.start(&daemon).0.wait().unwrap();
+        assert_eq!(status.code(), Some(78), "{daemon:?}");
+    }
+    for unit in ["cubelet.service", "cubelet-hub.service"] {
+        let unit = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("systemd")
+            .join(unit);
+        let text = std::fs::read_to_string(unit).unwrap();
+        assert!(text.contains("RestartPreventExitStatus=78\n"), "{text}");
+    }
+}

@@ -4,9 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn shipped(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("systemd")
-        .join(name)
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd");
+    if name.contains('@') {
+        folder.join("template").join(name)
+    } else {
+        folder.join(name)
+    }
 }
 
 fn text(name: &str) -> String {

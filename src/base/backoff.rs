@@ -5,6 +5,11 @@ use std::time::Duration;
 
 use rand::Rng;
 
+/// The ceiling while nobody answers at all: no address, no route, the connection refused. Such a
+/// try costs a packet or two and burdens no server, and when a site comes back after a power cut
+/// people stand at its doors within seconds.
+pub const NOBODY_THERE: Duration = Duration::from_secs(4);
+
 /// The delay before try `n` is drawn evenly from `0..=min(cap, base × 2ⁿ)`.
 #[derive(Clone, Debug)]
 pub struct Backoff {
@@ -54,12 +59,21 @@ impl Backoff {
         self.next_delay_from(&mut rand::rng())
     }
 
+    /// Like [`Backoff::next_delay`] with a lower cap for this once.
+    pub fn next_delay_within(&mut self, cap: Duration) -> Duration {
+        self.draw(cap.min(self.cap), &mut rand::rng())
+    }
+
     /// Like [`Backoff::next_delay`] with the caller's randomness, for tests.
     pub fn next_delay_from(&mut self, random: &mut impl Rng) -> Duration {
+        self.draw(self.cap, random)
+    }
+
+    fn draw(&mut self, cap: Duration, random: &mut impl Rng) -> Duration {
         let ceiling = self
             .base
             .checked_mul(1_u32.checked_shl(self.tries).unwrap_or(u32::MAX))
-            .map_or(self.cap, |delay| delay.min(self.cap));
+            .map_or(cap, |delay| delay.min(cap));
         self.tries = self.tries.saturating_add(1);
         ceiling.mul_f64(random.random::<f64>()).max(self.base / 10)
     }
@@ -84,6 +98,18 @@ mod tests {
                 "try {n}: {delay:?} would spin"
             );
         }
+    }
+
+    #[test]
+    fn a_lower_cap_holds_however_long_nobody_was_there() {
+        let mut backoff = Backoff::standard();
+        let drawn: Vec<Duration> = (0..400)
+            .map(|_| backoff.next_delay_within(NOBODY_THERE))
+            .collect();
+        assert!(drawn.iter().all(|delay| *delay <= NOBODY_THERE));
+        // Still spread out, or a fleet would knock in step.
+        let longest = drawn.iter().filter(|delay| **delay == NOBODY_THERE);
+        assert!(longest.count() < 10);
     }
 
     #[test]

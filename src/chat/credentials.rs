@@ -56,6 +56,14 @@ pub enum CredentialsError {
     /// They could not be asked for right now.
     #[error("{0}")]
     Unavailable(String),
+    /// Nobody is there who could be asked.
+    #[error("cannot reach {endpoint}: {reason}")]
+    Unreachable {
+        /// Who was to be asked.
+        endpoint: String,
+        /// What the network said.
+        reason: String,
+    },
 }
 
 /// Where credentials come from, asked before every connection.
@@ -102,6 +110,10 @@ impl CredentialsSource for RestClient {
             Err(error @ RestError::Validation { .. }) => {
                 Err(CredentialsError::Refused(error.to_string()))
             }
+            Err(error) if error.is_nobody_there() => Err(CredentialsError::Unreachable {
+                endpoint: "the REST API".into(),
+                reason: error.to_string(),
+            }),
             Err(error) => Err(CredentialsError::Unavailable(format!(
                 "no session from the server: {error}"
             ))),

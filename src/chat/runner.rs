@@ -18,7 +18,7 @@ use super::network::Network;
 use super::resumption::Suspended;
 use super::service::{Service, StreamProgress};
 use super::settings::ChatSettings;
-use crate::base::backoff::Backoff;
+use crate::base::backoff::{Backoff, NOBODY_THERE};
 use crate::store::Store;
 
 /// A connection that lasted so long makes the next delay start from the base.
@@ -109,6 +109,9 @@ impl ChatRunner {
             let pause = match &end {
                 ConnectionEnd::Shutdown => return,
                 ConnectionEnd::Lost(Fault::Abandoned) => Duration::ZERO,
+                ConnectionEnd::Lost(Fault::Unreachable { .. }) => {
+                    backoff.next_delay_within(NOBODY_THERE)
+                }
                 ConnectionEnd::Lost(_) => backoff.next_delay(),
                 ConnectionEnd::Refused { .. } | ConnectionEnd::Conflict => {
                     Duration::from_secs(rand::rng().random_range(SLOW))
@@ -290,5 +293,8 @@ async fn ask(
     credentials.map_err(|error| match error {
         CredentialsError::Refused(reason) => ConnectionEnd::Refused { reason },
         CredentialsError::Unavailable(reason) => Fault::Session(reason).into(),
+        CredentialsError::Unreachable { endpoint, reason } => {
+            Fault::Unreachable { endpoint, reason }.into()
+        }
     })
 }

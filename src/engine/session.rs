@@ -8,7 +8,7 @@ use super::mailbox::MAILBOX_CAPACITY;
 use super::state::ChatStatus;
 use super::supervised::{Life, supervised};
 use super::wiring::Wiring;
-use crate::base::backoff::Backoff;
+use crate::base::backoff::{Backoff, NOBODY_THERE};
 use crate::rest::RestError;
 
 /// A token lives two hours from its last use (AU-05); asking this often keeps it alive with
@@ -64,6 +64,8 @@ async fn keep_alive(wiring: Wiring) {
                     matches!(error, RestError::Unauthorised(_) | RestError::NotFound(_));
                 let delay = if is_refused {
                     REFUSED_RETRY
+                } else if error.is_nobody_there() {
+                    backoff.next_delay_within(NOBODY_THERE)
                 } else {
                     backoff.next_delay()
                 };

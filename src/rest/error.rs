@@ -115,6 +115,17 @@ impl RestError {
         }
     }
 
+    /// Whether nobody is there to answer: no address, or no connection.
+    pub fn is_nobody_there(&self) -> bool {
+        matches!(
+            self,
+            Self::Network {
+                kind: NetworkFault::Dns | NetworkFault::Connect,
+                ..
+            }
+        )
+    }
+
     /// Whether the same call may succeed later without anybody changing anything.
     pub fn is_transient(&self) -> bool {
         match self {

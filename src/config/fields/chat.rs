@@ -21,7 +21,8 @@ pub(super) const SECTION: Section = Section {
             "retry_longest_s",
             Kind::Integer { min: 1, max: 3600 },
             Without::Integer(30),
-            "What that doubling ends at, s. A change of the network cuts any pause short.",
+            "What that doubling ends at, s; at most 4 while nobody answers at all (no address, no route, \
+             refused). A change of the network cuts any pause short.",
         ),
         field(
             "step_timeout_s",

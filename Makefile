@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test build lint features interop-deps deb deb-test fuzz chaos soak-calls bench bench-calls bench-memory bench-chat screenshots clean
+.PHONY: help demo test build lint features interop-deps deb deb-test fuzz chaos soak-calls bench bench-calls bench-memory bench-chat bench-boot screenshots clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s $$'\t'
@@ -68,7 +68,7 @@ fuzz: ## each fuzz target for FUZZ_SECONDS (default 60); needs `cargo install ca
 			fuzz/corpus/$$target fuzz/seeds/$$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=4096 || exit 1; \
 	done
 
-bench: bench-calls bench-memory bench-chat ## every benchmark
+bench: bench-calls bench-memory bench-chat bench-boot ## every benchmark
 
 bench-calls: interop-deps ## bell to first picture in the browser, 20 calls
 	cargo build --release
@@ -82,6 +82,11 @@ bench-chat: interop-deps ## hub beside Prosody and ejabberd, device beside other
 	@scripts/setup bench
 	cargo build --release
 	@bench/chat/run
+
+bench-boot: ## start to ready and online, back after the site was away, what an idle daemon costs
+	@scripts/setup bench
+	cargo build --release
+	@bench/boot
 
 screenshots: interop-deps ## take the README's pictures again
 	cargo build

@@ -86,7 +86,7 @@ class Site:
         quiet = {"stderr": subprocess.DEVNULL, "cwd": self.folder}
         with running(*hub, stdout=subprocess.PIPE, text=True, **quiet) as hub, running(*broker, **quiet):
             ready = json.loads(hub.stdout.readline())
-            shutil.copy(ready["ca"], self.folder / "hub-ca.pem")
+            shutil.copy(self.folder / ready["ca"], self.folder / "hub-ca.pem")
             yield
 
     def sign_up(self):

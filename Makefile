@@ -70,9 +70,9 @@ fuzz: ## each fuzz target for FUZZ_SECONDS (default 60); needs `cargo install ca
 
 bench: bench-calls bench-memory bench-chat bench-boot ## every benchmark
 
-bench-calls: interop-deps ## bell to first picture in the browser, 20 calls
+bench-calls: interop-deps ## ring to every phone ringing, answer to picture and sound; 50 calls, beside the SDK; CALLS=
 	cargo build --release
-	@bench/calls
+	@bench/calls $(CALLS)
 
 bench-memory: ## resident memory of an idle daemon, before and after media
 	cargo build --release

@@ -3,6 +3,9 @@
 //!
 //! The shell dials and hangs up as it is told and brings back what became of the calls. **At most
 //! one answer wins; nobody rings who is not to be disturbed; once it is over nobody rings.**
+//!
+//! Whoever rings when a step ends and is in the next one too rings on by the same call, as long as
+//! that call lasts for the whole of it ([`RingPlan::limit_calls`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -68,12 +71,14 @@ pub enum Input {
 /// What to do, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// Call them, and tell [`Input::Dialled`].
+    /// Call them, and tell [`Input::Dialled`]; with nobody to call there is nothing to tell.
     Dial {
         /// Which step, from 0.
         step: usize,
         /// Whom.
         users: Vec<UserId>,
+        /// Who rings on in this step, by the call of an earlier one.
+        kept: Vec<(UserId, String)>,
     },
     /// End these calls, saying why.
     HangUp(Vec<String>, EndReason),
@@ -100,12 +105,32 @@ pub enum Output {
 /// Where one person of the present step stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Target {
-    /// To be called; the shell has not yet told by which call.
-    Dialling,
+    /// To be called since then; the shell has not yet told by which call.
+    Dialling(Instant),
     /// Called.
-    Rings(String),
+    Rings(Call),
     /// Not any more.
     Out,
+}
+
+impl Target {
+    fn call(&self) -> Option<&Call> {
+        match self {
+            Self::Rings(call) => Some(call),
+            Self::Dialling(_) | Self::Out => None,
+        }
+    }
+
+    fn rings_by(&self, id: &str) -> bool {
+        self.call().is_some_and(|call| call.id == id)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Call {
+    id: String,
+    /// When it was to be begun, a moment before it was.
+    since: Instant,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,6 +150,8 @@ enum State {
 pub struct RingPlan {
     steps: Vec<Step>,
     leaves_message: bool,
+    /// How long a call rings before it ends by itself.
+    call_limit: Duration,
     state: State,
     /// Who said no: they are not asked twice.
     rejected: BTreeSet<UserId>,
@@ -143,12 +170,20 @@ impl RingPlan {
         let mut plan = Self {
             steps,
             leaves_message,
+            call_limit: Duration::MAX,
             state: State::Over(Outcome::Unanswered(Unanswered::OutOfHours)),
             rejected: BTreeSet::new(),
             heard: None,
         };
-        let outputs = plan.take_step(now, 0, around);
+        let outputs = plan.take_step(now, 0, around, BTreeMap::new());
         (plan, outputs)
+    }
+
+    /// Calls end by themselves when they have rung for so long, here and at the phone. One that
+    /// would end within the next step is not kept for it: its phone is called anew and rings for
+    /// the whole of it.
+    pub fn limit_calls(&mut self, limit: Duration) {
+        self.call_limit = limit;
     }
 
     /// How it ended, once it has.
@@ -212,7 +247,7 @@ impl RingPlan {
         };
         outputs.extend(self.spare_the_quiet(around));
         outputs.extend(self.go_on(now, around));
-        outputs.extend(self.ring_the_woken(around));
+        outputs.extend(self.ring_the_woken(now, around));
         outputs
     }
 
@@ -228,13 +263,16 @@ impl RingPlan {
         let mut unwanted = Vec::new();
         for (user, call) in calls {
             match targets.get_mut(&user) {
-                Some(target @ Target::Dialling) if of == *step => *target = Target::Rings(call),
+                Some(target) if of == *step => match *target {
+                    Target::Dialling(since) => *target = Target::Rings(Call { id: call, since }),
+                    _ => unwanted.push(call),
+                },
                 _ => unwanted.push(call),
             }
         }
         if of == *step {
             for user in users {
-                if let Some(target @ Target::Dialling) = targets.get_mut(user) {
+                if let Some(target @ Target::Dialling(_)) = targets.get_mut(user) {
                     *target = Target::Out;
                     self.heard = self.heard.max(Some(Unanswered::Unavailable));
                 }
@@ -249,7 +287,7 @@ impl RingPlan {
         };
         let by = targets
             .iter()
-            .find(|(_, target)| **target == Target::Rings(call.clone()));
+            .find(|(_, target)| target.rings_by(&call));
         let Some((&user, _)) = by else {
             return Vec::new();
         };
@@ -270,7 +308,7 @@ impl RingPlan {
         };
         let ended = targets
             .iter_mut()
-            .find(|(_, target)| matches!(target, Target::Rings(own) if own == call));
+            .find(|(_, target)| target.rings_by(call));
         if let Some((&user, target)) = ended {
             *target = Target::Out;
             if reason == EndReason::RemoteRejected {
@@ -296,7 +334,7 @@ impl RingPlan {
         for (user, target) in targets {
             if *target != Target::Out && around.is_quiet(*user) {
                 if let Target::Rings(call) = std::mem::replace(target, Target::Out) {
-                    spared.push(call);
+                    spared.push(call.id);
                 }
                 self.heard = self.heard.max(Some(Unanswered::DoNotDisturb));
             }
@@ -305,7 +343,7 @@ impl RingPlan {
     }
 
     /// Somebody of this step who was offline has come back: a phone that was woken.
-    fn ring_the_woken(&mut self, around: &dyn Circumstances) -> Vec<Output> {
+    fn ring_the_woken(&mut self, now: Instant, around: &dyn Circumstances) -> Vec<Output> {
         let State::Ringing {
             step,
             targets,
@@ -323,10 +361,11 @@ impl RingPlan {
         if back.is_empty() {
             return Vec::new();
         }
-        targets.extend(back.iter().map(|user| (*user, Target::Dialling)));
+        targets.extend(back.iter().map(|user| (*user, Target::Dialling(now))));
         vec![Output::Dial {
             step: *step,
             users: back,
+            kept: Vec::new(),
         }]
     }
 
@@ -349,13 +388,27 @@ impl RingPlan {
             self.heard = self.heard.max(Some(Unanswered::NoAnswer));
         }
         let next = step + 1;
-        let mut outputs = hang_up(self.present_calls(), EndReason::NoAnswer);
-        outputs.extend(self.take_step(now, next, around));
+        let ringing: BTreeMap<UserId, Call> = targets
+            .iter()
+            .filter_map(|(user, target)| target.call().map(|call| (*user, call.clone())))
+            .collect();
+        let mut ended: Vec<String> = ringing.values().map(|call| call.id.clone()).collect();
+        let begun = self.take_step(now, next, around, ringing);
+        ended.retain(|call| !self.is_ringing(call));
+        let mut outputs = hang_up(ended, EndReason::NoAnswer);
+        outputs.extend(begun);
         outputs
     }
 
-    /// Takes the first step from `first` on that rings anybody.
-    fn take_step(&mut self, now: Instant, first: usize, around: &dyn Circumstances) -> Vec<Output> {
+    /// Takes the first step from `first` on that rings anybody. Whoever is of it and `ringing`
+    /// rings on.
+    fn take_step(
+        &mut self,
+        now: Instant,
+        first: usize,
+        around: &dyn Circumstances,
+        mut ringing: BTreeMap<UserId, Call>,
+    ) -> Vec<Output> {
         let mut outputs = Vec::new();
         for step in first..self.steps.len() {
             let available = match self.available(step, around) {
@@ -390,14 +443,31 @@ impl RingPlan {
                 outputs.push(Output::Skipped { step, reason });
                 continue;
             }
-            let targets = users.iter().map(|user| (*user, Target::Dialling)).collect();
+            let rings_for = self.steps[step].rings_for;
+            ringing.retain(|user, call| {
+                let rung = now.saturating_duration_since(call.since);
+                users.contains(user) && rung.saturating_add(rings_for) <= self.call_limit
+            });
+            let kept = ringing.iter().map(|(user, call)| (*user, call.id.clone()));
+            outputs.push(Output::Dial {
+                step,
+                kept: kept.collect(),
+                users: users
+                    .iter()
+                    .copied()
+                    .filter(|user| !ringing.contains_key(user))
+                    .collect(),
+            });
+            let dialling = users.iter().map(|user| (*user, Target::Dialling(now)));
+            let mut targets: BTreeMap<UserId, Target> = dialling.collect();
+            let kept = ringing.into_iter();
+            targets.extend(kept.map(|(user, call)| (user, Target::Rings(call))));
             self.state = State::Ringing {
                 step,
                 targets,
                 absent,
-                until: now + self.steps[step].rings_for,
+                until: now + rings_for,
             };
-            outputs.push(Output::Dial { step, users });
             return outputs;
         }
         let reason = self.heard.unwrap_or(Unanswered::OutOfHours);
@@ -484,10 +554,8 @@ fn afterwards(outcome: &Outcome, input: Input) -> Vec<Output> {
 }
 
 fn calls_of(targets: &BTreeMap<UserId, Target>) -> impl Iterator<Item = String> + '_ {
-    targets.values().filter_map(|target| match target {
-        Target::Rings(call) => Some(call.clone()),
-        Target::Dialling | Target::Out => None,
-    })
+    let calls = targets.values().filter_map(Target::call);
+    calls.map(|call| call.id.clone())
 }
 
 fn hang_up(calls: Vec<String>, reason: EndReason) -> Vec<Output> {

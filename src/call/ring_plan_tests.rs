@@ -63,9 +63,15 @@ fn dialled(step: usize, users: &[UserId]) -> Input {
 }
 
 fn dial(step: usize, users: &[UserId]) -> Output {
+    going_on(step, &[], users)
+}
+
+/// A step some ring on in, by these calls.
+fn going_on(step: usize, kept: &[(UserId, String)], users: &[UserId]) -> Output {
     Output::Dial {
         step,
         users: users.to_vec(),
+        kept: kept.to_vec(),
     }
 }
 
@@ -80,7 +86,7 @@ fn unanswered(reason: Unanswered) -> Output {
 /// A plan whose first step rings.
 fn ringing(now: Instant, steps: Vec<Step>, world: &World) -> RingPlan {
     let (mut plan, outputs) = RingPlan::begin(now, steps, false, world);
-    let Some(Output::Dial { step, users }) = outputs.last() else {
+    let Some(Output::Dial { step, users, .. }) = outputs.last() else {
         panic!("{outputs:?}");
     };
     assert!(plan.handle(now, world, dialled(*step, users)).is_empty());
@@ -134,6 +140,80 @@ fn a_step_nobody_answers_is_followed_by_the_next_when_its_time_is_over() {
         ]
     );
     assert_eq!(plan.deadline(), None);
+}
+
+#[test]
+fn who_is_in_the_next_step_too_rings_on_by_the_same_call() {
+    let (start, world) = (Instant::now(), World::default());
+    let steps = vec![step(&[1, 2]), step(&[2, 3]), step(&[2, 3])];
+    let mut plan = ringing(start, steps, &world);
+    let kept = [(2, call(0, 2))];
+    assert_eq!(
+        plan.handle(start + STEP, &world, Input::Tick),
+        vec![
+            Output::HangUp(vec![call(0, 1)], EndReason::NoAnswer),
+            going_on(1, &kept, &[3])
+        ]
+    );
+    plan.handle(start + STEP, &world, dialled(1, &[3]));
+    assert_eq!(plan.ringing(), Some((1, vec![2, 3])));
+    assert_eq!(plan.deadline(), Some(start + 2 * STEP));
+    let kept = [(2, call(0, 2)), (3, call(1, 3))];
+    assert_eq!(
+        plan.handle(start + 2 * STEP, &world, Input::Tick),
+        vec![going_on(2, &kept, &[])],
+        "nobody is called anew and nobody's call ends"
+    );
+    assert_eq!(
+        plan.handle(start + 2 * STEP, &world, Input::Answered(call(0, 2))),
+        vec![
+            Output::HangUp(vec![call(1, 3)], EndReason::AnsweredElsewhere),
+            finished(Outcome::Answered {
+                step: 2,
+                user: 2,
+                call: call(0, 2)
+            })
+        ]
+    );
+}
+
+#[test]
+fn a_call_that_would_end_within_the_next_step_is_not_kept_for_it() {
+    let (start, world) = (Instant::now(), World::default());
+    let steps = vec![step(&[1]), step(&[1, 2]), step(&[1])];
+    let mut plan = ringing(start, steps, &world);
+    plan.limit_calls(2 * STEP);
+    assert_eq!(
+        plan.handle(start + STEP, &world, Input::Tick),
+        vec![going_on(1, &[(1, call(0, 1))], &[2])]
+    );
+    plan.handle(start + STEP, &world, dialled(1, &[2]));
+    assert_eq!(
+        plan.handle(start + 2 * STEP, &world, Input::Tick),
+        vec![
+            Output::HangUp(vec![call(0, 1), call(1, 2)], EndReason::NoAnswer),
+            dial(2, &[1])
+        ]
+    );
+}
+
+#[test]
+fn who_declined_or_wants_quiet_does_not_ring_on() {
+    let (start, mut world) = (Instant::now(), World::default());
+    let mut plan = ringing(start, vec![step(&[1, 2, 3]), step(&[1, 2, 3])], &world);
+    plan.handle(
+        start,
+        &world,
+        Input::Ended(call(0, 1), EndReason::RemoteRejected),
+    );
+    world.quiet.insert(2);
+    assert_eq!(
+        plan.handle(start + STEP, &world, Input::Tick),
+        vec![
+            Output::HangUp(vec![call(0, 2)], EndReason::Cancelled),
+            going_on(1, &[(3, call(0, 3))], &[])
+        ]
+    );
 }
 
 #[test]
@@ -391,16 +471,33 @@ struct Phones {
 
 impl Phones {
     fn perform(&mut self, outputs: Vec<Output>, world: &World) -> Result<(), TestCaseError> {
+        let mut given_up = Vec::new();
         for output in outputs {
             match output {
-                Output::Dial { step, users } => {
+                Output::Dial { step, users, kept } => {
+                    let twice = |user| users.contains(user);
+                    prop_assert!(!given_up.iter().any(twice), "hung up on to be called anew");
                     prop_assert_eq!(self.ends, 0, "dials after the end");
                     prop_assert!(users.iter().all(|user| !world.quiet.contains(user)));
-                    self.dials.push((step, users));
+                    for (user, call) in &kept {
+                        prop_assert!(!users.contains(user), "rings on and is called anew");
+                        prop_assert_eq!(self.ringing.get(call), Some(user), "no call to ring on by");
+                    }
+                    let rung: BTreeSet<UserId> = users.iter().copied().collect();
+                    let twice = |user: &&UserId| rung.contains(user);
+                    prop_assert_eq!(
+                        self.ringing.values().find(twice),
+                        None,
+                        "called while a call of theirs rings"
+                    );
+                    if !users.is_empty() {
+                        self.dials.push((step, users));
+                    }
                 }
-                Output::HangUp(calls, _) => {
+                Output::HangUp(calls, reason) => {
                     for call in calls {
-                        self.ringing.remove(&call);
+                        let user = self.ringing.remove(&call);
+                        given_up.extend(user.filter(|_| reason == EndReason::NoAnswer));
                         if self.taken.as_ref() == Some(&call) {
                             self.taken = None;
                         }

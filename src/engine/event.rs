@@ -111,6 +111,17 @@ pub enum EventKind {
         /// What the caller gets: `video`, `audio`, `listen_only` or `knock`.
         media: &'static str,
     },
+    /// `call/tone`: the tone that says so was played here; from now on the caller gets what it is
+    /// to get.
+    CallTone {
+        /// The call's session id.
+        call: String,
+        /// Who calls.
+        peer: UserId,
+        /// Why nobody heard it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+    },
     /// `call/record`: what is kept of a call that is over.
     CallRecord(Box<CallRecord>),
     /// `ring/<phase>`: the bell, from the button to its end.
@@ -416,6 +427,8 @@ pub enum CallPhase {
     Connected,
     /// The first picture of the other side was decoded.
     FirstFrame,
+    /// The first sound of the other side was decoded.
+    FirstAudio,
     /// It is over.
     Ended,
 }
@@ -451,11 +464,16 @@ impl EventKind {
                 ..
             } => "call/first_frame",
             Self::Call {
+                phase: CallPhase::FirstAudio,
+                ..
+            } => "call/first_audio",
+            Self::Call {
                 phase: CallPhase::Ended,
                 ..
             } => "call/ended",
             Self::CallRefused { .. } => "call/refused",
             Self::CallAutoAnswer { .. } => "call/auto_answer",
+            Self::CallTone { .. } => "call/tone",
             Self::CallRecord(_) => "call/record",
             Self::Ring { phase, .. } => match phase {
                 RingPhase::Started => "ring/started",

@@ -17,7 +17,7 @@ use crate::call::end::EndReason;
 use crate::call::policy::{AnswerMedia, Caller, Decision, Present, Refusal, Rules, decide};
 use crate::call::refusals::Refusals;
 use crate::call::verdict::{IncomingPolicy, Invitation, Verdict};
-use crate::config::DeviceConfig;
+use crate::config::{AudioSink, DeviceConfig};
 use crate::protocol::address::UserId;
 
 /// What the callers answered by themselves get, by call, from the verdict to the first media.
@@ -121,12 +121,25 @@ impl DevicePolicy {
     }
 }
 
+/// The tone is over before the loudspeaker is needed for the call.
+const TONE: Duration = Duration::from_millis(800);
+
+fn answers_after(config: &DeviceConfig) -> Duration {
+    let incoming = &config.calls.incoming;
+    let notice = if incoming.auto_answer_tone && config.audio.sink != AudioSink::Null {
+        TONE
+    } else {
+        Duration::ZERO
+    };
+    notice.max(Duration::from_secs(incoming.auto_answer_after_s.into()))
+}
+
 impl IncomingPolicy for DevicePolicy {
     fn verdict(&self, invitation: &Invitation) -> Verdict {
         let incoming = &self.config.calls.incoming;
         let rules = Rules {
             is_refused_silently: incoming.is_refused_silently,
-            auto_answer_after: Duration::from_secs(incoming.auto_answer_after_s.into()),
+            auto_answer_after: answers_after(&self.config),
             auto_answer_media: incoming.auto_answer_media,
             busy: incoming.busy,
         };

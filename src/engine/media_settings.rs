@@ -34,6 +34,7 @@ pub fn video_source(config: &DeviceConfig) -> Option<VideoSourceSettings> {
 pub fn audio_source(config: &DeviceConfig) -> Option<AudioSourceSettings> {
     let source = match &config.audio.source {
         config::AudioSource::Test => AudioSourceKind::Test,
+        config::AudioSource::TestTone => AudioSourceKind::TestTone,
         config::AudioSource::Alsa(device) => AudioSourceKind::Alsa {
             device: device.clone(),
         },
@@ -107,6 +108,7 @@ pub fn name_of_camera(config: &DeviceConfig) -> String {
 pub fn name_of_microphone(config: &DeviceConfig) -> String {
     match &config.audio.source {
         config::AudioSource::Test => "test".to_owned(),
+        config::AudioSource::TestTone => "test:tone".to_owned(),
         config::AudioSource::Alsa(device) => format!("alsa:{device}"),
         config::AudioSource::None => "none".to_owned(),
     }

@@ -86,15 +86,19 @@ impl House {
             let mut input = Input::Tick;
             for output in outputs {
                 match output {
-                    Output::Dial { step, users } => {
+                    Output::Dial { step, users, kept } => {
                         let calls = users.iter().map(|user| (*user, format!("{step}/{user}")));
-                        input = Input::Dialled {
-                            step,
-                            users: users.clone(),
-                            calls: calls.collect(),
-                        };
+                        if !users.is_empty() {
+                            input = Input::Dialled {
+                                step,
+                                users: users.clone(),
+                                calls: calls.collect(),
+                            };
+                        }
                         let until = plan.deadline().unwrap();
-                        rung.push((users, (until - now).as_secs()));
+                        let on = kept.iter().map(|(user, _)| *user);
+                        let all: Vec<UserId> = on.chain(users).collect();
+                        rung.push((all, (until - now).as_secs()));
                     }
                     Output::Finished(outcome) => return (rung, outcome),
                     _ => {}

@@ -101,7 +101,7 @@ async fn changes_a_crash_left_in_the_inbox_are_in_the_history_after_the_next_sta
     let store = Store::open(&site.store_of("desk")).expect("its database");
     store.take_in(left).await.expect("noted");
     drop(store);
-    let mut desk = site.station_again("desk", before, "").await;
+    let mut desk = before.again(&site, "").await;
     // A message behind them: once it is told of, they are dealt with.
     let last = send(&door, user("desk"), "last").await;
     heard(&mut desk, &last).await;
@@ -218,7 +218,7 @@ async fn what_was_removed_while_the_device_was_away_is_gone_after_it_is_back() {
     let rest = site.rest("door", &door.password);
     let gone = rest.delete_messages(&[ids[1].clone()], true).await;
     assert_eq!(gone.expect("removed").deleted, [ids[1].clone()]);
-    let mut desk = site.station_again("desk", before, "").await;
+    let mut desk = before.again(&site, "").await;
     desk.events
         .hear("the removal", |event| match event {
             EventKind::ChatRemoved { message, .. } if *message == ids[1] => Some(()),

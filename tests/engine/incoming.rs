@@ -79,7 +79,7 @@ async fn do_not_disturb_refuses_calls_is_told_to_the_caller_and_holds_over_a_res
         }))
     };
     cart.command(dnd(true)).await.expect("kept");
-    let cart = cart.restart(&site, &self::cart("")).await;
+    let cart = cart.stop().await.again(&site, &self::cart("")).await;
     let mut cart = cart;
     cart.reaches("do not disturb", |state| {
         state.policy.dnd && state.policy.dnd_until.is_some()
@@ -122,6 +122,48 @@ async fn somebody_on_the_list_drops_in_after_a_notice_unless_that_is_switched_of
             state.call.status == CallStatus::Dialing
         })
         .await;
+    stop(site, [caller, cart]).await;
+}
+
+/// What is heard of first: the tone, with why nobody heard it, or the answer.
+async fn hear_tone_or_answer(cart: &mut Station) -> Result<Option<String>, &'static str> {
+    cart.events
+        .hear("a tone or an answer", |event| match event {
+            EventKind::CallTone { error, .. } => Some(Ok(error.clone())),
+            EventKind::Call {
+                phase: CallPhase::Answered,
+                ..
+            } => Some(Err("answered before the tone was over")),
+            _ => None,
+        })
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tone_is_over_before_the_call_of_somebody_who_drops_in_is_answered() {
+    let site = Site::start().await;
+    // ALSA's own `null` is a loudspeaker that needs no card.
+    let drop_in =
+        "auto_answer = [\"caller\"]\nauto_answer_after_s = 0\n[audio]\nsource = \"test\"\nsink = \"alsa:null\"";
+    let (mut caller, mut cart) = two(&site, drop_in).await;
+    cart.knows_everybody().await;
+    call(&caller).await;
+    assert_eq!(hear_tone_or_answer(&mut cart).await, Ok(None));
+    caller.is_connected().await;
+    stop(site, [caller, cart]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tone_nobody_can_hear_is_told_and_does_not_keep_the_caller_out() {
+    let site = Site::start().await;
+    let drop_in = "auto_answer = [\"caller\"]\nauto_answer_after_s = 1\n\
+                   [audio]\nsource = \"test\"\nsink = \"alsa:no-such-card\"";
+    let (mut caller, mut cart) = two(&site, drop_in).await;
+    cart.knows_everybody().await;
+    call(&caller).await;
+    let error = hear_tone_or_answer(&mut cart).await;
+    assert!(matches!(error, Ok(Some(_))), "{error:?}");
+    caller.is_connected().await;
     stop(site, [caller, cart]).await;
 }
 

@@ -80,6 +80,32 @@ async fn a_bell_nobody_answers_takes_its_steps_and_tells_of_the_visit_with_a_pic
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_in_two_steps_one_after_the_other_rings_on() {
+    let site = Site::start().await;
+    let plan = "[[calls.step]]\nring = [\"anna\"]\nseconds = 5\n\
+                [[calls.step]]\nring = [\"anna\", \"ben\"]\nseconds = 30\n";
+    let (mut door, mut people) = door_and(&site, plan, &["anna", "ben"]).await;
+    let pressed = door.command(Command::Press).await.expect("it rings");
+    people[0].rings().await;
+    let kept = people[0].state().call.call;
+    assert_eq!(kept.as_deref(), pressed["calls"][0].as_str());
+    hear_ring(&mut door.events, RingPhase::Step).await;
+    let second = hear_ring(&mut door.events, RingPhase::Step).await;
+    assert_eq!(second.step, Some(2));
+    assert_eq!(second.users, [people[0].user, people[1].user]);
+    people[1].rings().await;
+    assert_eq!(people[0].state().call.call, kept, "the same call");
+    assert_eq!(people[0].state().call.last_end, None, "and no other before");
+    people[0].command(Command::Answer).await.expect("answered");
+    let taken = hear_ring(&mut door.events, RingPhase::Answered).await;
+    assert_eq!((taken.step, taken.call), (Some(2), kept));
+    assert_eq!(people[1].ended().await, "answered_elsewhere");
+    door.is_connected().await;
+    people.push(door);
+    stop_all(site, people).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_first_to_answer_takes_the_ring_and_every_call_leaves_its_record() {
     let site = Site::start().await;
     let (mut door, mut people) =
@@ -207,17 +233,15 @@ async fn who_is_offline_is_skipped_and_named_for_waking() {
 async fn a_phone_that_wakes_in_time_rings_with_the_others() {
     let site = Site::start().await;
     let ben = site.station("ben", QUIET_STATION).await;
-    let (user, password) = (ben.user, ben.password.clone());
-    ben.stop().await;
+    let user = ben.user;
+    let ben = ben.stop().await;
     let (mut door, mut people) = door_and(&site, "ring = [\"anna\", \"ben\"]\n", &["anna"]).await;
     door.knows_who_is_offline().await;
     door.command(Command::Press).await.expect("it rings");
     let step = hear_ring(&mut door.events, RingPhase::Step).await;
     assert_eq!(step.users, [people[0].user]);
     people[0].rings().await;
-    let mut ben = site
-        .start_station("ben", user, password, QUIET_STATION)
-        .await;
+    let mut ben = ben.again(&site, QUIET_STATION).await;
     ben.rings().await;
     let joined = hear_ring(&mut door.events, RingPhase::Joined).await;
     assert_eq!(joined.users, [user]);
@@ -322,7 +346,7 @@ async fn the_owner_of_a_dialog_is_rung_and_its_other_people_are_not() {
         .expect("a dialog")
         .id;
     let plan = format!("[calls]\nbind = [\"127.0.0.1\"]\nring = [\"dialog:{dialog}:owner\"]\n");
-    let mut door = door.restart(&site, &plan).await;
+    let mut door = door.stop().await.again(&site, &plan).await;
     door.knows_everybody().await;
     let reply = door.command(Command::Press).await.expect("it rings");
     assert_eq!(reply["calls"].as_array().map(Vec::len), Some(1), "{reply}");

@@ -37,8 +37,17 @@ pub struct Station {
 
 /// Who a stopped station was.
 pub struct Before {
-    pub user: u64,
-    pub password: String,
+    login: String,
+    user: u64,
+    password: String,
+}
+
+impl Before {
+    /// Starts it again, on what it has on its disk.
+    pub async fn again(self, site: &Site, extra: &str) -> Station {
+        site.start_station(&self.login, self.user, self.password, extra)
+            .await
+    }
 }
 
 /// Events heard since the station started, none skipped.
@@ -165,12 +174,6 @@ impl Site {
         online(self.launch(login, &account, user, password, extra)).await
     }
 
-    /// Starts a station that was stopped, on what it has on its disk.
-    pub async fn station_again(&self, login: &str, before: Before, extra: &str) -> Station {
-        self.start_station(login, before.user, before.password, extra)
-            .await
-    }
-
     /// A station's own database, to be looked into while it is not running.
     pub fn store_of(&self, login: &str) -> std::path::PathBuf {
         self.state_folder(login).join("cubelet.db")
@@ -255,12 +258,17 @@ impl Site {
         secret(&home.join("password"), password);
         secret(&home.join("auth-key"), &ready.auth_key);
         let file = home.join("kiosk.toml");
+        let audio = if extra.contains("[audio]") {
+            ""
+        } else {
+            "[audio]\nsource = \"test\"\nsink = \"null\"\n"
+        };
         let text = format!(
             "[device]\nname = \"{name}\"\nstate_dir = \"state\"\n\
              [hub]\napi = \"{}\"\nchat = \"tls://{}\"\nchat_host = \"{}\"\nca = {:?}\n\
              app_id = {}\nauth_key_file = \"auth-key\"\n{account}\n\
              password_file = \"password\"\n\
-             {camera}[audio]\nsource = \"test\"\nsink = \"null\"\n{extra}\n",
+             {camera}{audio}{extra}\n",
             self.api.as_ref().unwrap_or(&ready.api),
             ready.xmpp_tls,
             ready.chat,
@@ -350,13 +358,6 @@ impl Station {
         self.state.borrow().clone()
     }
 
-    /// Ends and begins again, on the same state.
-    pub async fn restart(self, site: &Site, extra: &str) -> Self {
-        let (login, user, password) = (self.login.clone(), self.user, self.password.clone());
-        self.stop().await;
-        site.start_station(&login, user, password, extra).await
-    }
-
     /// Waits until somebody it rings is known to be offline.
     pub async fn knows_who_is_offline(&mut self) {
         self.reaches("knowing who is offline", |state| {
@@ -381,6 +382,7 @@ impl Station {
     pub async fn stop(self) -> Before {
         self.daemon.stop().await;
         Before {
+            login: self.login,
             user: self.user,
             password: self.password,
         }

@@ -204,6 +204,42 @@ async fn a_visitor_nobody_answers_leaves_a_message_that_arrives_and_plays() {
     site.hub.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_told_of_the_missed_ring_gets_no_second_picture_of_the_visitor() {
+    let site = Site::start().await;
+    let saved = tempfile::tempdir().expect("a folder");
+    let rules = door("enabled = true\nmax_s = 5");
+    let rules = rules.replacen("[calls]\n", "[calls]\nmissed_to = [\"indoor\"]\n", 1);
+    let front = site.station("door", &rules).await;
+    let mut inside = site.station("indoor", &indoor(saved.path())).await;
+    front.command(Command::Press).await.expect("it rings");
+    inside.rings().await;
+    // Nobody answers.
+    let pictures = std::cell::RefCell::new(Vec::new());
+    inside
+        .events
+        .hear("the recording", |event| match event {
+            EventKind::ChatMessage { text, details, .. } => {
+                let kinds = details.attachments.iter().map(|one| one.kind.as_str());
+                let has = |kind: &str| kinds.clone().any(|one| one == kind);
+                if has("photo") {
+                    pictures.borrow_mut().push(text.clone());
+                }
+                has("video").then_some(())
+            }
+            _ => None,
+        })
+        .await;
+    assert_eq!(
+        pictures.into_inner(),
+        ["Nobody answered the bell at door."],
+        "one picture, with the message about the ring"
+    );
+    front.stop().await;
+    inside.stop().await;
+    site.hub.stop().await;
+}
+
 /// Waits until no recording is left.
 async fn gone(site: &Site, station: &str) {
     let until = std::time::Instant::now() + Duration::from_secs(10);

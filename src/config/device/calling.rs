@@ -129,6 +129,8 @@ pub struct Incoming {
     pub auto_answer: Vec<Party>,
     /// Seconds such a call rings before, up to 30.
     pub auto_answer_after_s: u32,
+    /// Whether a tone says so here before anything of the room is sent.
+    pub auto_answer_tone: bool,
     /// What of this device such a caller gets.
     pub auto_answer_media: AnswerMedia,
     /// The schedule in which calls do not ring here; it exists.

@@ -260,8 +260,10 @@ pub struct Audio {
 /// A microphone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AudioSource {
-    /// GStreamer's `audiotestsrc`.
+    /// GStreamer's `audiotestsrc`: a tick every second.
     Test,
+    /// The same without a pause: a tone, to measure with.
+    TestTone,
     /// An ALSA PCM by name.
     Alsa(String),
     /// No microphone.

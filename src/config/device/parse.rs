@@ -196,8 +196,9 @@ pub(super) fn audio_source(text: &str) -> Result<AudioSource, String> {
     match text.split_once(':').unwrap_or((text, "")) {
         ("none", "") => Ok(AudioSource::None),
         ("test", "") => Ok(AudioSource::Test),
+        ("test", "tone") => Ok(AudioSource::TestTone),
         ("alsa", name) => alsa(name).map(AudioSource::Alsa),
-        _ => Err(source_rule(text, "`test`, `alsa:NAME` or `none`")),
+        _ => Err(source_rule(text, "`test`, `test:tone`, `alsa:NAME` or `none`")),
     }
 }
 

@@ -228,6 +228,7 @@ fn incoming(section: &SectionReader<'_>, schedules: &[Schedule]) -> Option<Incom
     let refuse = section.text("refuse");
     let auto_answer = section.list("auto_answer", party);
     let auto_answer_after_s = section.integer("auto_answer_after_s");
+    let auto_answer_tone = section.boolean("auto_answer_tone");
     let media = section.text("auto_answer_media").map(|media| match media {
         "audio" => AnswerMedia::Audio,
         "listen_only" => AnswerMedia::ListenOnly,
@@ -242,6 +243,7 @@ fn incoming(section: &SectionReader<'_>, schedules: &[Schedule]) -> Option<Incom
         is_refused_silently: refuse? == "ignore",
         auto_answer,
         auto_answer_after_s: auto_answer_after_s?,
+        auto_answer_tone: auto_answer_tone?,
         auto_answer_media: media?,
         quiet,
         quiet_except,

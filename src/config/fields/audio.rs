@@ -10,9 +10,10 @@ pub(super) const SECTION: Section = Section {
     fields: &[
         field(
             "source",
-            Kind::Text("`test`, `alsa:NAME`, `none`"),
+            Kind::Text("`test`, `test:tone`, `alsa:NAME`, `none`"),
             Without::Text("none"),
-            "The microphone; NAME is an ALSA PCM such as `plughw:1,0`.",
+            "The microphone; NAME is an ALSA PCM such as `plughw:1,0`. `test` ticks once a second, \
+             `test:tone` never pauses.",
         ),
         field(
             "sink",

@@ -1,6 +1,6 @@
 //! `[calls.incoming]`: who may call the device, and what becomes of the call.
 
-use super::{Kind, NO_REFUSED, Occurs, PARTY, Section, Without, field, integer};
+use super::{Kind, NO_REFUSED, Occurs, PARTY, Section, Without, boolean, field, integer};
 
 pub(super) const SECTION: Section = Section {
     name: "calls.incoming",
@@ -38,6 +38,12 @@ pub(super) const SECTION: Section = Section {
             30,
             3,
             "How long such a call rings before, seconds: the notice to who is in the room.",
+        ),
+        boolean(
+            "auto_answer_tone",
+            true,
+            "Play a tone here when such a call comes. Nothing of the room is sent before it has been \
+             played; with `auto_answer_after_s = 0` it takes most of a second.",
         ),
         field(
             "auto_answer_media",

@@ -48,7 +48,8 @@ pub(super) const SECTION: Section = Section {
         boolean(
             "snapshot",
             true,
-            "Send a picture of the visitor as soon as the recording begins.",
+            "Send a picture of the visitor as soon as the recording begins; not to those whom \
+             `[calls] missed_to` has just sent one.",
         ),
         integer(
             "keep_days",

@@ -103,7 +103,7 @@ impl Bell {
     fn perform(&mut self, outputs: Vec<Output>, ctx: &mut Context<Self>) {
         for output in outputs {
             match output {
-                Output::Dial { step, users } => self.dial(step, users, ctx),
+                Output::Dial { step, users, kept } => self.dial(step, users, &kept, ctx),
                 Output::HangUp(calls, reason) => {
                     // Calls of an absent actor are ended by its next life.
                     let _ = self.wiring.slots.calls.tell(HangUpCalls { calls, reason });
@@ -125,7 +125,13 @@ impl Bell {
 
     /// Nothing else is handled until the calls are begun, so that no news of them comes before
     /// they are known.
-    fn dial(&mut self, step: usize, users: Vec<UserId>, ctx: &mut Context<Self>) {
+    fn dial(
+        &mut self,
+        step: usize,
+        users: Vec<UserId>,
+        kept: &[(UserId, String)],
+        ctx: &mut Context<Self>,
+    ) {
         let before = self
             .ring
             .as_mut()
@@ -135,10 +141,20 @@ impl Bell {
         } else {
             RingPhase::Step
         };
+        let rings_on = kept.iter().map(|(user, _)| *user);
+        let rung: Vec<UserId> = rings_on.chain(users.iter().copied()).collect();
         self.tell(phase, |told| {
             told.step = Some(step + 1);
-            told.users.clone_from(&users);
+            told.users = rung;
         });
+        if let Some(ring) = &self.ring {
+            for (_, call) in kept {
+                self.wiring.rings.dialled(call, &ring.id, step + 1);
+            }
+        }
+        if users.is_empty() {
+            return;
+        }
         let calls = self.wiring.slots.calls.clone();
         let dial = Dial {
             users: users.clone(),
@@ -235,7 +251,9 @@ impl Bell {
         let visitors = &self.wiring.config.visitor_message;
         let leaves_message = visitors.enabled && visitors.after_ring;
         let around = Around::new(&self.wiring);
-        let (plan, outputs) = RingPlan::begin(Instant::now(), steps, leaves_message, &around);
+        let (mut plan, outputs) = RingPlan::begin(Instant::now(), steps, leaves_message, &around);
+        let patience = self.wiring.config.calls.answer_timeout_s;
+        plan.limit_calls(Duration::from_secs(patience.into()));
         self.ring = Some(Ring {
             id,
             plan,

@@ -9,6 +9,7 @@ use crate::call::policy::AnswerMedia;
 use crate::call::session::UserInfo;
 use crate::config;
 use crate::engine::event::{Direction, unix_ms};
+use crate::media::announcement::Playback;
 use crate::media::peer::{PeerStats, TrackKind};
 use crate::protocol::address::UserId;
 use crate::protocol::call_signal::{CallSignal, CallType};
@@ -98,6 +99,8 @@ pub(super) struct CallFacts {
     pub first_frame_ms: Option<u64>,
     /// The other side gets nothing until somebody here lets it in.
     pub knocks: bool,
+    /// The tone that says that somebody drops in; until it has been played nothing is sent.
+    pub tone: Option<Playback>,
     /// How media did of participants who have left.
     pub left: Vec<PeerStats>,
 }
@@ -124,6 +127,7 @@ impl CallFacts {
             connected_ms: None,
             first_frame_ms: None,
             knocks: false,
+            tone: None,
             left: Vec::new(),
         }
     }
@@ -170,7 +174,8 @@ impl CallFacts {
     /// Brings every connection in line with what is muted, held and limited.
     pub fn apply(&self, calls: &config::device::Calls) {
         for participant in self.legs.values() {
-            let silent = self.muted.or(self.held || participant.holds);
+            let is_still = self.held || participant.holds || self.tone.is_some();
+            let silent = self.muted.or(is_still);
             let ignored = participant.ignored.or(self.held);
             let limit = self.limit_of(calls, Some(participant));
             participant.leg.with_peer(move |peer| {

@@ -14,6 +14,7 @@ mod perform;
 mod record;
 mod report;
 mod signals;
+mod tone;
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -317,6 +318,8 @@ impl Calls {
     fn give_all(&mut self, call: &str) {
         if let Some(facts) = self.facts.get_mut(call) {
             facts.give(AnswerMedia::Video);
+            // Whoever answers knows.
+            facts.tone = None;
             facts.apply(&self.wiring.config.calls);
         }
     }

@@ -13,7 +13,7 @@ use crate::call::registry::Routed;
 use crate::call::session::{Input, MediaState, UserInfo};
 use crate::call::verdict::{Invitation, Verdict};
 use crate::config::{AudioSink, AudioSource, VideoSink, VideoSource};
-use crate::engine::event::Direction;
+use crate::engine::event::{CallPhase, Direction};
 use crate::media::peer::PeerEvent;
 use crate::protocol::address::UserId;
 use crate::protocol::call_signal::{CallSignal, CallType, SignalKind};
@@ -43,6 +43,7 @@ impl Handler<SignalArrived> for Calls {
         let routed = match self.registry.signal(now, me, from, signal) {
             Routed::Invited(invitation, signal) => {
                 let verdict = self.verdict(&invitation);
+                let drops_in = matches!(verdict, Verdict::AutoAnswer { .. });
                 tracing::info!(call, from, ?verdict, "somebody calls");
                 envelope.opponents = invitation.opponents;
                 let mut facts = CallFacts::new(Direction::Incoming, from, envelope.clone());
@@ -52,6 +53,9 @@ impl Handler<SignalArrived> for Calls {
                 let routed = self.registry.incoming(now, me, from, *signal, verdict);
                 if matches!(routed, Routed::New(_)) {
                     self.note(&call, facts);
+                    if drops_in {
+                        self.sound_tone(&call, ctx);
+                    }
                 }
                 routed
             }
@@ -87,6 +91,9 @@ impl Handler<FromLeg> for Calls {
                     Input::Media(with, MediaState::Failed)
                 }
                 PeerEvent::FirstVideoFrame { .. } => return self.on_first_frame(&call),
+                PeerEvent::FirstAudio { .. } => {
+                    return self.publish(&call, CallPhase::FirstAudio, None, None);
+                }
                 _ => return,
             },
         };

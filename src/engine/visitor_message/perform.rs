@@ -239,8 +239,12 @@ impl VisitorMessages {
                 let config = &self.wiring.config;
                 if config.visitor_message.snapshot && config.camera.source != VideoSource::None {
                     let wiring = self.wiring.clone();
-                    let started = self.current.as_ref().map_or(0, |current| current.started);
-                    actix::spawn(async move { sending::send_picture(&wiring, started).await });
+                    let current = self.current.as_ref();
+                    let started = current.map_or(0, |current| current.started);
+                    let after_ring = current.is_some_and(|current| current.ring.is_some());
+                    actix::spawn(async move {
+                        sending::send_picture(&wiring, started, after_ring).await;
+                    });
                 }
             }
             Phase::Ended(outcome) => self.ended(outcome, ctx),

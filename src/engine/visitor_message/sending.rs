@@ -9,6 +9,7 @@ use super::super::messages;
 use super::super::wiring::Wiring;
 use super::archive::{Addressed, Archive, Note, Standing};
 use crate::base::object_id::ObjectId;
+use crate::call::party::Party;
 use crate::config::device::Recipients;
 use crate::protocol::chat_message::{Attachment, OutgoingMessage, Target};
 use crate::store::QueuedUpload;
@@ -131,8 +132,9 @@ async fn save(archive: &Archive, note: &Note) -> Result<(), CommandError> {
         .map_err(|error| failed(error.to_string()))
 }
 
-/// Shows everybody who gets the message who is at the door, now.
-pub(super) async fn send_picture(wiring: &Wiring, started_ms: u64) {
+/// Shows everybody who gets the message who is at the door, now. Who is told of the ring that was
+/// missed has a picture already.
+pub(super) async fn send_picture(wiring: &Wiring, started_ms: u64, after_ring: bool) {
     let text = format!("Visitor at the door, {}", local(started_ms, "%H:%M"));
     let draft = |to, dialog| Draft {
         to,
@@ -141,13 +143,28 @@ pub(super) async fn send_picture(wiring: &Wiring, started_ms: u64) {
         snapshot: true,
         ..Draft::default()
     };
-    let drafts: Vec<Draft> = match &wiring.config.visitor_message.to {
-        Recipients::Dialog(dialog) => vec![draft(None, Some(dialog.clone()))],
-        Recipients::Users(users) => {
-            let users = users.iter().cloned();
-            users.map(|user| draft(Some(user), None)).collect()
-        }
+    let calls = &wiring.config.calls;
+    let told: &[Party] = match after_ring && calls.missed_rings {
+        true => &calls.missed_to,
+        false => &[],
     };
+    let mut drafts = Vec::new();
+    match &wiring.config.visitor_message.to {
+        Recipients::Dialog(dialog) => {
+            let is_it = |party: &Party| matches!(party, Party::Dialog { id, .. } if id == dialog);
+            if !told.iter().any(is_it) {
+                drafts.push(draft(None, Some(dialog.clone())));
+            }
+        }
+        Recipients::Users(users) => {
+            for user in users {
+                let known = resolve(wiring, user).await;
+                if !known.is_ok_and(|user| wiring.roster.includes(told, user)) {
+                    drafts.push(draft(Some(user.clone()), None));
+                }
+            }
+        }
+    }
     for draft in drafts {
         if let Err(error) = messages::send(wiring, draft).await {
             // The recording itself follows in any case.

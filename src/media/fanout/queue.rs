@@ -106,6 +106,21 @@ impl Queue {
         state.needs_key = self.overflow == Overflow::UntilKeyFrame;
     }
 
+    /// Keeps what is queued where it can be used at once: of video the last key frame with what
+    /// follows it, of sound the newest packet. Whether anything is left.
+    fn keep_newest(&self, most: usize) -> bool {
+        let mut state = self.state.lock();
+        let last = match self.overflow {
+            Overflow::UntilKeyFrame => state.frames.iter().rposition(|frame| frame.key),
+            Overflow::Oldest => state.frames.len().checked_sub(1),
+        };
+        let Some(last) = last.filter(|last| state.frames.len() - last <= most) else {
+            return false;
+        };
+        state.frames.drain(..last);
+        true
+    }
+
     async fn pop(&self) -> Arc<EncodedFrame> {
         loop {
             if let Some(frame) = self.state.lock().frames.pop_front() {
@@ -145,6 +160,15 @@ impl Subscription {
         self.owner.restarted();
     }
 
+    /// For a consumer that was not ready until now: begins with what is queued, where the newest
+    /// key frame is no more than `most` frames old, and as [`Subscription::restart`] otherwise. It
+    /// then need not wait for the next picture of the camera.
+    pub fn begin(&self, most: usize) {
+        if !self.queue.keep_newest(most) {
+            self.restart();
+        }
+    }
+
     /// Changes what this consumer can take; the shared encoder follows.
     pub fn limit(&self, limit_kbps: Option<u32>) {
         self.owner.limited(&self.queue, limit_kbps);
@@ -165,5 +189,57 @@ impl Drop for Subscription {
 impl std::fmt::Debug for Subscription {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Subscription").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::media::rtp::RunId;
+
+    fn frame(key: bool) -> Arc<EncodedFrame> {
+        Arc::new(EncodedFrame {
+            run: RunId::fresh(),
+            rtp_timestamp: 0,
+            key,
+            packets: Vec::new(),
+            encoded_at: Instant::now(),
+        })
+    }
+
+    fn queue(overflow: Overflow, keys: &[bool]) -> Arc<Queue> {
+        let queue = Queue::new(VIDEO_CAPACITY, overflow);
+        for key in keys {
+            queue.push(&frame(*key));
+        }
+        queue
+    }
+
+    fn left(queue: &Queue) -> usize {
+        queue.state.lock().frames.len()
+    }
+
+    #[test]
+    fn what_is_fresh_is_kept_from_its_last_key_frame_on() {
+        let pictures = queue(Overflow::UntilKeyFrame, &[true, false, true, false]);
+        assert!(pictures.keep_newest(2));
+        assert_eq!(left(&pictures), 2);
+        assert!(pictures.state.lock().frames[0].key);
+    }
+
+    #[test]
+    fn pictures_whose_key_frame_is_old_are_not_worth_keeping() {
+        let pictures = queue(Overflow::UntilKeyFrame, &[true, false, false]);
+        assert!(!pictures.keep_newest(2));
+        assert!(!queue(Overflow::UntilKeyFrame, &[]).keep_newest(2));
+    }
+
+    #[test]
+    fn of_sound_the_newest_packet_is_kept() {
+        let sound = queue(Overflow::Oldest, &[true, true, true]);
+        assert!(sound.keep_newest(1));
+        assert_eq!(left(&sound), 1);
     }
 }

@@ -16,6 +16,10 @@ use crate::media::VideoCodec;
 use crate::media::fanout::{AudioFanout, Subscription, Urgency, VideoFanout};
 use crate::media::rtp::{EncodedFrame, RtpRewriter};
 
+/// The encoder runs while ICE and DTLS do their work. So many pictures of it are still worth
+/// sending when they have: the far side decodes them at once and has caught up.
+const FRESH_FRAMES: usize = 5;
+
 /// Sends pictures in the agreed format, over every renegotiation, until the peer ends.
 pub(super) async fn video(local: LocalTrack, fanout: VideoFanout, shared: Arc<Shared>) {
     let mut rewriter = RtpRewriter::new(90_000, rand::random(), rand::random());
@@ -61,17 +65,22 @@ async fn send_video(
     rewriter: &mut RtpRewriter,
     shared: &Shared,
 ) -> Option<()> {
+    let mut muted = shared.video_muted.subscribe();
     shared
         .connected
         .subscribe()
         .wait_for(|connected| *connected)
         .await
         .ok()?;
-    let mut muted = shared.video_muted.subscribe();
+    // Nothing of what was encoded while it was muted may leave.
+    let mut is_fresh = !muted.has_changed().ok()? && !*muted.borrow();
     loop {
         muted.wait_for(|muted| !*muted).await.ok()?;
-        // What was encoded until now nobody could receive: begin with a key frame.
-        subscription.restart();
+        if std::mem::take(&mut is_fresh) {
+            subscription.begin(FRESH_FRAMES);
+        } else {
+            subscription.restart();
+        }
         loop {
             let frame = tokio::select! {
                 biased;
@@ -130,7 +139,7 @@ pub(super) async fn audio(local: LocalTrack, fanout: AudioFanout, shared: Arc<Sh
         if connected.wait_for(|connected| *connected).await.is_err() {
             return;
         }
-        subscription.restart();
+        subscription.begin(1);
         loop {
             let frame = tokio::select! {
                 biased;

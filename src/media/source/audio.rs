@@ -23,6 +23,8 @@ use super::supervision::{Capture, Signal, Stage, Thread, supervise};
 pub enum AudioSourceKind {
     /// A tick every second.
     Test,
+    /// A tone without a pause, for whoever measures when sound begins.
+    TestTone,
     /// An ALSA PCM by its name.
     Alsa {
         /// As of `arecord -L`.
@@ -120,6 +122,9 @@ impl Capture for Microphone {
             AudioSourceKind::Alsa { .. } => {
                 // The default buffer of 200 ms is 200 ms of delay in every conversation.
                 "alsasrc name=microphone buffer-time=60000 latency-time=10000"
+            }
+            AudioSourceKind::TestTone => {
+                "audiotestsrc name=microphone is-live=true wave=sine volume=0.3 samplesperbuffer=960"
             }
             AudioSourceKind::Test | AudioSourceKind::None => {
                 "audiotestsrc name=microphone is-live=true wave=ticks samplesperbuffer=960"

@@ -8,8 +8,8 @@ const READY_LIMIT_MS = 30_000;
 
 /**
  * Starts the device of a signed-up user. `ring` and `allowed` are logins: whom the bell calls,
- * and who may open the door; `warm` keeps the camera ready between calls; `source` is the camera;
- * `calls` is TOML for the section of that name.
+ * and who may open the door; `warm` keeps the camera ready between calls; `source` is the camera,
+ * `sound` the microphone; `calls` is TOML for the section of that name.
  */
 export async function startDevice(settings) {
   const { ready, user, name } = settings;
@@ -38,7 +38,7 @@ export async function startDevice(settings) {
   };
 }
 
-function config({ ready, user, brokerPort, name, ring, allowed, warm = true, source = "test:ball", calls = "" }) {
+function config({ ready, user, brokerPort, name, ring, allowed, warm = true, source = "test:ball", sound = "test", calls = "" }) {
   // A JSON string is a TOML string, and a JSON list of strings a TOML list.
   const toml = JSON.stringify;
   return `
@@ -61,7 +61,7 @@ source = ${toml(source)}
 warm = ${warm}
 
 [audio]
-source = "test"
+source = ${toml(sound)}
 sink = "null"
 
 [calls]

@@ -35,11 +35,15 @@ async function film(directory) {
 export class Station {
   log = [];
 
-  /** Signs the user in and waits, its camera showing the drawn visitor. */
-  static async start(ready, user) {
+  /**
+   * Signs the user in and waits, its camera showing the drawn visitor. `sound` is a WAV file for
+   * its microphone, `script` a function that runs in its page before anything else.
+   */
+  static async start(ready, user, { sound, script } = {}) {
     const directory = await mkdtemp(join(tmpdir(), "cubelet-station-"));
     const { path, snapshot } = await film(directory);
-    const browser = await launch({ video: path, bypassCSP: true });
+    const browser = await launch({ video: path, sound, bypassCSP: true });
+    if (script) await browser.context.addInitScript(script);
     const station = new Station(browser, directory, snapshot);
     const page = await browser.context.newPage();
     page.setDefaultTimeout(LIMIT_MS);
@@ -63,6 +67,14 @@ export class Station {
   async ring(userId, name, { withSnapshot = true } = {}) {
     const info = withSnapshot ? { name, snapshot: this.snapshot } : { name };
     return await this.page.evaluate(ring, { userId, info });
+  }
+
+  /**
+   * Calls each of these users by a session of its own, as a door station does: the first to
+   * accept has the call, and the others are told so.
+   */
+  async ringEach(userIds, name) {
+    await this.page.evaluate(ringEach, { userIds, info: { name } });
   }
 
   async hangUp() {
@@ -118,4 +130,26 @@ async function ring({ userId, info }) {
   await session.getUserMedia({ audio: true, video: { width: 640, height: 480 } });
   session.call(info);
   return session.ID;
+}
+
+async function ringEach({ userIds, info }) {
+  const videochat = window.ConnectyCube.videochat;
+  let sessions = [];
+  const remote = document.querySelector("video") ?? document.body.appendChild(document.createElement("video"));
+  remote.className = "far";
+  remote.autoplay = true;
+  videochat.onAcceptCallListener = (session) => {
+    window.__marks.accept_received ??= performance.timeOrigin + performance.now();
+    window.call = session;
+    for (const other of sessions) if (other !== session) other.stop({ reason: "answered_elsewhere" });
+  };
+  videochat.onRemoteStreamListener = (_session, _user, stream) => {
+    remote.srcObject = stream;
+  };
+  // A session takes the listeners there are when it is made.
+  sessions = userIds.map((userId) => videochat.createNewSession([userId], 1));
+  const stream = await sessions[0].getUserMedia({ audio: true, video: { width: 640, height: 480 } });
+  // A session that ends stops its tracks.
+  for (const session of sessions.slice(1)) session.localStream = stream.clone();
+  for (const session of sessions) session.call(info);
 }

@@ -8,4 +8,4 @@ pub mod door;
 pub mod viewer;
 
 #[cfg(test)]
-mod tests;
+mod looking_tests;

@@ -98,7 +98,9 @@ export class CallView {
       },
       icon("expand"),
     );
-    new ResizeObserver(() => this.#fitPicture()).observe(this.#remote);
+    const resized = new ResizeObserver(() => this.#fitPicture());
+    resized.observe(this.#remote);
+    resized.observe(this.#preview);
     for (const event of ["loadeddata", "resize", "emptied"] as const) {
       this.#remote.addEventListener(event, () => this.#showPicture());
       this.#preview.addEventListener(event, () => this.#showPicture());
@@ -232,7 +234,8 @@ export class CallView {
 
   /** Fills the place if that hides little of the picture; a door wants to be seen whole. */
   #fitPicture(): void {
-    const { videoWidth, videoHeight, clientWidth, clientHeight } = this.#remote;
+    const shown = this.#remote.hidden ? this.#preview : this.#remote;
+    const { videoWidth, videoHeight, clientWidth, clientHeight } = shown;
     if (!videoWidth || !clientWidth || !clientHeight) return;
     const ratio = (videoWidth / videoHeight) * (clientHeight / clientWidth);
     const fill = this.#fillWished ?? Math.min(ratio, 1 / ratio) >= VISIBLE_AT_LEAST;

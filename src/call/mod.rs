@@ -12,6 +12,7 @@ pub mod live;
 mod memory;
 pub mod party;
 pub mod policy;
+pub mod preview;
 pub mod refusals;
 pub mod registry;
 mod restart;

@@ -16,6 +16,7 @@ use super::door::DoorMessage;
 use super::event::{EventKind, unix_ms};
 use super::history::{Change, Input};
 use super::mailbox::MAILBOX_CAPACITY;
+use super::preview::PreviewArrived;
 use super::supervised::{Life, supervised};
 use super::wiring::Wiring;
 use crate::base::object_id::ObjectId;
@@ -25,6 +26,7 @@ use crate::chat::{
 use crate::config;
 use crate::protocol::chat_message::{Incoming, params_to_json};
 use crate::protocol::last_activity;
+use crate::protocol::preview::PreviewSignal;
 use crate::rest::RestClient;
 use crate::store::Store;
 use crate::store::history::OwnStatus;
@@ -336,7 +338,13 @@ async fn on_incoming(wiring: &Wiring, incoming: Incoming) {
                 .iter()
                 .filter_map(|(name, value)| Some((name.clone(), value.as_text()?.to_owned())))
                 .collect();
-            if texts.contains_key("cubelet") {
+            if let Some(signal) = PreviewSignal::read(&texts) {
+                match signal {
+                    // As above; the asking side has its own time-out.
+                    Ok(signal) => drop(wiring.slots.calls.tell(PreviewArrived { from, signal })),
+                    Err(error) => tracing::warn!(from, %error, "a preview's message was ignored"),
+                }
+            } else if texts.contains_key("cubelet") {
                 // As above; the asking side has its own time-out.
                 let _ = wiring.slots.door.tell(DoorMessage {
                     from,

@@ -122,6 +122,18 @@ pub enum EventKind {
         #[serde(skip_serializing_if = "Option::is_none")]
         error: Option<String>,
     },
+    /// `call/preview`: the picture before the answer, seen there or here.
+    CallPreview {
+        /// The call's session id.
+        call: String,
+        /// Who is rung and looks, or who calls and is looked at.
+        peer: UserId,
+        /// `started`, `ended` or `refused`.
+        phase: &'static str,
+        /// Why it ended or was refused.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<&'static str>,
+    },
     /// `call/record`: what is kept of a call that is over.
     CallRecord(Box<CallRecord>),
     /// `ring/<phase>`: the bell, from the button to its end.
@@ -474,6 +486,7 @@ impl EventKind {
             Self::CallRefused { .. } => "call/refused",
             Self::CallAutoAnswer { .. } => "call/auto_answer",
             Self::CallTone { .. } => "call/tone",
+            Self::CallPreview { .. } => "call/preview",
             Self::CallRecord(_) => "call/record",
             Self::Ring { phase, .. } => match phase {
                 RingPhase::Started => "ring/started",

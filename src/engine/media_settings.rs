@@ -82,6 +82,7 @@ pub fn peer(config: &DeviceConfig, call_type: CallType) -> PeerSettings {
         },
         audio_sink: audio_sink(config),
         keep_frames: false,
+        one_way: None,
     }
 }
 

@@ -31,6 +31,7 @@ pub mod mailbox;
 mod media_settings;
 mod messages;
 pub mod presence;
+pub mod preview;
 pub mod records;
 pub mod ringing_command;
 pub mod roster;

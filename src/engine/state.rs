@@ -58,6 +58,9 @@ pub struct CallState {
     /// What the media of the call has done so far, all participants together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub media: Option<CallMedia>,
+    /// The picture before the answer; absent while nobody looks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preview: Option<PreviewState>,
     /// Everybody else in the call, in order of user.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub participants: Vec<ParticipantState>,
@@ -71,6 +74,25 @@ pub struct CallState {
     /// Kbit/s of pictures we send to each participant at most; absent without a limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit_kbps: Option<u32>,
+}
+
+/// The picture before the answer: ours that others see, or theirs that is shown here.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PreviewState {
+    /// Who of those that are rung sees our picture.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub viewers: Vec<UserId>,
+    /// Pictures sent to them, all together.
+    pub frames_sent: u64,
+    /// Packets of sound sent to them.
+    pub audio_packets_sent: u64,
+    /// Pictures of the caller decoded.
+    pub frames_decoded: u64,
+    /// Milliseconds of the caller's sound decoded.
+    pub audio_decoded_ms: u64,
+    /// Milliseconds from the ringing to the caller's first picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_frame_ms: Option<u64>,
 }
 
 /// Somebody in the call.

@@ -13,6 +13,7 @@ pub mod last_activity;
 mod nonza;
 pub mod ns;
 pub mod percent;
+pub mod preview;
 pub mod privacy;
 pub mod rest;
 pub mod room_presence;

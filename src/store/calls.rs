@@ -80,9 +80,26 @@ pub struct CallDetails {
     /// How its media did; absent where there was none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quality: Option<CallQuality>,
+    /// The picture before the answer; absent where nobody saw it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preview: Option<CallPreview>,
     /// A picture of who rang: a file below the state folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<String>,
+}
+
+/// What was seen before a call was answered.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CallPreview {
+    /// How often it was begun.
+    pub times: u32,
+    /// For how long, all together.
+    pub seconds: f64,
+    /// Pictures of ours sent.
+    pub frames_sent: u64,
+    /// Pictures of the other side decoded.
+    pub frames_decoded: u64,
 }
 
 /// How the media of a call did.

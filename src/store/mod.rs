@@ -31,7 +31,7 @@ use group_commit::{MAX_GROUP, Pending, Request, carry_out};
 use migrations::Schema;
 use outbox_tail::OutboxTail;
 
-pub use calls::{CallDetails, CallDirection, CallFilter, CallQuality, CallRecord};
+pub use calls::{CallDetails, CallDirection, CallFilter, CallPreview, CallQuality, CallRecord};
 pub use door_log::DoorAttempt;
 pub use error::StoreError;
 pub use inbox::{Arrived, Noted, Untaken};

@@ -24,6 +24,7 @@ mod pair;
 #[path = "../media/playing.rs"]
 #[allow(clippy::unwrap_used)] // All of it is test code.
 mod playing;
+mod preview;
 mod recovery;
 mod ringing;
 mod site;

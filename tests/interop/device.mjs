@@ -79,10 +79,22 @@ async function bell(control, anna) {
   await check("who is at the door is seen before answering", async () => {
     // Shown only once the browser has decoded it.
     const size = await phone.page.waitForFunction(() => {
-      const picture = document.querySelector("img.snapshot:not([hidden])");
+      const picture = document.querySelector("img.snapshot");
       return picture?.complete && picture.naturalWidth && [picture.naturalWidth, picture.naturalHeight];
     });
     assert.deepEqual(await size.jsonValue(), [320, 240]);
+  });
+  await check("the visitor is seen moving, and not heard, while it rings", async () => {
+    const first = await phone.preview();
+    const later = await phone.receivesMoreThan(first, { frames: 30, samples: 0 });
+    assert.equal(later.samples, 0);
+    assert.equal(later.width, 640);
+    await phone.button("Answer").waitFor();
+    const state = await control.state("call", (call) => call.preview?.viewers?.length === 1);
+    assert.equal(state.status, "dialing");
+    assert.deepEqual(state.preview.viewers, [anna.id]);
+    if (process.env.SCREENSHOT) await phone.page.screenshot({ path: process.env.SCREENSHOT });
+    return later;
   });
   await check("the phone answers and both sides are connected", async () => {
     await phone.button("Answer").click();
@@ -92,6 +104,9 @@ async function bell(control, anna) {
     await control.hear("event/call/connected");
     const state = await control.state("call", (call) => call.status === "connected");
     assert.equal(state.peer, anna.id);
+    const ended = await control.hear("event/call/preview", (event) => event.phase === "ended");
+    assert.equal(ended.reason, "ringing_over");
+    await control.state("call", (call) => call.preview === undefined);
   });
   await mediaFlows(control);
 }

@@ -208,7 +208,7 @@ async fn two_web_phones_write_and_call_each_other_through_the_hub() {
 
 #[tokio::test]
 async fn a_device_and_a_web_phone_see_hear_write_and_open_the_door() {
-    passes("device.mjs", 17).await;
+    passes("device.mjs", 18).await;
 }
 
 #[tokio::test]

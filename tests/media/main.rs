@@ -7,6 +7,7 @@ mod announcement;
 mod calls;
 mod fanout;
 mod loss;
+mod one_way;
 mod playing;
 mod recording;
 mod sources;

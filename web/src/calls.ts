@@ -5,10 +5,11 @@
  * answered (busy) or ignored.
  */
 import ConnectyCube, { CallSessionConnectionState as Ice, CallType } from "connectycube";
-import type { Calls as Sdk } from "connectycube/types";
+import type { Calls as Sdk, Chat } from "connectycube/types";
 import { Door } from "./door";
 import { LocalMedia } from "./media";
 import type { People } from "./people";
+import { Preview } from "./preview";
 import { cameraWished, rememberCamera } from "./remembered";
 import { Topic } from "./topic";
 
@@ -24,6 +25,8 @@ export interface Call {
   phase: Phase;
   /** A picture of the visitor sent along with the ringing. */
   snapshot: string | undefined;
+  /** The moving one, while it rings. */
+  preview: MediaStream | undefined;
   /** The other side is a phone like this one and has no door. */
   peerIsPhone: boolean;
   connectedAt: number | undefined;
@@ -50,6 +53,7 @@ export class Calls {
   #session: Sdk.Session | undefined;
   #people: People;
   #clearing: number | undefined;
+  #preview: Preview | undefined;
 
   constructor(people: People) {
     this.#people = people;
@@ -164,6 +168,7 @@ export class Calls {
       return;
     }
     this.#begin(session, session.initiatorID, true, info);
+    if (Preview.offered(info)) this.#look(session, info["preview_audio"] === "1");
     // The hub vouches for the name of an account; what the caller says of itself comes second.
     this.#people.meet([session.initiatorID]).then(
       () => {
@@ -172,6 +177,20 @@ export class Calls {
       },
       () => undefined,
     );
+  }
+
+  /** The station ends it when somebody answers; its last picture stays until the call has one. */
+  #look(session: Sdk.Session, hasSound: boolean): void {
+    const preview = new Preview(session.initiatorID, session.ID ?? "", hasSound, (stream) => {
+      if (this.#preview === preview && (stream || this.#phase === "ringing")) this.#update({ preview: stream });
+    });
+    this.#preview = preview;
+    this.connectionMade.publish(preview.connection);
+  }
+
+  onSystemMessage(message: Chat.SystemMessage): void {
+    this.#preview?.onSystemMessage(message);
+    this.door.onSystemMessage(message);
   }
 
   #onAccept(session: Sdk.Session, user: number, info: Record<string, string>): void {
@@ -185,6 +204,7 @@ export class Calls {
     if (phase === "ended" || phase === "ringing") return;
     if (state === Ice.CONNECTED || state === Ice.COMPLETED) {
       const connectedAt = this.current?.connectedAt ?? Date.now();
+      this.#preview?.close(false);
       this.#update({ phase: "connected", connectedAt });
     } else if (state === Ice.DISCONNECTED || state === Ice.FAILED) {
       this.#update({ phase: "reconnecting" });
@@ -202,6 +222,7 @@ export class Calls {
       name: this.#people.find(peer)?.name ?? info["name"] ?? this.#people.get(peer).name,
       phase: incoming ? "ringing" : "dialing",
       snapshot: picture(info["snapshot"]),
+      preview: undefined,
       peerIsPhone: info["client"] === "phone",
       connectedAt: undefined,
       remote: undefined,
@@ -251,7 +272,9 @@ export class Calls {
     if (!call || call.phase === "ended") return;
     call.media?.close();
     this.#session = undefined;
-    this.#update({ phase: "ended", end: why, remote: undefined, media: undefined });
+    this.#preview?.close(false);
+    this.#preview = undefined;
+    this.#update({ phase: "ended", end: why, remote: undefined, media: undefined, preview: undefined });
     this.#clearing = window.setTimeout(() => this.dismiss(), ENDED_SHOWN_MS);
   }
 

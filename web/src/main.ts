@@ -108,7 +108,7 @@ const INSECURE =
 function listen(): void {
   calls.listen();
   conversations.listen();
-  ConnectyCube.chat.onSystemMessageListener = (message) => calls.door.onSystemMessage(message);
+  ConnectyCube.chat.onSystemMessageListener = (message) => calls.onSystemMessage(message);
   ConnectyCube.chat.onLastUserActivityListener = (id, seconds) => people.onActivity(id, seconds);
 }
 

@@ -36,6 +36,8 @@ pub struct Calls {
     pub keep_records: u32,
     /// Who may call.
     pub incoming: Incoming,
+    /// The picture before the answer.
+    pub preview: Preview,
     /// Whether outgoing calls have a picture.
     pub call_type: CallType,
     /// Seconds a call rings, 10 to 300.
@@ -87,6 +89,7 @@ impl Calls {
                 &incoming.allow,
                 &incoming.auto_answer,
                 &incoming.quiet_except,
+                &self.preview.allow,
             ]);
         let mut parties: Vec<Party> = Vec::new();
         for party in lists.flatten() {
@@ -139,4 +142,19 @@ pub struct Incoming {
     pub quiet_except: Vec<Party>,
     /// A call during another.
     pub busy: BusyPolicy,
+}
+
+/// `[calls.preview]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preview {
+    /// Whether those the bell rings are offered the picture before answering.
+    pub enabled: bool,
+    /// Who of them; empty is everybody.
+    pub allow: Vec<Party>,
+    /// Whether it has sound.
+    pub audio: bool,
+    /// How many look at once, 1 to 16.
+    pub most: u32,
+    /// Whether this device asks for it when it rings.
+    pub show: bool,
 }

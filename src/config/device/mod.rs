@@ -15,7 +15,7 @@ use super::Secret;
 use crate::call::party::Party;
 use crate::call::schedule::Schedule;
 
-pub use calling::{Calls, Incoming, QuietHours, RingStep};
+pub use calling::{Calls, Incoming, Preview, QuietHours, RingStep};
 pub(super) use parse::PATTERNS;
 pub use read::{check_device, load_device};
 pub use visitor_message::{Recipients, Tone, VisitorMessage};

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use toml::de::DeValue;
 
 use super::read::string;
-use super::{Calls, IceServer, Incoming, QuietHours, RingStep, parse};
+use super::{Calls, IceServer, Incoming, Preview, QuietHours, RingStep, parse};
 use crate::call::party::Party;
 use crate::call::policy::{AnswerMedia, BusyPolicy};
 use crate::call::ring_plan::Condition;
@@ -103,6 +103,7 @@ pub(super) fn calls(file: &FileReader<'_>, schedules: &[Schedule]) -> Option<Cal
         .map(|section| quiet(section, schedules))
         .collect();
     let incoming = incoming(&file.section("calls.incoming"), schedules);
+    let preview = preview(&file.section("calls.preview"));
     let skip_offline = section.boolean("skip_offline");
     let ring_in_call = busy(&section, "ring_in_call");
     let forward_to = section.list("forward_to", party);
@@ -154,6 +155,7 @@ pub(super) fn calls(file: &FileReader<'_>, schedules: &[Schedule]) -> Option<Cal
         missed_calls: is_missed("incoming", false),
         keep_records: keep_records?,
         incoming: incoming?,
+        preview: preview?,
         call_type: call_type?,
         answer_timeout_s: answer_timeout_s?,
         dialing_interval_s: dialing_interval_s?,
@@ -248,6 +250,16 @@ fn incoming(section: &SectionReader<'_>, schedules: &[Schedule]) -> Option<Incom
         quiet,
         quiet_except,
         busy: busy?,
+    })
+}
+
+fn preview(section: &SectionReader<'_>) -> Option<Preview> {
+    Some(Preview {
+        enabled: section.boolean("enabled")?,
+        allow: section.list("allow", party),
+        audio: section.boolean("audio")?,
+        most: section.integer("most")?,
+        show: section.boolean("show")?,
     })
 }
 

@@ -18,6 +18,7 @@ mod history;
 mod hub;
 mod incoming;
 mod mqtt;
+mod preview;
 mod ringing;
 mod schedule;
 mod visitor_message;
@@ -154,6 +155,7 @@ pub static DEVICE: &[Section] = &[
     ringing::STEP,
     ringing::QUIET,
     incoming::SECTION,
+    preview::SECTION,
     schedule::SECTION,
     door::SECTION,
     visitor_message::SECTION,

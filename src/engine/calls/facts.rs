@@ -88,6 +88,8 @@ pub(super) struct CallFacts {
     pub held: bool,
     /// Kbit/s of pictures to each participant.
     pub limit_kbps: Option<u32>,
+    /// Whether those rung get the picture before answering; `None` where it is not on offer.
+    pub preview: Option<bool>,
     pub pictures: Vec<bytes::Bytes>,
     pub started_ms: u64,
     pub answered: Option<Instant>,
@@ -117,6 +119,7 @@ impl CallFacts {
             muted: PerKind::default(),
             held: false,
             limit_kbps: None,
+            preview: None,
             pictures: Vec::new(),
             started_ms: unix_ms(),
             answered: None,

@@ -11,6 +11,7 @@ mod leg;
 mod messages;
 mod outlet;
 mod perform;
+mod preview;
 mod record;
 mod report;
 mod signals;
@@ -30,6 +31,7 @@ pub use messages::{
 
 use super::command::{CommandError, ErrorCode};
 use super::mailbox::MAILBOX_CAPACITY;
+use super::preview::Previews;
 use super::supervised::{Life, supervised};
 use super::wiring::Wiring;
 use crate::call::end::EndReason;
@@ -55,6 +57,7 @@ pub struct Calls {
     wiring: Wiring,
     registry: Registry,
     facts: HashMap<String, CallFacts>,
+    previews: Previews,
     last_end: Option<String>,
     /// What was ignored last, so that it is logged once.
     last_ignored: Option<(String, UserId, &'static str)>,
@@ -74,6 +77,7 @@ impl Calls {
         };
         Self {
             _life: life,
+            previews: Previews::new(wiring.clone()),
             wiring,
             registry: Registry::new(timers),
             facts: HashMap::new(),
@@ -108,12 +112,14 @@ impl Calls {
         if let Some(timer) = self.timer.take() {
             ctx.cancel_future(timer);
         }
-        let Some(at) = self.registry.deadline() else {
+        let deadlines = [self.registry.deadline(), self.previews.deadline()];
+        let Some(at) = deadlines.into_iter().flatten().min() else {
             return;
         };
         let delay = at.saturating_duration_since(Instant::now());
         self.timer = Some(ctx.run_later(delay, |calls, ctx| {
             calls.timer = None;
+            calls.previews.tick();
             let outputs = calls.registry.tick(Instant::now());
             calls.perform_all(outputs, ctx);
         }));
@@ -156,7 +162,12 @@ impl Handler<Dial> for Calls {
         let calls = dial
             .users
             .into_iter()
-            .map(|user| self.dial(me, &[user], dial.call_type, UserInfo::new(), ctx))
+            .map(|user| {
+                let preview = self
+                    .preview_for(user, dial.call_type)
+                    .filter(|_| dial.joins);
+                self.dial(me, &[user], dial.call_type, UserInfo::new(), preview, ctx)
+            })
             .collect();
         Ok(calls)
     }
@@ -167,7 +178,7 @@ impl Handler<Confer> for Calls {
 
     fn handle(&mut self, confer: Confer, ctx: &mut Self::Context) -> Self::Result {
         let me = self.ready_to_dial(false)?;
-        Ok(self.dial(me, &confer.users, confer.call_type, confer.info, ctx))
+        Ok(self.dial(me, &confer.users, confer.call_type, confer.info, None, ctx))
     }
 }
 
@@ -201,6 +212,7 @@ impl Calls {
         users: &[UserId],
         call_type: CallType,
         info: UserInfo,
+        preview: Option<bool>,
         ctx: &mut Context<Self>,
     ) -> String {
         let call = uuid::Uuid::new_v4().to_string();
@@ -221,6 +233,8 @@ impl Calls {
                 .entry(facts::MAX_BANDWIDTH_KEY.to_owned())
                 .or_insert_with(|| limit.to_string());
         }
+        self.tell_preview(&mut facts.tells, preview);
+        facts.preview = preview;
         facts.limit_kbps = facts::max_bandwidth(&facts.tells);
         self.note(&call, facts);
         let now = Instant::now();

@@ -124,6 +124,7 @@ impl Calls {
     }
 
     fn on_phase(&mut self, call: &str, phase: Phase) {
+        self.preview_on_phase(call, phase);
         let Some(facts) = self.facts.get_mut(call) else {
             return;
         };
@@ -152,6 +153,7 @@ impl Calls {
         if matches!(phase, LegPhase::Waiting | LegPhase::Preparing) {
             return;
         }
+        self.preview_on_leg(call, peer, phase);
         let status = super::report::status_of(phase);
         let reason = match phase {
             LegPhase::Ended(reason) => Some(reason.name().to_owned()),

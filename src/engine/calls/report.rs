@@ -37,11 +37,14 @@ impl Calls {
             Some(duration.as_secs_f64()),
         );
         self.wiring.ledger.closed(call);
+        self.previews.look_no_more(call);
         if let Some(mut facts) = self.facts.remove(call) {
             self.wiring
                 .gallery
                 .hang(std::mem::take(&mut facts.pictures));
-            super::super::records::keep(&self.wiring, record::of(call, &facts, reason));
+            let mut record = record::of(call, &facts, reason);
+            record.details.preview = self.previews.take(call);
+            super::super::records::keep(&self.wiring, record);
         }
     }
 
@@ -103,6 +106,7 @@ impl Calls {
     pub(super) fn show(&self) {
         let mut shown = CallState {
             last_end: self.last_end.clone(),
+            preview: self.previews.state(),
             ..CallState::default()
         };
         if let Some(session) = self.registry.foremost() {

@@ -28,6 +28,7 @@ use webrtc::peer_connection::{
 
 use super::identity;
 use super::key_frame_feedback::{self, KeyFrameFeedback};
+use super::one_way;
 use super::settings::{PeerError, PeerSettings};
 use crate::media::VideoCodec;
 
@@ -105,6 +106,16 @@ pub(super) async fn connect(
         .map_err(|error| failed(error.to_string()))?;
     let link: Arc<dyn PeerConnection> = Arc::new(link);
 
+    if !one_way::sends(settings) {
+        one_way::receive_only(&link, media, |codec| video_codec(*codec))
+            .await
+            .map_err(|error| failed(error.to_string()))?;
+        return Ok(Connection {
+            link,
+            audio: None,
+            video: None,
+        });
+    }
     let mut audio = None;
     if media.audio {
         let track = local_track(RtpCodecKind::Audio, &opus());

@@ -6,6 +6,7 @@ use tokio::sync::{Mutex, mpsc::UnboundedSender, watch};
 use webrtc::peer_connection::{RTCIceCandidateInit, RTCSessionDescription};
 
 use super::connection::{self, Connection, Media};
+use super::one_way;
 use super::receiving::{self, Receivers};
 use super::sdp::{self, Description, SdpError};
 use super::sending;
@@ -47,8 +48,15 @@ impl Core {
         events: UnboundedSender<PeerEvent>,
     ) -> Self {
         let receivers = Receivers::new(&settings);
-        let shared = Arc::new(Shared::new(events, receivers, settings.max_bitrate_kbps));
-        let camera = (settings.call_type == CallType::Video).then(|| video.hold_capture());
+        let hears = one_way::receives(&settings);
+        let shared = Arc::new(Shared::new(
+            events,
+            receivers,
+            settings.max_bitrate_kbps,
+            hears,
+        ));
+        let shows = settings.call_type == CallType::Video && one_way::sends(&settings);
+        let camera = shows.then(|| video.hold_capture());
         Self {
             settings,
             video,
@@ -75,7 +83,7 @@ impl Core {
                 CallType::Audio => Vec::new(),
             };
             let media = Media {
-                audio: true,
+                audio: one_way::has_sound(&self.settings),
                 video,
                 begins_dtls: true,
             };
@@ -105,6 +113,7 @@ impl Core {
 
     pub(super) async fn accept_offer(&self, sdp: &str) -> Result<String, PeerError> {
         let offered = sdp::read(sdp)?;
+        one_way::check(&self.settings, &offered)?;
         let mut negotiation = self.open().await?;
         if negotiation.connection.is_none() {
             let media = self.answerable(&offered)?;
@@ -205,7 +214,7 @@ impl Core {
                 preferred.other()
             });
         }
-        let audio = offered.audio.is_some();
+        let audio = offered.audio.is_some() && one_way::has_sound(&self.settings);
         if !audio && video.is_empty() {
             return Err(SdpError::NoCodec("video").into());
         }

@@ -9,6 +9,7 @@ mod core;
 mod decode;
 mod identity;
 mod key_frame_feedback;
+mod one_way;
 mod receiving;
 mod sdp;
 mod sending;
@@ -25,6 +26,7 @@ use super::fanout::{AudioFanout, VideoFanout};
 use super::network;
 use crate::protocol::call_signal::Candidate;
 
+pub use one_way::{OneWay, Way};
 pub use sdp::SdpError;
 pub use settings::{IceServer, PeerError, PeerEvent, PeerSettings, TrackKind};
 pub use stats::{Frame, PeerStats, StageTimes};
@@ -61,7 +63,8 @@ impl Peer {
         })
     }
 
-    /// Offers audio, and video unless it is an audio call. Sets the local description, so that
+    /// Offers audio, and video unless it is an audio call; of a one-way connection that receives,
+    /// to receive only. Sets the local description, so that
     /// candidates begin to arrive as events.
     ///
     /// # Errors
@@ -85,7 +88,8 @@ impl Peer {
     }
 
     /// Takes an offer, first or repeated (an ICE restart), and answers it with the preferred
-    /// video codec where it was offered, else the other. Sets both descriptions.
+    /// video codec where it was offered, else the other; a one-way connection that sends takes an
+    /// offer that only receives, and leaves out sound it does not have. Sets both descriptions.
     ///
     /// # Errors
     /// [`PeerError::Sdp`] names what is wrong with the offer.

@@ -41,6 +41,9 @@ pub enum SdpError {
     /// No codec in common.
     #[error("it has no {0} codec we know")]
     NoCodec(&'static str),
+    /// It would send where only receiving makes sense.
+    #[error("it offers to send: only `a=recvonly` sections are answered here")]
+    NotReceiveOnly,
     /// The library refused it, for a reason of its own.
     #[error("{0}")]
     Refused(String),

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::one_way::OneWay;
 use super::sdp::SdpError;
 use crate::media::sink::{AudioSinkKind, VideoSinkKind};
 use crate::media::{MediaError, VideoCodec};
@@ -49,6 +50,8 @@ pub struct PeerSettings {
     pub audio_sink: AudioSinkKind,
     /// Keep some decoded pictures, see `Peer::last_frames`.
     pub keep_frames: bool,
+    /// Media goes one way only; both ways without.
+    pub one_way: Option<OneWay>,
 }
 
 impl PeerSettings {
@@ -64,6 +67,7 @@ impl PeerSettings {
             video_sink: VideoSinkKind::Null,
             audio_sink: AudioSinkKind::Null,
             keep_frames: false,
+            one_way: None,
         }
     }
 

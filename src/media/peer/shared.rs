@@ -36,6 +36,8 @@ pub(super) struct Shared {
     /// Kilobits per second of pictures the far side takes.
     pub(super) limit: watch::Sender<Option<u32>>,
     pub(super) receivers: Mutex<Receivers>,
+    /// Whether what comes in is of any interest.
+    hears: bool,
     /// Ends everything.
     pub(super) ended: CancellationToken,
 }
@@ -45,6 +47,7 @@ impl Shared {
         events: UnboundedSender<PeerEvent>,
         receivers: Receivers,
         limit_kbps: Option<u32>,
+        hears: bool,
     ) -> Self {
         Self {
             stats: Arc::clone(receivers.stats()),
@@ -57,6 +60,7 @@ impl Shared {
             deaf: Default::default(),
             limit: watch::Sender::new(limit_kbps),
             receivers: Mutex::new(receivers),
+            hears,
             ended: CancellationToken::new(),
         }
     }
@@ -129,6 +133,9 @@ impl PeerConnectionEventHandler for Handler {
     }
 
     async fn on_track(&self, track: Arc<dyn TrackRemote>) {
+        if !self.shared.hears {
+            return;
+        }
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move {
             let ended = shared.ended.clone();

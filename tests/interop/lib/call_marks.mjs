@@ -55,13 +55,16 @@ export function callMarks() {
   window.RTCPeerConnection = class extends Connection {
     constructor(...settings) {
       super(...settings);
+      // The connection of the picture before the answer sends nothing.
+      const isCall = () => this.getSenders().some(({ track }) => track);
       this.addEventListener("iceconnectionstatechange", () => {
-        if (["connected", "completed"].includes(this.iceConnectionState)) mark("ice_connected");
+        if (isCall() && ["connected", "completed"].includes(this.iceConnectionState)) mark("ice_connected");
       });
       this.addEventListener("connectionstatechange", () => {
-        if (this.connectionState === "connected") mark("dtls_connected");
+        if (isCall() && this.connectionState === "connected") mark("dtls_connected");
       });
       this.addEventListener("track", ({ track }) => {
+        if (!isCall()) return;
         // A track is unmuted by its first packet.
         track.addEventListener("unmute", () => mark(`first_${track.kind}_packet`));
         if (track.kind === "audio") listen(track);

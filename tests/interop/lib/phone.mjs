@@ -68,6 +68,15 @@ export class Phone {
     await this.button("Answer").waitFor({ timeout: limitMs });
   }
 
+  /** Waits until the moving picture of a ringing call is on the screen; what has come so far. */
+  async preview() {
+    await this.page.waitForFunction(() => {
+      const video = document.querySelector("video.preview:not([hidden])");
+      return video?.videoWidth > 0 && !video.paused;
+    });
+    return await this.received();
+  }
+
   async connected() {
     await this.page.locator('[role=dialog][data-phase="connected"]').waitFor();
   }

@@ -23,6 +23,7 @@ export class CallView {
   readonly element: HTMLElement;
   #remote = h("video", { class: "remote", autoplay: true, playsinline: true });
   #self = h("video", { class: "self", autoplay: true, playsinline: true, "aria-label": "Your camera" });
+  #preview = h("video", { class: "preview", autoplay: true, playsinline: true });
   #snapshot = h("img", { class: "snapshot", alt: "" });
   #beacon = h("div", { class: "beacon", "aria-hidden": "true" });
   #name = h("h2", {});
@@ -55,6 +56,7 @@ export class CallView {
   ) {
     // A property, not only an attribute: the own picture must never be heard.
     this.#self.muted = true;
+    this.#preview.muted = true;
     this.#door = h(
       "button",
       { class: "door", type: "button", on: { click: () => void calls.openDoor() } },
@@ -96,15 +98,18 @@ export class CallView {
       },
       icon("expand"),
     );
-    new ResizeObserver(() => this.#fitPicture()).observe(this.#remote);
+    const resized = new ResizeObserver(() => this.#fitPicture());
+    resized.observe(this.#remote);
+    resized.observe(this.#preview);
     for (const event of ["loadeddata", "resize", "emptied"] as const) {
       this.#remote.addEventListener(event, () => this.#showPicture());
+      this.#preview.addEventListener(event, () => this.#showPicture());
     }
     this.element = h(
       "section",
       { class: "call", role: "dialog", "aria-label": "Call", hidden: true },
       this.#announcer,
-      h("div", { class: "stage" }, this.#beacon, this.#snapshot, this.#remote, this.#fit, this.#self, this.#expand),
+      h("div", { class: "stage" }, this.#beacon, this.#snapshot, this.#preview, this.#remote, this.#fit, this.#self, this.#expand),
       h(
         "div",
         { class: "call-panel" },
@@ -136,6 +141,7 @@ export class CallView {
       this.#shownPhase = undefined;
       this.#tick(undefined);
       this.#attach(this.#remote, undefined);
+      this.#attach(this.#preview, undefined);
       this.#attach(this.#self, undefined);
       return;
     }
@@ -189,6 +195,8 @@ export class CallView {
   #pictures(call: Call): void {
     this.#attach(this.#remote, call.remote);
     this.#attach(this.#self, call.media?.preview);
+    this.#attach(this.#preview, call.preview);
+    this.#preview.muted = call.phase !== "ringing" || !call.preview?.getAudioTracks().length;
     this.#self.hidden = !call.media?.cameraOn;
     this.#snapshot.hidden = call.snapshot === undefined || call.phase === "ended";
     if (call.snapshot) {
@@ -196,6 +204,7 @@ export class CallView {
       setAttribute(this.#snapshot, "alt", `Picture from ${call.name}`);
     }
     setAttribute(this.#remote, "aria-label", `Video of ${call.name}`);
+    setAttribute(this.#preview, "aria-label", `Live picture from ${call.name}`);
     this.#showPicture();
   }
 
@@ -203,21 +212,30 @@ export class CallView {
     if (video.srcObject === (stream ?? null)) return;
     video.srcObject = stream ?? null;
     // Refused only without a gesture; answering is one.
-    if (stream) void video.play().catch(() => undefined);
+    if (!stream) return;
+    void video.play().catch(() => {
+      if (video !== this.#preview) return;
+      // Its sound may not be heard unasked; the picture may be seen.
+      video.muted = true;
+      void video.play().catch(() => undefined);
+    });
   }
 
   #showPicture(): void {
     const flowing = this.#remote.srcObject !== null && this.#remote.videoWidth > 0;
-    this.element.classList.toggle("has-picture", flowing || !this.#snapshot.hidden);
+    const previewed = this.#preview.srcObject !== null && this.#preview.videoWidth > 0;
+    this.#preview.hidden = flowing || !previewed;
+    this.element.classList.toggle("has-picture", flowing || previewed || !this.#snapshot.hidden);
     this.#remote.hidden = this.#fit.hidden = !flowing;
     // The still picture has done its duty once the moving one is there.
-    if (flowing) this.#snapshot.hidden = true;
+    if (flowing || previewed) this.#snapshot.hidden = true;
     this.#fitPicture();
   }
 
   /** Fills the place if that hides little of the picture; a door wants to be seen whole. */
   #fitPicture(): void {
-    const { videoWidth, videoHeight, clientWidth, clientHeight } = this.#remote;
+    const shown = this.#remote.hidden ? this.#preview : this.#remote;
+    const { videoWidth, videoHeight, clientWidth, clientHeight } = shown;
     if (!videoWidth || !clientWidth || !clientHeight) return;
     const ratio = (videoWidth / videoHeight) * (clientHeight / clientWidth);
     const fill = this.#fillWished ?? Math.min(ratio, 1 / ratio) >= VISIBLE_AT_LEAST;

@@ -3,11 +3,14 @@
 // The exemption for tests does not cover the functions they share.
 #![allow(clippy::unwrap_used)]
 
+mod adaptation;
 mod announcement;
 mod calls;
 mod fanout;
 mod loss;
 mod playing;
 mod recording;
+mod relay;
 mod sources;
+mod stats;
 mod support;

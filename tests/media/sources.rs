@@ -25,7 +25,7 @@ fn missing_camera() -> VideoSourceSettings {
 }
 
 /// Width and height of a baseline JPEG, from its frame header (ITU-T T.81 B.2.2).
-fn jpeg_size(jpeg: &[u8]) -> Option<(u16, u16)> {
+pub fn jpeg_size(jpeg: &[u8]) -> Option<(u16, u16)> {
     let mut at = 2;
     loop {
         let [0xff, marker, high, low, rest @ ..] = jpeg.get(at..)? else {

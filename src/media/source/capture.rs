@@ -14,6 +14,7 @@ use super::super::VideoCodec;
 use super::super::encoder::EncoderTarget;
 use super::super::fanout::VideoPublisher;
 use super::super::pipeline::{End, Pipeline};
+use super::super::rate::Picture;
 use super::encode::{EncoderInput, EncoderRun};
 use super::supervision::{Signal, Stage};
 use super::v4l2;
@@ -26,6 +27,7 @@ pub(super) struct CameraStage {
     shared: Arc<Shared>,
     encoders: [Option<EncoderRun>; 2],
     caps: gst::Caps,
+    picture: Picture,
     target: EncoderTarget,
     attempt: u64,
     signals: Sender<Signal>,
@@ -84,6 +86,11 @@ impl CameraStage {
             shared,
             encoders: [None, None],
             caps,
+            picture: Picture {
+                width: settings.width,
+                height: settings.height,
+                framerate: settings.framerate,
+            },
             target: EncoderTarget {
                 bitrate_kbps: settings.bitrate_kbps,
                 framerate: settings.framerate,
@@ -103,6 +110,7 @@ impl CameraStage {
         EncoderRun::start(
             codec,
             &self.caps,
+            self.picture,
             target,
             &self.shared.publisher,
             move |reason| {
@@ -134,6 +142,11 @@ impl Stage for CameraStage {
             } else if !demand.wants(codec) && running {
                 changed.push(self.encoders[codec.index()].take());
             }
+            let encoding = self.encoders[codec.index()].as_mut().map(|run| {
+                run.reduce(demand.keeps_size(codec));
+                run.encoding()
+            });
+            self.shared.publisher.set_encoding(codec, encoding);
         }
         if !changed.is_empty() {
             *self.shared.inputs.lock() = self

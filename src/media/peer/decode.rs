@@ -233,6 +233,9 @@ fn start(
         let sink: gst::Element = pipeline.element("sink")?;
         sink.set_property("device", device);
     }
+    if let Format::Video(_, VideoSinkKind::Tap(tap)) = format {
+        tap.attach(&pipeline.element("sink")?);
+    }
     watch(&pipeline, &source, hooks, signals)?;
     pipeline.play()?;
     Ok((pipeline, source))

@@ -8,6 +8,7 @@ use std::time::Instant;
 use gst::prelude::*;
 use gstreamer as gst;
 use gstreamer_app as gst_app;
+use gstreamer_video as gst_video;
 use parking_lot::Mutex;
 
 use super::super::VideoCodec;
@@ -199,6 +200,21 @@ fn camera_pipeline(
                 return Err(format!("videotestsrc has no pattern {pattern:?}"));
             }
             camera.set_property_from_str("pattern", pattern);
+            Ok(pipeline)
+        }
+        VideoSourceKind::Feed(feed) => {
+            let format =
+                gst_video::VideoInfo::from_caps(caps).map_err(|error| error.to_string())?;
+            let pipeline = Pipeline::parse(
+                &format!(
+                    "appsrc name=camera is-live=true do-timestamp=true format=time max-buffers=2 \
+                     leaky-type=downstream ! {sink}"
+                ),
+                on_end,
+            )?;
+            let camera: gst_app::AppSrc = pipeline.element("camera")?;
+            camera.set_caps(Some(caps));
+            feed.attach(camera, format.size());
             Ok(pipeline)
         }
         VideoSourceKind::V4l2 { device } => {

@@ -75,6 +75,8 @@ pub fn peer(config: &DeviceConfig, call_type: CallType) -> PeerSettings {
             .collect(),
         relay_only: calls.relay_only,
         bind: calls.bind.clone(),
+        full_bitrate_kbps: config.camera.bitrate_kbps,
+        min_bitrate_kbps: calls.min_bandwidth_kbps,
         max_bitrate_kbps: (calls.max_bandwidth_kbps > 0).then_some(calls.max_bandwidth_kbps),
         video_sink: match config.display.sink {
             config::VideoSink::Null => VideoSinkKind::Null,

@@ -178,6 +178,46 @@ pub struct CallMedia {
     /// Milliseconds from answering to the other side's first decoded picture.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_frame_ms: Option<u64>,
+    /// What goes out to all participants together.
+    pub sent: FlowState,
+    /// What comes in from all participants together.
+    pub received: FlowState,
+    /// To the far side and back, milliseconds; the slowest participant's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rtt_ms: Option<u64>,
+    /// How often pictures of the other side stood still here.
+    pub freezes: u64,
+    /// For how long in all, milliseconds.
+    pub frozen_ms: u64,
+    /// What decoding one picture takes, milliseconds.
+    pub decode_ms: f64,
+    /// What our encoder aims at, kbit/s.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoder_kbps: Option<u32>,
+    /// The pictures it makes: width, height and how many a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoder_picture: Option<[u32; 3]>,
+    /// What the slowest participant's network carries of pictures, kbit/s.
+    pub target_kbps: u32,
+}
+
+/// The media of a call in one direction, at the moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct FlowState {
+    /// Payload of both kinds, kbit/s.
+    pub kbps: u32,
+    /// Pictures a second; of several participants the least.
+    pub fps: u32,
+    /// Packets since the beginning.
+    pub packets: u64,
+    /// Percent of the packets lost lately; the worst participant's.
+    pub loss_percent: f64,
+    /// The worst participant's, milliseconds.
+    pub jitter_ms: u64,
+    /// Packets that were asked for again by whoever receives.
+    pub nacks: u64,
+    /// Pictures that were asked for afresh by whoever receives.
+    pub plis: u64,
 }
 
 /// Where a call stands.

@@ -22,11 +22,13 @@ mod network;
 pub mod peer;
 mod pipeline;
 pub mod prewarm;
+pub mod rate;
 pub mod recording;
 pub mod rtp;
 pub mod sink;
 pub mod snapshot;
 pub mod source;
+pub mod stats;
 
 use std::sync::OnceLock;
 

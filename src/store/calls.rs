@@ -123,6 +123,19 @@ pub struct CallQuality {
     pub frames_dropped: u64,
     /// How often either side lost a picture for good and asked for a fresh one.
     pub key_frames_asked: u64,
+    /// Percent of our packets that did not reach the other side, by its reports.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lost_sent_percent: Option<f64>,
+    /// Percent of the other side's packets that did not reach us.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lost_received_percent: Option<f64>,
+    /// To the other side and back, milliseconds: the mean, of the slowest participant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rtt_ms: Option<u64>,
+    /// How often the other side's pictures stood still.
+    pub freezes: u64,
+    /// For how long in all, milliseconds.
+    pub frozen_ms: u64,
 }
 
 /// Which calls to list.

@@ -95,8 +95,8 @@ async fn calls_and_the_doors_log_are_a_line_each() {
     .await;
     assert_eq!(
         calls.out,
-        "STARTED               WAY   WHO   ENDED   TALKED  RING\n\
-         2026-09-21 14:13:32Z  from  1002  missed  -\n"
+        "STARTED               WAY   WHO   ENDED   TALKED  LOST RTT  RING\n\
+         2026-09-21 14:13:32Z  from  1002  missed  -       -\n"
     );
     let log = ctl(&broker, &["door", "log"]).await;
     assert_eq!(

@@ -3,6 +3,7 @@
 // The exemption for tests does not cover the functions they share.
 #![allow(clippy::unwrap_used)]
 
+mod adaptation;
 mod announcement;
 mod calls;
 mod fanout;
@@ -10,5 +11,7 @@ mod loss;
 mod one_way;
 mod playing;
 mod recording;
+mod relay;
 mod sources;
+mod stats;
 mod support;

@@ -3,13 +3,17 @@
 use std::time::Duration;
 
 use cubelet::media::fanout::SnapshotError;
+use cubelet::media::peer::PeerSettings;
+use cubelet::media::sink::{PictureTap, VideoSinkKind};
+use cubelet::media::source::{FeedError, PictureFeed};
 use cubelet::media::{
     AudioFanout, AudioSource, AudioSourceKind, AudioSourceSettings, SourceEvent, VideoCodec,
     VideoFanout, VideoSource, VideoSourceKind, VideoSourceSettings,
 };
+use cubelet::protocol::call_signal::CallType;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::support::{Device, LIMIT, camera_settings, warm, within};
+use crate::support::{Device, End, LIMIT, call, camera_settings, sees, settings, warm, within};
 
 async fn next(events: &mut UnboundedReceiver<SourceEvent>) -> SourceEvent {
     within("a source event", events.recv()).await.unwrap()
@@ -25,7 +29,7 @@ fn missing_camera() -> VideoSourceSettings {
 }
 
 /// Width and height of a baseline JPEG, from its frame header (ITU-T T.81 B.2.2).
-fn jpeg_size(jpeg: &[u8]) -> Option<(u16, u16)> {
+pub fn jpeg_size(jpeg: &[u8]) -> Option<(u16, u16)> {
     let mut at = 2;
     loop {
         let [0xff, marker, high, low, rest @ ..] = jpeg.get(at..)? else {
@@ -204,4 +208,51 @@ async fn a_missing_microphone_is_reported() {
         SourceEvent::Failed { reason } => assert!(reason.contains("microphone"), "{reason}"),
         other => panic!("{other:?}"),
     }
+}
+
+/// What an application draws is what the far side's application sees.
+#[tokio::test(flavor = "multi_thread")]
+async fn pictures_of_an_application_reach_the_application_of_the_far_side() {
+    warm().await;
+    let feed = PictureFeed::new();
+    assert_eq!(feed.push(Vec::new()), Err(FeedError::Closed));
+    let door = Device::with(VideoSourceSettings {
+        source: VideoSourceKind::Feed(feed.clone()),
+        ..camera_settings()
+    });
+    let room = Device::start();
+    let (brightness, mut seen) = tokio::sync::watch::channel((0, 0, 0));
+    let tap = PictureTap::new(move |picture| {
+        let (luma, stride) = picture.planes[0];
+        let middle = luma[stride * (picture.height as usize / 2) + picture.width as usize / 2];
+        brightness.send_replace((picture.width, picture.height, middle));
+    });
+    let mut caller = End::new(settings(CallType::Video, VideoCodec::H264), &door).await;
+    let mut callee = End::new(
+        PeerSettings {
+            video_sink: VideoSinkKind::Tap(tap),
+            ..settings(CallType::Video, VideoCodec::H264)
+        },
+        &room,
+    )
+    .await;
+    let drawing = tokio::spawn(async move {
+        let mut tick = tokio::time::interval(Duration::from_millis(33));
+        loop {
+            tick.tick().await;
+            // Closed until the camera's thread has opened it.
+            let _ = feed.push(vec![200; 320 * 240 * 3 / 2]);
+            assert!(!matches!(feed.push(vec![0; 7]), Ok(())));
+        }
+    });
+    call(&mut caller, &mut callee, |_, callee| sees(callee)).await;
+    within(
+        "the picture drawn",
+        seen.wait_for(|(width, height, middle)| {
+            (*width, *height) == (320, 240) && middle.abs_diff(200) < 8
+        }),
+    )
+    .await
+    .unwrap();
+    drawing.abort();
 }

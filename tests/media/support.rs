@@ -60,10 +60,14 @@ pub struct Device {
 
 impl Device {
     pub fn start() -> Self {
+        Self::with(camera_settings())
+    }
+
+    pub fn with(camera: VideoSourceSettings) -> Self {
         let video = VideoFanout::new();
         let audio = AudioFanout::new();
         let (events, camera_events) = unbounded_channel();
-        let camera = VideoSource::start(camera_settings(), video.clone(), events);
+        let camera = VideoSource::start(camera, video.clone(), events);
         let (events, _) = unbounded_channel();
         let microphone = AudioSource::start(
             AudioSourceSettings {

@@ -48,6 +48,8 @@ pub struct Calls {
     pub disconnect_timeout_s: u32,
     /// kbit/s a call may send; 0 is unlimited.
     pub max_bandwidth_kbps: u32,
+    /// kbit/s below which pictures are not reduced for a slow network.
+    pub min_bandwidth_kbps: u32,
     /// STUN and TURN servers besides the hub's, at most 8.
     pub ice_servers: Vec<IceServer>,
     /// Use only relayed candidates.

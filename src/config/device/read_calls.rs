@@ -136,6 +136,7 @@ pub(super) fn calls(file: &FileReader<'_>, schedules: &[Schedule]) -> Option<Cal
     let dialing_interval_s = section.integer("dialing_interval_s");
     let disconnect_timeout_s = section.integer("disconnect_timeout_s");
     let max_bandwidth_kbps = section.integer("max_bandwidth_kbps");
+    let min_bandwidth_kbps = section.integer("min_bandwidth_kbps");
     let relay_only = section.boolean("relay_only");
     let bind = section.list("bind", |value| {
         string(value)?
@@ -161,6 +162,7 @@ pub(super) fn calls(file: &FileReader<'_>, schedules: &[Schedule]) -> Option<Cal
         dialing_interval_s: dialing_interval_s?,
         disconnect_timeout_s: disconnect_timeout_s?,
         max_bandwidth_kbps: max_bandwidth_kbps?,
+        min_bandwidth_kbps: min_bandwidth_kbps?,
         ice_servers: ice_servers?,
         relay_only: relay_only?,
         bind,

@@ -108,6 +108,13 @@ pub(super) const SECTION: Section = Section {
             0,
             "The most a call may send, kbit/s; 0 is unlimited. Also told to the other side.",
         ),
+        integer(
+            "min_bandwidth_kbps",
+            64,
+            20_000,
+            150,
+            "Pictures are not reduced below this for a participant's slow network, kbit/s: the encoder is shared by all.",
+        ),
         boolean(
             "relay_only",
             false,

@@ -8,6 +8,7 @@ mod conduct;
 mod facts;
 mod ledger;
 mod leg;
+mod measured;
 mod messages;
 mod outlet;
 mod perform;

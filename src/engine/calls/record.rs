@@ -7,6 +7,7 @@ use super::ledger::Entry;
 use crate::call::end::EndReason;
 use crate::engine::event::{Direction, unix_ms};
 use crate::media::peer::PeerStats;
+use crate::media::stats::{FlowStats, percent};
 use crate::protocol::call_signal::CallType;
 use crate::store::{CallDetails, CallDirection, CallQuality, CallRecord};
 
@@ -64,6 +65,15 @@ fn quality(facts: &CallFacts) -> CallQuality {
     let present = facts.legs.values().filter_map(|one| one.leg.stats());
     let stats: Vec<PeerStats> = present.chain(facts.left.iter().cloned()).collect();
     let sum = |count: fn(&PeerStats) -> u64| stats.iter().map(count).sum();
+    let flows = |flow: fn(&PeerStats) -> [FlowStats; 2]| {
+        let all = || stats.iter().flat_map(flow);
+        let lost = all().map(|flow| flow.lost).sum();
+        let packets: u64 = all().map(|flow| flow.packets).sum();
+        (lost, packets)
+    };
+    let (lost_sent, sent) = flows(|one| [one.audio_sent, one.video_sent]);
+    let (lost_received, arrived) = flows(|one| [one.audio_received, one.video_received]);
+    let round_trips = stats.iter().filter_map(|one| one.mean_round_trip);
     CallQuality {
         frames_sent: sum(|one| one.frames_sent),
         frames_decoded: sum(|one| one.frames_decoded),
@@ -73,5 +83,10 @@ fn quality(facts: &CallFacts) -> CallQuality {
         packets_received: sum(|one| one.packets_received),
         frames_dropped: sum(|one| one.frames_dropped),
         key_frames_asked: sum(|one| one.plis_received + one.plis_sent),
+        lost_sent_percent: percent(lost_sent, sent),
+        lost_received_percent: percent(lost_received, arrived + lost_received),
+        rtt_ms: round_trips.max().map(|mean| mean.as_millis() as u64),
+        freezes: sum(|one| one.freezes),
+        frozen_ms: sum(|one| one.frozen.as_millis() as u64),
     }
 }

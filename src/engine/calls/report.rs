@@ -7,7 +7,7 @@ use super::record;
 use crate::call::end::{EndReason, REASON_KEY};
 use crate::call::session::{LegPhase, Phase, Role, UserInfo};
 use crate::engine::event::{CallPhase, Direction, EventKind};
-use crate::engine::state::{CallMedia, CallState, CallStatus, ParticipantState};
+use crate::engine::state::{CallState, CallStatus, ParticipantState};
 use crate::media::peer::PeerStats;
 use crate::protocol::address::UserId;
 use crate::protocol::call_signal::{CallSignal, SignalKind};
@@ -196,13 +196,7 @@ fn show_facts(shown: &mut CallState, facts: &CallFacts) {
         .values()
         .filter_map(|participant| participant.leg.stats())
         .collect();
-    let sum = |count: fn(&PeerStats) -> u64| stats.iter().map(count).sum();
-    shown.media = (!stats.is_empty()).then(|| CallMedia {
-        frames_decoded: sum(|stats| stats.frames_decoded),
-        audio_decoded_ms: sum(|stats| stats.audio_decoded_ms),
-        frames_sent: sum(|stats| stats.frames_sent),
-        first_frame_ms: facts.first_frame_ms,
-    });
+    shown.media = (!stats.is_empty()).then(|| super::measured::now(&stats, facts.first_frame_ms));
 }
 
 pub(super) fn status_of(phase: LegPhase) -> &'static str {

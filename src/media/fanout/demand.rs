@@ -9,6 +9,7 @@ pub struct Demand {
     pub capture: bool,
     pub(super) codecs: [bool; 2],
     pub(super) limits_kbps: [Option<u32>; 2],
+    pub(super) keep_size: [bool; 2],
 }
 
 impl Demand {
@@ -20,5 +21,10 @@ impl Demand {
     /// The lowest bitrate limit of those who subscribe to this format.
     pub fn limit_kbps(self, codec: VideoCodec) -> Option<u32> {
         self.limits_kbps[codec.index()]
+    }
+
+    /// Whether somebody needs pictures of this format to keep their size.
+    pub fn keeps_size(self, codec: VideoCodec) -> bool {
+        self.keep_size[codec.index()]
     }
 }

@@ -14,7 +14,7 @@ pub use audio::{AudioFanout, AudioPublisher};
 pub use demand::Demand;
 pub(super) use key_frame_gate::Urgency;
 pub use queue::Subscription;
-pub use video::{CaptureHold, SnapshotError, VideoFanout, VideoPublisher};
+pub use video::{CaptureHold, Encoding, SnapshotError, VideoFanout, VideoPublisher};
 
 use std::sync::Arc;
 

@@ -67,11 +67,27 @@ struct State {
 struct Format {
     members: Vec<Member>,
     gate: KeyFrameGate,
+    encoding: Option<Encoding>,
+}
+
+/// What an encoder does at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Encoding {
+    /// Average bitrate aimed at.
+    pub kbps: u32,
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+    /// Pictures per second.
+    pub framerate: u32,
 }
 
 struct Member {
     queue: Arc<Queue>,
     limit_kbps: Option<u32>,
+    /// Whether all its pictures must have one size.
+    keeps_size: bool,
 }
 
 struct Picture {
@@ -103,15 +119,21 @@ impl VideoFanout {
     /// Joins with a limit to what this consumer can take. The encoder is shared, so it obeys the
     /// lowest limit of all.
     pub fn subscribe_limited(&self, codec: VideoCodec, limit_kbps: Option<u32>) -> Subscription {
-        self.join(codec, limit_kbps, VIDEO_CAPACITY)
+        self.join(codec, limit_kbps, VIDEO_CAPACITY, false)
     }
 
     /// Joins to record: a queue deep enough for a disk that pauses.
     pub(in crate::media) fn subscribe_patiently(&self, codec: VideoCodec) -> Subscription {
-        self.join(codec, None, PATIENT_VIDEO_CAPACITY)
+        self.join(codec, None, PATIENT_VIDEO_CAPACITY, true)
     }
 
-    fn join(&self, codec: VideoCodec, limit_kbps: Option<u32>, capacity: usize) -> Subscription {
+    fn join(
+        &self,
+        codec: VideoCodec,
+        limit_kbps: Option<u32>,
+        capacity: usize,
+        keeps_size: bool,
+    ) -> Subscription {
         let queue = Queue::new(capacity, Overflow::UntilKeyFrame);
         {
             let mut state = self.core.state.lock();
@@ -119,6 +141,7 @@ impl VideoFanout {
             format.members.push(Member {
                 queue: Arc::clone(&queue),
                 limit_kbps,
+                keeps_size,
             });
             format.gate.request(Urgency::Joined);
         }
@@ -152,6 +175,11 @@ impl VideoFanout {
         self.core.state.lock().formats[codec.index()]
             .gate
             .request(urgency);
+    }
+
+    /// What the encoder of this format does now; none while nobody subscribes.
+    pub fn encoding(&self, codec: VideoCodec) -> Option<Encoding> {
+        self.core.state.lock().formats[codec.index()].encoding
     }
 
     /// What consumers want at the moment, and its changes.
@@ -253,6 +281,10 @@ impl Core {
                 capture: state.holds > 0 || codecs.contains(&true),
                 codecs,
                 limits_kbps: state.formats.each_ref().map(limit),
+                keep_size: state
+                    .formats
+                    .each_ref()
+                    .map(|format| format.members.iter().any(|member| member.keeps_size)),
             };
             let changed = self.demand.send_if_modified(|current| {
                 let differs = *current != demand;
@@ -354,6 +386,14 @@ impl VideoPublisher {
         }
     }
 
+    /// What the encoder does from now on; none when it ends.
+    pub(in crate::media) fn set_encoding(&self, codec: VideoCodec, encoding: Option<Encoding>) {
+        let mut state = self.core.state.lock();
+        if state.publisher == self.id {
+            state.formats[codec.index()].encoding = encoding;
+        }
+    }
+
     /// The newest raw picture, for snapshots.
     pub(in crate::media) fn set_picture(&self, sample: gst::Sample) {
         let mut state = self.core.state.lock();
@@ -411,6 +451,9 @@ impl Drop for VideoPublisher {
         if state.publisher == self.id {
             state.waker = None;
             state.picture = None;
+            for format in &mut state.formats {
+                format.encoding = None;
+            }
         }
     }
 }

@@ -6,10 +6,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rtc::interceptor::{NackGeneratorBuilder, NackResponderBuilder, Registry, Slot};
 use rtc::media_stream::MediaStreamTrack;
 use rtc::peer_connection::configuration::interceptor_registry::{
-    configure_rtcp_reports, configure_simulcast_extension_headers, configure_twcc_receiver_only,
+    configure_rtcp_reports, configure_simulcast_extension_headers, configure_twcc,
 };
 use rtc::peer_connection::configuration::media_engine::{
     MIME_TYPE_H264, MIME_TYPE_OPUS, MIME_TYPE_RTX, MIME_TYPE_VP8, MediaEngine,
@@ -17,7 +18,7 @@ use rtc::peer_connection::configuration::media_engine::{
 use rtc::peer_connection::transport::RTCDtlsRole;
 use rtc::rtp_transceiver::rtp_sender::{
     RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters,
-    RTCRtpEncodingParameters, RtpCodecKind,
+    RTCRtpEncodingParameters, RTCRtpRtxParameters, RtpCodecKind,
 };
 use rtc::shared::ifaces::ifaces;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
@@ -28,6 +29,7 @@ use webrtc::peer_connection::{
 
 use super::identity;
 use super::key_frame_feedback::{self, KeyFrameFeedback};
+use super::monitor::{self, Monitor, Network};
 use super::one_way;
 use super::settings::{PeerError, PeerSettings};
 use crate::media::VideoCodec;
@@ -71,14 +73,15 @@ pub(super) async fn connect(
     media: &Media,
     handler: Arc<dyn PeerConnectionEventHandler>,
     key_frame_requested: Box<dyn Fn() + Send + Sync>,
+    network: &Arc<Mutex<Network>>,
 ) -> Result<Connection, PeerError> {
     let failed = |reason: String| PeerError::Transport {
         operation: "setting up the connection",
         reason,
     };
     let certificate = identity::certificate().map_err(failed)?;
-    let (engine, registry) =
-        media_engine(media, key_frame_requested).map_err(|error| failed(error.to_string()))?;
+    let (engine, registry) = media_engine(media, key_frame_requested, network)
+        .map_err(|error| failed(error.to_string()))?;
     let servers = settings
         .ice_servers
         .iter()
@@ -222,6 +225,7 @@ fn addresses(settings: &PeerSettings) -> Vec<SocketAddr> {
 fn media_engine(
     media: &Media,
     key_frame_requested: Box<dyn Fn() + Send + Sync>,
+    network: &Arc<Mutex<Network>>,
 ) -> Result<(MediaEngine, Registry), rtc::shared::error::Error> {
     let mut engine = MediaEngine::default();
     if media.audio {
@@ -248,11 +252,13 @@ fn media_engine(
                 .build(),
         );
     configure_simulcast_extension_headers(&mut engine)?;
-    let registry = configure_twcc_receiver_only(registry, &mut engine)?;
-    let registry = configure_rtcp_reports(registry).with(
-        key_frame_feedback::slot(),
-        KeyFrameFeedback::new(key_frame_requested),
-    );
+    let registry = configure_twcc(registry, &mut engine)?;
+    let registry = configure_rtcp_reports(registry)
+        .with(
+            key_frame_feedback::slot(),
+            KeyFrameFeedback::new(key_frame_requested),
+        )
+        .with(monitor::slot(), Monitor::new(Arc::clone(network)));
     Ok((engine, registry))
 }
 
@@ -327,6 +333,11 @@ fn local_track(kind: RtpCodecKind, codec: &RTCRtpCodecParameters) -> LocalTrack 
         vec![RTCRtpEncodingParameters {
             rtp_coding_parameters: RTCRtpCodingParameters {
                 ssrc: Some(ssrc),
+                // Retransmissions under a number of their own: among the rest they would hide
+                // from the far side's reports what the network lost.
+                rtx: (kind == RtpCodecKind::Video).then(|| RTCRtpRtxParameters {
+                    ssrc: rand::random(),
+                }),
                 ..Default::default()
             },
             codec: codec.rtp_codec.clone(),

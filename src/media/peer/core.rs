@@ -1,9 +1,12 @@
 //! The negotiation of one peer, one step at a time.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, mpsc::UnboundedSender, watch};
-use webrtc::peer_connection::{RTCIceCandidateInit, RTCSessionDescription};
+use webrtc::peer_connection::{
+    PeerConnection, RTCIceCandidateInit, RTCSessionDescription, StatsSelector,
+};
 
 use super::connection::{self, Connection, Media};
 use super::one_way;
@@ -12,11 +15,15 @@ use super::sdp::{self, Description, SdpError};
 use super::sending;
 use super::settings::{PeerError, PeerEvent, PeerSettings};
 use super::shared::{Handler, Shared};
-use super::stats::bump;
+use super::stats::{PeerStats, bump};
 use crate::media::VideoCodec;
 use crate::media::fanout::{AudioFanout, CaptureHold, VideoFanout};
 use crate::protocol::call_signal::{CallType, Candidate};
 
+/// How often the rate controller is told the time.
+const PATH_TICK: Duration = Duration::from_millis(250);
+/// Ticks between two looks at the connectivity checks.
+const CHECKS_EVERY: u32 = 8;
 /// Candidates that came before the description they belong to.
 const MAX_EARLY_CANDIDATES: usize = 256;
 
@@ -49,12 +56,7 @@ impl Core {
     ) -> Self {
         let receivers = Receivers::new(&settings);
         let hears = one_way::receives(&settings);
-        let shared = Arc::new(Shared::new(
-            events,
-            receivers,
-            settings.max_bitrate_kbps,
-            hears,
-        ));
+        let shared = Arc::new(Shared::new(events, receivers, &settings, hears));
         let shows = settings.call_type == CallType::Video && one_way::sends(&settings);
         let camera = shows.then(|| video.hold_capture());
         Self {
@@ -69,6 +71,27 @@ impl Core {
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.shared
+    }
+
+    pub(super) fn stats(&self) -> PeerStats {
+        let mut stats = self.shared.stats.read();
+        self.shared
+            .network
+            .lock()
+            .stats(Instant::now())
+            .write(&mut stats);
+        let codec = self
+            .shared
+            .negotiated
+            .borrow()
+            .video
+            .as_ref()
+            .and_then(|section| {
+                let (_, codec) = section.codecs.first()?;
+                Some(*codec)
+            });
+        stats.encoder = codec.and_then(|codec| self.video.encoding(codec));
+        stats
     }
 
     pub(super) async fn create_offer(&self, restart: bool) -> Result<String, PeerError> {
@@ -234,8 +257,14 @@ impl Core {
             bump(&shared.stats.plis_received);
             shared.key_frame_requested.notify_one();
         });
-        let connection =
-            connection::connect(&self.settings, &media, handler, key_frame_requested).await?;
+        let connection = connection::connect(
+            &self.settings,
+            &media,
+            handler,
+            key_frame_requested,
+            &self.shared.network,
+        )
+        .await?;
         let ended = &self.shared.ended;
         if let Some(local) = connection.video.clone() {
             let sending = sending::video(local, self.video.clone(), Arc::clone(&self.shared));
@@ -245,6 +274,8 @@ impl Core {
             let sending = sending::audio(local, self.audio.clone(), Arc::clone(&self.shared));
             tokio::spawn(ended.clone().run_until_cancelled_owned(sending));
         }
+        let watching = watch_path(Arc::clone(&connection.link), Arc::clone(&self.shared));
+        tokio::spawn(ended.clone().run_until_cancelled_owned(watching));
         negotiation.closed = Some(self.close_at_the_end(&connection));
         negotiation.connection = Some(connection);
         Ok(())
@@ -277,6 +308,33 @@ impl Core {
     }
 }
 
+/// Gives the rate controller a sense of time, and asks for the round trip of connectivity checks
+/// as long as no report has told one, as when nothing is sent. Never ends by itself.
+async fn watch_path(link: Arc<dyn PeerConnection>, shared: Arc<Shared>) {
+    let mut ticks = tokio::time::interval(PATH_TICK);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    for n in 0_u32.. {
+        ticks.tick().await;
+        let now = Instant::now();
+        let is_measured = {
+            let mut network = shared.network.lock();
+            network.tick(now);
+            network.has_round_trip()
+        };
+        if !is_measured && n % CHECKS_EVERY == 0 && *shared.connected.borrow() {
+            let report = link.get_stats(now, StatsSelector::None).await;
+            let checked = report
+                .candidate_pairs()
+                .filter(|pair| pair.packets_received > 0)
+                .map(|pair| pair.current_round_trip_time)
+                .find(|seconds| *seconds > 0.0);
+            if let Some(Ok(checked)) = checked.map(Duration::try_from_secs_f64) {
+                shared.network.lock().checked(checked);
+            }
+        }
+    }
+}
+
 impl Drop for Core {
     fn drop(&mut self) {
         self.shared.ended.cancel();
@@ -284,7 +342,7 @@ impl Drop for Core {
 }
 
 impl Negotiation {
-    fn link(&self) -> Result<&Arc<dyn webrtc::peer_connection::PeerConnection>, PeerError> {
+    fn link(&self) -> Result<&Arc<dyn PeerConnection>, PeerError> {
         self.connection
             .as_ref()
             .map(|connection| &connection.link)

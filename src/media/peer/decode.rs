@@ -38,8 +38,8 @@ pub(super) enum Format {
 
 /// Called on GStreamer's threads; none may wait.
 pub(super) struct Hooks {
-    /// One picture, or sound of this length.
-    pub(super) decoded: Box<dyn Fn(Duration) + Send + Sync>,
+    /// One picture, or sound of this length, and how long decoding it took.
+    pub(super) decoded: Box<dyn Fn(Duration, Duration) + Send + Sync>,
     /// Nothing can be shown until a key frame comes.
     pub(super) key_frame_wanted: Box<dyn Fn() + Send + Sync>,
     /// A JPEG about once a second.
@@ -233,6 +233,9 @@ fn start(
         let sink: gst::Element = pipeline.element("sink")?;
         sink.set_property("device", device);
     }
+    if let Format::Video(_, VideoSinkKind::Tap(tap)) = format {
+        tap.attach(&pipeline.element("sink")?);
+    }
     watch(&pipeline, &source, hooks, signals)?;
     pipeline.play()?;
     Ok((pipeline, source))
@@ -251,12 +254,24 @@ fn watch(
     let keeps = hooks.picture.is_some();
     let last_picture = Mutex::new(None::<Instant>);
     let counting = Arc::clone(hooks);
+    // Decoders told to be quick give each picture out before they take the next one.
+    let taken = Arc::new(Mutex::new(None::<Instant>));
+    let took = Arc::clone(&taken);
+    decoder
+        .static_pad("sink")
+        .ok_or("the decoder has no input")?
+        .add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+            *taken.lock() = Some(Instant::now());
+            gst::PadProbeReturn::Ok
+        });
     let signals = signals.clone();
     decoded.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
         if let Some(buffer) = info.buffer() {
             let duration = buffer.duration().unwrap_or_default();
-            (counting.decoded)(Duration::from_nanos(duration.nseconds()));
             let now = Instant::now();
+            let taken = took.lock().take();
+            let took = taken.map_or(Duration::ZERO, |taken| now - taken);
+            (counting.decoded)(Duration::from_nanos(duration.nseconds()), took);
             let mut last = last_picture.lock();
             if keeps && last.is_none_or(|last| now - last >= PICTURE_INTERVAL) {
                 *last = Some(now);

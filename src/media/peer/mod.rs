@@ -9,6 +9,7 @@ mod core;
 mod decode;
 mod identity;
 mod key_frame_feedback;
+mod monitor;
 mod one_way;
 mod receiving;
 mod sdp;
@@ -149,12 +150,12 @@ impl Peer {
     /// Changes the limit of the pictures sent to this peer, in kbit/s; `None` lifts it. The
     /// encoder, which is shared, obeys the lowest of all peers.
     pub fn set_max_bitrate(&self, kbps: Option<u32>) {
-        self.core.shared().limit.send_replace(kbps);
+        self.core.shared().set_limit(kbps);
     }
 
     /// Counters and stage times up to now.
     pub fn stats(&self) -> PeerStats {
-        self.core.shared().stats.read()
+        self.core.stats()
     }
 
     /// Decoded pictures as JPEG: the first one and then one a second, the first and the last

@@ -97,11 +97,11 @@ fn video_receiver(shared: &Arc<Shared>, codec: VideoCodec) -> VideoReceiver {
     let hooks = Hooks {
         decoded: Box::new({
             let shared = Arc::downgrade(shared);
-            move |_| {
+            move |_, took| {
                 let Some(shared) = shared.upgrade() else {
                     return;
                 };
-                bump(&shared.stats.frames_decoded);
+                shared.stats.frame_decoded(took);
                 if shared.stats.reached(|stages| &mut stages.first_video_frame) {
                     shared.tell(PeerEvent::FirstVideoFrame {
                         after: shared.stats.since_negotiated(),
@@ -140,7 +140,7 @@ fn audio_receiver(shared: &Arc<Shared>) -> Arc<Decoding> {
     let hooks = Hooks {
         decoded: Box::new({
             let shared = Arc::downgrade(shared);
-            move |duration: Duration| {
+            move |duration: Duration, _| {
                 let Some(shared) = shared.upgrade() else {
                     return;
                 };
@@ -192,6 +192,7 @@ pub(super) async fn video(track: Arc<dyn TrackRemote>, shared: Arc<Shared>) {
                     if shared.is_deaf(TrackKind::Video) {
                         // The decoder asks for a key frame when it sees the gap.
                         asked = KeyFrameRequests::default();
+                        shared.stats.pictures_interrupted();
                         continue;
                     }
                     if receiver.as_ref().map(|receiver| receiver.codec) != codec {

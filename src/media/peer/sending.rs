@@ -34,7 +34,7 @@ pub(super) async fn video(local: LocalTrack, fanout: VideoFanout, shared: Arc<Sh
         };
         let Some(agreed) = agreed else { continue };
         // From here on the encoder runs, while ICE and DTLS still do their work.
-        let subscription = fanout.subscribe_limited(agreed.1, *shared.limit.borrow());
+        let subscription = fanout.subscribe_limited(agreed.1, Some(shared.picture_kbps()));
         tokio::select! {
             gone = send_video(&local, agreed, &subscription, &mut rewriter, &shared) => {
                 if gone.is_none() {
@@ -91,17 +91,25 @@ async fn send_video(
                 frame = subscription.next() => frame,
             };
             write(local, payload_type, &frame, true, rewriter, shared).await?;
-            bump(&shared.stats.frames_sent);
+            shared.stats.frame_sent();
             shared.stats.reached(|stages| &mut stages.first_frame_sent);
         }
     }
 }
 
-/// Passes on changes of what the far side takes; never ends by itself.
+/// Passes on changes of what the far side and the network take; never ends by itself.
 async fn follow_limit(subscription: &Subscription, shared: &Shared) {
-    let mut limit = shared.limit.subscribe();
-    while limit.changed().await.is_ok() {
-        subscription.limit(*limit.borrow_and_update());
+    let mut limit = shared.limit();
+    let mut target = shared.network.lock().target();
+    loop {
+        subscription.limit(Some(shared.picture_kbps()));
+        if shared
+            .picture_kbps_changed(&mut target, &mut limit)
+            .await
+            .is_err()
+        {
+            return;
+        }
     }
 }
 

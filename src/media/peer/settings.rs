@@ -44,6 +44,10 @@ pub struct PeerSettings {
     pub bind: Vec<IpAddr>,
     /// The far side's limit; the encoder, which is shared, obeys the lowest of all peers.
     pub max_bitrate_kbps: Option<u32>,
+    /// What pictures are sent with where the network allows, kbit/s: the camera's own.
+    pub full_bitrate_kbps: u32,
+    /// Pictures are not reduced below it for this peer, kbit/s, however bad its network.
+    pub min_bitrate_kbps: u32,
     /// Where pictures go.
     pub video_sink: VideoSinkKind,
     /// Where sound goes.
@@ -64,6 +68,8 @@ impl PeerSettings {
             relay_only: false,
             bind: Vec::new(),
             max_bitrate_kbps: None,
+            full_bitrate_kbps: 1_200,
+            min_bitrate_kbps: 150,
             video_sink: VideoSinkKind::Null,
             audio_sink: AudioSinkKind::Null,
             keep_frames: false,

@@ -14,11 +14,17 @@ use webrtc::peer_connection::{
     RTCPeerConnectionState,
 };
 
+use super::monitor::Network;
 use super::receiving::{self, Receivers};
 use super::sdp::Description;
-use super::settings::{PeerEvent, TrackKind};
+use super::settings::{PeerEvent, PeerSettings, TrackKind};
 use super::stats::Counters;
+use crate::media::rate::{self, Bounds};
 use crate::protocol::call_signal::Candidate;
+
+/// Pictures begin with at most this many kbit/s, before anything is known of the network: good
+/// enough at once, and a slow network is noticed within half a second.
+const START_KBPS: u32 = 1_000;
 
 pub(super) struct Shared {
     pub(super) stats: Arc<Counters>,
@@ -34,7 +40,11 @@ pub(super) struct Shared {
     /// What comes in is thrown away: indexed like [`TrackKind`].
     deaf: [AtomicBool; 2],
     /// Kilobits per second of pictures the far side takes.
-    pub(super) limit: watch::Sender<Option<u32>>,
+    limit: watch::Sender<Option<u32>>,
+    /// Kilobits per second of pictures: where the network allows, and at the least.
+    range_kbps: (u32, u32),
+    /// What is measured of the packets.
+    pub(super) network: Arc<Mutex<Network>>,
     pub(super) receivers: Mutex<Receivers>,
     /// Whether what comes in is of any interest.
     hears: bool,
@@ -46,9 +56,12 @@ impl Shared {
     pub(super) fn new(
         events: UnboundedSender<PeerEvent>,
         receivers: Receivers,
-        limit_kbps: Option<u32>,
+        settings: &PeerSettings,
         hears: bool,
     ) -> Self {
+        let range_kbps = (settings.full_bitrate_kbps, settings.min_bitrate_kbps);
+        let bounds = bounds(range_kbps, settings.max_bitrate_kbps);
+        let start = rate::path_needed(START_KBPS);
         Self {
             stats: Arc::clone(receivers.stats()),
             events,
@@ -58,7 +71,9 @@ impl Shared {
             video_muted: watch::Sender::new(false),
             audio_muted: AtomicBool::new(false),
             deaf: Default::default(),
-            limit: watch::Sender::new(limit_kbps),
+            limit: watch::Sender::new(settings.max_bitrate_kbps),
+            range_kbps,
+            network: Arc::new(Mutex::new(Network::new(bounds, start))),
             receivers: Mutex::new(receivers),
             hears,
             ended: CancellationToken::new(),
@@ -79,12 +94,52 @@ impl Shared {
         }
     }
 
+    pub(super) fn set_limit(&self, kbps: Option<u32>) {
+        self.limit.send_replace(kbps);
+        self.network
+            .lock()
+            .set_bounds(bounds(self.range_kbps, kbps));
+    }
+
+    /// Kilobits per second of pictures this peer takes now: of what it wants and what its network
+    /// carries the less.
+    pub(super) fn picture_kbps(&self) -> u32 {
+        let carried = rate::video_share(*self.network.lock().target().borrow());
+        self.limit
+            .borrow()
+            .map_or(carried, |limit| limit.min(carried))
+    }
+
+    /// Waits until [`Shared::picture_kbps`] may have changed.
+    pub(super) async fn picture_kbps_changed(
+        &self,
+        target: &mut watch::Receiver<u32>,
+        limit: &mut watch::Receiver<Option<u32>>,
+    ) -> Result<(), watch::error::RecvError> {
+        tokio::select! {
+            changed = target.changed() => changed,
+            changed = limit.changed() => changed,
+        }
+    }
+
+    pub(super) fn limit(&self) -> watch::Receiver<Option<u32>> {
+        self.limit.subscribe()
+    }
+
     pub(super) fn set_receiving(&self, kind: TrackKind, receiving: bool) {
         self.deaf[kind as usize].store(!receiving, Ordering::Relaxed);
     }
 
     pub(super) fn is_deaf(&self, kind: TrackKind) -> bool {
         self.deaf[kind as usize].load(Ordering::Relaxed)
+    }
+}
+
+/// What the whole path may carry, for pictures within the range and below the limit.
+fn bounds((full, least): (u32, u32), limit: Option<u32>) -> Bounds {
+    Bounds {
+        min_kbps: rate::path_needed(least),
+        max_kbps: rate::path_needed(limit.map_or(full, |limit| limit.min(full))),
     }
 }
 

@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use parking_lot::Mutex;
 
+use crate::media::fanout::Encoding;
+use crate::media::stats::{FlowStats, Freezes, Meter};
+
 /// Pictures kept for `Peer::last_frames`.
 const KEPT_FRAMES: usize = 8;
 
@@ -31,6 +34,36 @@ pub struct PeerStats {
     pub plis_sent: u64,
     /// Frames this peer's queues gave up because the network was slower.
     pub frames_dropped: u64,
+    /// Sound sent, and how it arrives by the far side's reports.
+    pub audio_sent: FlowStats,
+    /// Pictures sent, and how they arrive by the far side's reports.
+    pub video_sent: FlowStats,
+    /// Sound received.
+    pub audio_received: FlowStats,
+    /// Pictures received.
+    pub video_received: FlowStats,
+    /// To the far side and back, the newest; none before the first report.
+    pub round_trip: Option<Duration>,
+    /// The same, of the whole connection.
+    pub mean_round_trip: Option<Duration>,
+    /// Packets we asked the far side for again.
+    pub nacks_sent: u64,
+    /// Packets the far side asked us for again.
+    pub nacks_received: u64,
+    /// Pictures sent per second, over the last two.
+    pub fps_sent: u32,
+    /// Pictures decoded per second, over the last two.
+    pub fps_decoded: u32,
+    /// How often the far side's pictures stood still.
+    pub freezes: u64,
+    /// For how long in all.
+    pub frozen: Duration,
+    /// What decoding one picture takes, lately.
+    pub decode_time: Duration,
+    /// What the network to this peer carries of pictures, kbit/s.
+    pub target_kbps: u32,
+    /// What the encoder shared by all peers does now.
+    pub encoder: Option<Encoding>,
     /// When the start's stages were reached.
     pub stages: StageTimes,
 }
@@ -70,6 +103,15 @@ pub struct Frame {
     pub at: Duration,
 }
 
+/// The pace of the pictures in both directions.
+#[derive(Debug, Default)]
+struct Pictures {
+    sent: Meter,
+    decoded: Meter,
+    freezes: Freezes,
+    decode_time: Duration,
+}
+
 /// Where the peer's tasks and threads count.
 #[derive(Debug)]
 pub(super) struct Counters {
@@ -83,6 +125,7 @@ pub(super) struct Counters {
     pub(super) plis_received: AtomicU64,
     pub(super) plis_sent: AtomicU64,
     pub(super) frames_dropped: AtomicU64,
+    pictures: Mutex<Pictures>,
     stages: Mutex<StageTimes>,
     kept: Mutex<VecDeque<Frame>>,
 }
@@ -104,6 +147,7 @@ impl Counters {
             plis_received: AtomicU64::new(0),
             plis_sent: AtomicU64::new(0),
             frames_dropped: AtomicU64::new(0),
+            pictures: Mutex::default(),
             stages: Mutex::default(),
             kept: Mutex::default(),
         }
@@ -128,6 +172,29 @@ impl Counters {
         first
     }
 
+    pub(super) fn frame_sent(&self) {
+        bump(&self.frames_sent);
+        self.pictures.lock().sent.add(Instant::now(), 1);
+    }
+
+    /// A picture was decoded, which took so long.
+    pub(super) fn frame_decoded(&self, took: Duration) {
+        bump(&self.frames_decoded);
+        let now = Instant::now();
+        let mut pictures = self.pictures.lock();
+        pictures.decoded.add(now, 1);
+        pictures.freezes.picture(now);
+        pictures.decode_time = match pictures.decode_time {
+            Duration::ZERO => took,
+            mean => (mean * 15 + took) / 16,
+        };
+    }
+
+    /// Pictures are not decoded for a while, on purpose.
+    pub(super) fn pictures_interrupted(&self) {
+        self.pictures.lock().freezes.interrupted();
+    }
+
     /// Since both descriptions were set, or since the peer was made.
     pub(super) fn since_negotiated(&self) -> Duration {
         let negotiated = self.stages.lock().negotiated.unwrap_or_default();
@@ -149,6 +216,8 @@ impl Counters {
 
     pub(super) fn read(&self) -> PeerStats {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let now = Instant::now();
+        let pictures = self.pictures.lock();
         PeerStats {
             frames_sent: get(&self.frames_sent),
             packets_sent: get(&self.packets_sent),
@@ -159,7 +228,13 @@ impl Counters {
             plis_received: get(&self.plis_received),
             plis_sent: get(&self.plis_sent),
             frames_dropped: get(&self.frames_dropped),
+            fps_sent: pictures.sent.per_second(now).round() as u32,
+            fps_decoded: pictures.decoded.per_second(now).round() as u32,
+            freezes: pictures.freezes.count(),
+            frozen: pictures.freezes.total(),
+            decode_time: pictures.decode_time,
             stages: *self.stages.lock(),
+            ..PeerStats::default()
         }
     }
 }

@@ -8,12 +8,14 @@ use std::time::Instant;
 use gst::prelude::*;
 use gstreamer as gst;
 use gstreamer_app as gst_app;
+use gstreamer_video as gst_video;
 use parking_lot::Mutex;
 
 use super::super::VideoCodec;
 use super::super::encoder::EncoderTarget;
 use super::super::fanout::VideoPublisher;
 use super::super::pipeline::{End, Pipeline};
+use super::super::rate::Picture;
 use super::encode::{EncoderInput, EncoderRun};
 use super::supervision::{Signal, Stage};
 use super::v4l2;
@@ -26,6 +28,7 @@ pub(super) struct CameraStage {
     shared: Arc<Shared>,
     encoders: [Option<EncoderRun>; 2],
     caps: gst::Caps,
+    picture: Picture,
     target: EncoderTarget,
     attempt: u64,
     signals: Sender<Signal>,
@@ -84,6 +87,11 @@ impl CameraStage {
             shared,
             encoders: [None, None],
             caps,
+            picture: Picture {
+                width: settings.width,
+                height: settings.height,
+                framerate: settings.framerate,
+            },
             target: EncoderTarget {
                 bitrate_kbps: settings.bitrate_kbps,
                 framerate: settings.framerate,
@@ -103,6 +111,7 @@ impl CameraStage {
         EncoderRun::start(
             codec,
             &self.caps,
+            self.picture,
             target,
             &self.shared.publisher,
             move |reason| {
@@ -134,6 +143,11 @@ impl Stage for CameraStage {
             } else if !demand.wants(codec) && running {
                 changed.push(self.encoders[codec.index()].take());
             }
+            let encoding = self.encoders[codec.index()].as_mut().map(|run| {
+                run.reduce(demand.keeps_size(codec));
+                run.encoding()
+            });
+            self.shared.publisher.set_encoding(codec, encoding);
         }
         if !changed.is_empty() {
             *self.shared.inputs.lock() = self
@@ -186,6 +200,21 @@ fn camera_pipeline(
                 return Err(format!("videotestsrc has no pattern {pattern:?}"));
             }
             camera.set_property_from_str("pattern", pattern);
+            Ok(pipeline)
+        }
+        VideoSourceKind::Feed(feed) => {
+            let format =
+                gst_video::VideoInfo::from_caps(caps).map_err(|error| error.to_string())?;
+            let pipeline = Pipeline::parse(
+                &format!(
+                    "appsrc name=camera is-live=true do-timestamp=true format=time max-buffers=2 \
+                     leaky-type=downstream ! {sink}"
+                ),
+                on_end,
+            )?;
+            let camera: gst_app::AppSrc = pipeline.element("camera")?;
+            camera.set_caps(Some(caps));
+            feed.attach(camera, format.size());
             Ok(pipeline)
         }
         VideoSourceKind::V4l2 { device } => {

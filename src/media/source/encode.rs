@@ -1,6 +1,7 @@
 //! One running encoder: raw pictures in, RTP frames out to the fanout.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -12,8 +13,9 @@ use parking_lot::Mutex;
 
 use super::super::VideoCodec;
 use super::super::encoder::{self, EncoderTarget};
-use super::super::fanout::VideoPublisher;
+use super::super::fanout::{Encoding, VideoPublisher};
 use super::super::pipeline::{End, Pipeline};
+use super::super::rate::{Picture, Reduction};
 use super::super::rtp::{FrameAssembler, Packet, RunId, starts_key_frame};
 
 /// A pipeline of its own per format, so that an encoder can come, go and fail without the camera
@@ -23,7 +25,11 @@ pub(super) struct EncoderRun {
     _pipeline: Pipeline,
     pub(super) input: Arc<EncoderInput>,
     pub(super) element: &'static str,
+    picture: Picture,
+    size: gst::Element,
+    caps: gst::Caps,
     bitrate_kbps: u32,
+    reduction: Reduction,
 }
 
 /// Where the camera's streaming thread puts pictures.
@@ -31,12 +37,16 @@ pub(super) struct EncoderInput {
     codec: VideoCodec,
     source: gst_app::AppSrc,
     encoder: gst::Element,
+    /// One of so many pictures is encoded.
+    one_of: AtomicU32,
+    seen: AtomicU32,
 }
 
 impl EncoderRun {
     pub(super) fn start(
         codec: VideoCodec,
         caps: &gst::Caps,
+        picture: Picture,
         target: EncoderTarget,
         publisher: &Arc<VideoPublisher>,
         on_failure: impl Fn(String) + Send + Sync + 'static,
@@ -45,7 +55,8 @@ impl EncoderRun {
         // Two pictures of slack, then the oldest goes: an encoder that cannot keep up must lower
         // the frame rate and not add delay.
         let description = format!(
-            "appsrc name=in is-live=true format=time max-buffers=2 leaky-type=downstream ! {} \
+            "appsrc name=in is-live=true format=time max-buffers=2 leaky-type=downstream \
+             ! videoscale name=scale ! capsfilter name=size ! {} \
              ! appsink name=out sync=false async=false",
             encoder.description(target)
         );
@@ -61,15 +72,64 @@ impl EncoderRun {
             codec,
             source,
             encoder: pipeline.element("encoder")?,
+            one_of: AtomicU32::new(1),
+            seen: AtomicU32::new(0),
         });
+        let size = pipeline.element("size")?;
         publisher.encoder_started(codec, Instant::now());
         pipeline.play()?;
         Ok(Self {
             _pipeline: pipeline,
             input,
             element: encoder.element,
+            picture,
+            size,
+            caps: caps.clone(),
             bitrate_kbps: target.bitrate_kbps,
+            reduction: Reduction::None,
         })
+    }
+
+    /// Fewer or smaller pictures at this bitrate, or all of them again, without a new negotiation
+    /// with anybody: the stream goes on with a key frame of the new size.
+    pub(super) fn reduce(&mut self, keeps_size: bool) {
+        let next = self
+            .reduction
+            .next(self.picture, self.bitrate_kbps, keeps_size);
+        if next == self.reduction {
+            return;
+        }
+        tracing::info!(codec = %self.input.codec, from = ?self.reduction, to = ?next, kbps = self.bitrate_kbps, "pictures sent change");
+        if next.size(self.picture) != self.reduction.size(self.picture) {
+            let (width, height) = next.size(self.picture);
+            let caps = gst::Caps::builder("video/x-raw")
+                .field("width", width as i32)
+                .field("height", height as i32)
+                .build();
+            self.size.set_property("caps", caps);
+        }
+        if next.rate_divisor() != self.reduction.rate_divisor() {
+            // Encoders share out their bits by the frame rate they are told.
+            let rate =
+                gst::Fraction::new(self.picture.framerate as i32, next.rate_divisor() as i32);
+            self.caps.make_mut().set("framerate", rate);
+            self.input.source.set_caps(Some(&self.caps));
+            self.input
+                .one_of
+                .store(next.rate_divisor(), Ordering::Relaxed);
+        }
+        self.reduction = next;
+    }
+
+    /// What it does now.
+    pub(super) fn encoding(&self) -> Encoding {
+        let (width, height) = self.reduction.size(self.picture);
+        Encoding {
+            kbps: self.bitrate_kbps,
+            width,
+            height,
+            framerate: self.picture.framerate / self.reduction.rate_divisor(),
+        }
     }
 
     /// Changes the bitrate of the running encoder.
@@ -84,6 +144,10 @@ impl EncoderRun {
 impl EncoderInput {
     /// On the camera's streaming thread; never waits.
     pub(super) fn push(&self, picture: &gst::Buffer, publisher: &VideoPublisher) {
+        let seen = self.seen.fetch_add(1, Ordering::Relaxed);
+        if !seen.is_multiple_of(self.one_of.load(Ordering::Relaxed)) {
+            return;
+        }
         if publisher.key_frame_due(self.codec, Instant::now()) {
             let event = gst_video::UpstreamForceKeyUnitEvent::builder()
                 .all_headers(true)

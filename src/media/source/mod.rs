@@ -7,11 +7,13 @@
 mod audio;
 mod capture;
 mod encode;
+mod feed;
 mod supervision;
 mod v4l2;
 mod video;
 
 pub use audio::{AudioSource, AudioSourceKind, AudioSourceSettings};
+pub use feed::{FeedError, PictureFeed};
 pub use video::{VideoSource, VideoSourceKind, VideoSourceSettings};
 
 /// What a source tells its owner.

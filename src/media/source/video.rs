@@ -9,6 +9,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::super::fanout::{VideoFanout, VideoPublisher};
 use super::SourceEvent;
 use super::capture::CameraStage;
+use super::feed::PictureFeed;
 use super::supervision::{Capture, Signal, Thread, supervise};
 
 /// Where pictures come from.
@@ -24,6 +25,8 @@ pub enum VideoSourceKind {
         /// Its path, for example `/dev/video0`.
         device: String,
     },
+    /// Pictures an application makes.
+    Feed(PictureFeed),
 }
 
 /// How to capture and encode.

@@ -200,6 +200,7 @@ fn calls(calls: &Value) -> String {
                 cell(who),
                 cell(&call["reason"]),
                 talked.map_or("-".to_owned(), |seconds| format!("{seconds:.0} s")),
+                path(&call["quality"]),
                 ring,
             ]
         })
@@ -207,7 +208,26 @@ fn calls(calls: &Value) -> String {
     if rows.is_empty() {
         return "no calls\n".to_owned();
     }
-    columns(&["STARTED", "WAY", "WHO", "ENDED", "TALKED", "RING"], &rows)
+    let heading = [
+        "STARTED", "WAY", "WHO", "ENDED", "TALKED", "LOST RTT", "RING",
+    ];
+    columns(&heading, &rows)
+}
+
+/// The worse direction's loss, and the round trip.
+fn path(quality: &Value) -> String {
+    let lost = ["lost_sent_percent", "lost_received_percent"]
+        .iter()
+        .filter_map(|direction| quality[direction].as_f64())
+        .reduce(f64::max);
+    let lost = lost.map(|percent| format!("{percent:.1} %"));
+    let round_trip = quality["rtt_ms"].as_u64().map(|ms| format!("{ms} ms"));
+    let known: Vec<String> = [lost, round_trip].into_iter().flatten().collect();
+    if known.is_empty() {
+        "-".to_owned()
+    } else {
+        known.join(" ")
+    }
 }
 
 /// Who tried to open the door.
@@ -318,11 +338,12 @@ mod tests {
     fn a_call_and_an_attempt_at_the_door_are_a_line_each() {
         let call = json!({"started_ms": 1_790_000_012_345_i64, "direction": "outgoing",
             "peer": 1002, "name": "Anna", "reason": "remote_hung_up", "talked_s": 41.2,
+            "quality": {"lost_sent_percent": 0.4, "lost_received_percent": 1.25, "rtt_ms": 23},
             "ring": "66f0", "step": 2});
         assert_eq!(
             shown("calls", &json!({"calls": [call]})),
-            "STARTED               WAY  WHO   ENDED           TALKED  RING\n\
-             2026-09-21 14:13:32Z  to   Anna  remote_hung_up  41 s    66f0 step 2\n"
+            "STARTED               WAY  WHO   ENDED           TALKED  LOST RTT     RING\n\
+             2026-09-21 14:13:32Z  to   Anna  remote_hung_up  41 s    1.2 % 23 ms  66f0 step 2\n"
         );
         let refused = json!({"at": 1_790_000_012_345_i64, "by": "1002", "how": "chat",
             "opened": false, "reason": "you are not\u{1b}[2J on the list"});

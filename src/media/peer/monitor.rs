@@ -1,0 +1,455 @@
+//! Hears every packet where it leaves for the network and comes from it.
+//!
+//! It is the interceptor nearest to the wire: retransmissions pass it as the packets they are, and
+//! reports that the library consumes are still whole. What it hears goes into the sans-IO
+//! collectors, under a lock nobody holds for longer than it takes to read them.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use rtc::interceptor::{Interceptor, Packet, Slot, StreamInfo, TaggedPacket};
+use rtc::rtcp;
+use rtc::rtcp::receiver_report::ReceiverReport;
+use rtc::rtcp::reception_report::ReceptionReport;
+use rtc::rtcp::sender_report::SenderReport;
+use rtc::rtcp::transport_feedbacks::transport_layer_cc::{
+    PacketStatusChunk, SymbolTypeTcc, TransportLayerCc,
+};
+use rtc::rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
+use rtc::rtp;
+use rtc::sansio::Protocol;
+use rtc::shared::error::Error;
+use tokio::sync::watch;
+
+use super::settings::TrackKind;
+use super::stats::PeerStats;
+use crate::media::rate::{self, Bounds, Fate, Feedback, Path, RateController};
+use crate::media::stats::{FlowStats, Inbound, Outbound, Reception, RoundTrip};
+
+/// Streams of one connection: two each way, retransmissions, and room for a far side that begins
+/// anew.
+const MAX_STREAMS: usize = 16;
+/// IP, UDP, the RTP header with its extension, and SRTP's tag.
+const HEADERS: u32 = 20 + 8 + 20 + 10;
+/// A far side that gives transport-wide feedback is not judged by its receiver reports.
+const FEEDBACK_ALIVE: Duration = Duration::from_secs(3);
+/// Changes below this share of the target are not worth telling the encoder.
+const WORTH_TELLING: u32 = 25;
+const TRANSPORT_NUMBERS: &str =
+    "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
+
+/// Nearest to the wire.
+pub(super) fn slot() -> Slot {
+    Slot::from(500)
+}
+
+/// What was measured of one connection's packets, and how fast to send by it.
+pub(super) struct Network {
+    inbound: [Inbound; 2],
+    outbound: [Outbound; 2],
+    round_trip: RoundTrip,
+    /// Packets the far side asked for again, and we of it.
+    nacks: Directions,
+    path: Path,
+    controller: RateController,
+    target: watch::Sender<u32>,
+    last_feedback: Option<Instant>,
+    /// Packets of pictures sent up to the last receiver report.
+    reported_packets: u64,
+    least_round_trip: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Directions {
+    pub(super) sent: u64,
+    pub(super) received: u64,
+}
+
+/// The numbers at one moment; indexed like [`TrackKind`].
+pub(super) struct NetworkStats {
+    pub(super) received: [FlowStats; 2],
+    pub(super) sent: [FlowStats; 2],
+    pub(super) round_trip: Option<Duration>,
+    pub(super) mean_round_trip: Option<Duration>,
+    pub(super) nacks: Directions,
+    pub(super) target_kbps: u32,
+}
+
+impl NetworkStats {
+    /// Into the place they are published from.
+    pub(super) fn write(&self, stats: &mut PeerStats) {
+        [stats.audio_received, stats.video_received] = self.received;
+        [stats.audio_sent, stats.video_sent] = self.sent;
+        stats.round_trip = self.round_trip;
+        stats.mean_round_trip = self.mean_round_trip;
+        stats.nacks_sent = self.nacks.sent;
+        stats.nacks_received = self.nacks.received;
+        stats.target_kbps = rate::video_share(self.target_kbps);
+    }
+}
+
+impl Network {
+    pub(super) fn new(bounds: Bounds, start_kbps: u32) -> Self {
+        let controller = RateController::new(bounds, start_kbps);
+        Self {
+            inbound: [Inbound::new(48_000), Inbound::new(90_000)],
+            outbound: [Outbound::new(48_000), Outbound::new(90_000)],
+            round_trip: RoundTrip::default(),
+            nacks: Directions::default(),
+            path: Path::new(Instant::now()),
+            target: watch::Sender::new(controller.target_kbps()),
+            controller,
+            last_feedback: None,
+            reported_packets: 0,
+            least_round_trip: None,
+        }
+    }
+
+    /// What the path takes, kbit/s, and its changes.
+    pub(super) fn target(&self) -> watch::Receiver<u32> {
+        self.target.subscribe()
+    }
+
+    pub(super) fn set_bounds(&mut self, bounds: Bounds) {
+        self.controller.set_bounds(bounds);
+        self.tell();
+    }
+
+    /// A few times a second.
+    pub(super) fn tick(&mut self, now: Instant) {
+        self.controller.tick(now);
+        self.tell();
+    }
+
+    /// The round trip of a connectivity check.
+    pub(super) fn checked(&mut self, round_trip: Duration) {
+        self.round_trip.measured(round_trip);
+    }
+
+    pub(super) fn stats(&self, now: Instant) -> NetworkStats {
+        NetworkStats {
+            received: self.inbound.each_ref().map(|one| one.stats(now)),
+            sent: self.outbound.each_ref().map(|one| one.stats(now)),
+            round_trip: self.round_trip.last(),
+            mean_round_trip: self.round_trip.mean(),
+            nacks: self.nacks,
+            target_kbps: self.controller.target_kbps(),
+        }
+    }
+
+    pub(super) fn has_round_trip(&self) -> bool {
+        self.round_trip.last().is_some()
+    }
+
+    fn feedback(&mut self, now: Instant, report: &TransportLayerCc) {
+        self.last_feedback = Some(now);
+        let feedback = self.path.reported(now, fates(report));
+        self.controller.handle(now, feedback);
+        self.tell();
+    }
+
+    fn reception(&mut self, now: Instant, kind: TrackKind, report: &ReceptionReport) {
+        self.outbound[kind as usize].reception(Reception {
+            fraction_lost: report.fraction_lost,
+            total_lost: report.total_lost,
+            jitter: report.jitter,
+        });
+        self.round_trip
+            .report_answered(now, report.last_sender_report, report.delay);
+        let judged_by_feedback = self
+            .last_feedback
+            .is_some_and(|last| now.saturating_duration_since(last) < FEEDBACK_ALIVE);
+        if kind == TrackKind::Video && !judged_by_feedback {
+            self.judge_by_reception(now, report);
+        }
+    }
+
+    /// For a far side without transport-wide feedback: the round trip above the least one takes
+    /// the place of the queue.
+    fn judge_by_reception(&mut self, now: Instant, report: &ReceptionReport) {
+        let sent = self.outbound[TrackKind::Video as usize].stats(now).packets;
+        let since = sent.saturating_sub(self.reported_packets);
+        self.reported_packets = sent;
+        let since = u32::try_from(since).unwrap_or(u32::MAX);
+        let lost = (u64::from(since) * u64::from(report.fraction_lost) / 256) as u32;
+        let round_trip = self.round_trip.last();
+        if let Some(round_trip) = round_trip {
+            let least = self.least_round_trip.get_or_insert(round_trip);
+            *least = round_trip.min(*least);
+        }
+        let queueing = round_trip
+            .zip(self.least_round_trip)
+            .map(|(now, least)| now - least);
+        let feedback = Feedback {
+            received: since - lost,
+            lost,
+            delivered_kbps: None,
+            queueing,
+            round_trip,
+        };
+        self.controller.handle(now, feedback);
+        self.tell();
+    }
+
+    fn tell(&self) {
+        let target = self.controller.target_kbps();
+        self.target.send_if_modified(|told| {
+            let worth_it = told.abs_diff(target) > *told / WORTH_TELLING;
+            if worth_it {
+                *told = target;
+            }
+            worth_it
+        });
+    }
+}
+
+/// Packet by packet what the report says; its deltas are microseconds from one arrival to the
+/// next, the first one from the reference time in 64 ms.
+fn fates(report: &TransportLayerCc) -> impl Iterator<Item = (u16, Fate)> {
+    let symbols = report.packet_chunks.iter().flat_map(|chunk| {
+        let (run, list) = match chunk {
+            PacketStatusChunk::RunLengthChunk(run) => (
+                std::iter::repeat_n(run.packet_status_symbol, run.run_length.into()),
+                [].iter(),
+            ),
+            PacketStatusChunk::StatusVectorChunk(vector) => (
+                std::iter::repeat_n(SymbolTypeTcc::PacketNotReceived, 0),
+                vector.symbol_list.iter(),
+            ),
+        };
+        run.chain(list.copied())
+    });
+    let mut deltas = report.recv_deltas.iter();
+    let mut arrival = Duration::from_millis(64) * report.reference_time;
+    let number = report.base_sequence_number;
+    symbols
+        // The last chunk is filled up beyond the packets reported.
+        .take(report.packet_status_count.into())
+        .enumerate()
+        .map(move |(n, symbol)| {
+            let fate = match symbol {
+                SymbolTypeTcc::PacketNotReceived => Fate::Lost,
+                SymbolTypeTcc::PacketReceivedSmallDelta
+                | SymbolTypeTcc::PacketReceivedLargeDelta => {
+                    Fate::Arrived(deltas.next().map(|delta| {
+                        let step = Duration::from_micros(delta.delta.unsigned_abs());
+                        arrival = if delta.delta < 0 {
+                            arrival.saturating_sub(step)
+                        } else {
+                            arrival.saturating_add(step)
+                        };
+                        arrival
+                    }))
+                }
+                SymbolTypeTcc::PacketReceivedWithoutDelta => Fate::Arrived(None),
+            };
+            (number.wrapping_add(n as u16), fate)
+        })
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Stream {
+    ssrc: u32,
+    kind: TrackKind,
+    is_repair: bool,
+}
+
+/// The interceptor.
+pub(super) struct Monitor {
+    network: Arc<Mutex<Network>>,
+    local: Vec<Stream>,
+    remote: Vec<Stream>,
+    /// The header extension that carries transport-wide numbers.
+    numbers_in: Option<u8>,
+    inbound: VecDeque<TaggedPacket>,
+    outbound: VecDeque<TaggedPacket>,
+}
+
+impl Monitor {
+    pub(super) fn new(network: Arc<Mutex<Network>>) -> Self {
+        Self {
+            network,
+            local: Vec::with_capacity(MAX_STREAMS),
+            remote: Vec::with_capacity(MAX_STREAMS),
+            numbers_in: None,
+            inbound: VecDeque::new(),
+            outbound: VecDeque::new(),
+        }
+    }
+
+    fn arrives(&self, now: Instant, packet: &rtp::Packet) {
+        let header = &packet.header;
+        let Some(stream) = find(&self.remote, header.ssrc) else {
+            return;
+        };
+        let inbound = &mut self.network.lock().inbound[stream.kind as usize];
+        if stream.is_repair {
+            inbound.retransmission(now, packet.payload.len());
+        } else {
+            let (sequence, timestamp) = (header.sequence_number, header.timestamp);
+            inbound.packet(now, header.ssrc, sequence, timestamp, packet.payload.len());
+        }
+    }
+
+    fn leaves(&self, now: Instant, packet: &rtp::Packet) {
+        let Some(stream) = find(&self.local, packet.header.ssrc) else {
+            return;
+        };
+        let mut network = self.network.lock();
+        network.outbound[stream.kind as usize].packet(now, packet.payload.len());
+        let number = self
+            .numbers_in
+            .and_then(|id| packet.header.get_extension(id));
+        if let Some([high, low]) = number.as_deref().and_then(|number| number.first_chunk()) {
+            let bytes = u32::try_from(packet.payload.len()).unwrap_or(u32::MAX / 2) + HEADERS;
+            network
+                .path
+                .sent(now, u16::from_be_bytes([*high, *low]), bytes);
+        }
+    }
+
+    fn report_arrives(&self, now: Instant, packet: &dyn rtcp::Packet) {
+        let packet = packet.as_any();
+        let mut network = self.network.lock();
+        let reports = if let Some(report) = packet.downcast_ref::<ReceiverReport>() {
+            &report.reports
+        } else if let Some(report) = packet.downcast_ref::<SenderReport>() {
+            &report.reports
+        } else {
+            if let Some(report) = packet.downcast_ref::<TransportLayerCc>() {
+                network.feedback(now, report);
+            } else if let Some(nack) = packet.downcast_ref::<TransportLayerNack>() {
+                network.nacks.received += asked_for(nack);
+            }
+            return;
+        };
+        for report in reports {
+            if let Some(stream) = find(&self.local, report.ssrc).filter(|one| !one.is_repair) {
+                network.reception(now, stream.kind, report);
+            }
+        }
+    }
+
+    fn report_leaves(&self, now: Instant, packet: &dyn rtcp::Packet) {
+        let packet = packet.as_any();
+        if let Some(report) = packet.downcast_ref::<SenderReport>() {
+            self.network
+                .lock()
+                .round_trip
+                .report_sent(now, report.ntp_time);
+        } else if let Some(nack) = packet.downcast_ref::<TransportLayerNack>() {
+            self.network.lock().nacks.sent += asked_for(nack);
+        }
+    }
+}
+
+fn find(streams: &[Stream], ssrc: u32) -> Option<Stream> {
+    streams.iter().copied().find(|stream| stream.ssrc == ssrc)
+}
+
+fn asked_for(nack: &TransportLayerNack) -> u64 {
+    let asked = |pair: &rtcp::transport_feedbacks::transport_layer_nack::NackPair| {
+        1 + u64::from(pair.lost_packets.count_ones())
+    };
+    nack.nacks.iter().map(asked).sum()
+}
+
+fn bind(streams: &mut Vec<Stream>, info: &StreamInfo) {
+    let kind = if info.mime_type.starts_with("audio/") {
+        TrackKind::Audio
+    } else {
+        TrackKind::Video
+    };
+    let is_repair = info.mime_type.to_ascii_lowercase().ends_with("/rtx");
+    let mut add = |ssrc, is_repair| {
+        unbind(streams, ssrc);
+        if streams.len() >= MAX_STREAMS {
+            // The oldest: a far side that begins anew all the time is no longer heard there.
+            streams.remove(0);
+        }
+        streams.push(Stream {
+            ssrc,
+            kind,
+            is_repair,
+        });
+    };
+    add(info.ssrc, is_repair);
+    if let Some(repair) = info.ssrc_rtx {
+        add(repair, true);
+    }
+}
+
+fn unbind(streams: &mut Vec<Stream>, ssrc: u32) {
+    streams.retain(|stream| stream.ssrc != ssrc);
+}
+
+impl Protocol<TaggedPacket, TaggedPacket, ()> for Monitor {
+    type Rout = TaggedPacket;
+    type Wout = TaggedPacket;
+    type Eout = ();
+    type Error = Error;
+    type Time = Instant;
+
+    fn handle_read(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+        match &packet.message.packet {
+            Packet::Rtp(rtp) => self.arrives(packet.now, rtp),
+            Packet::Rtcp(reports) => {
+                for report in reports {
+                    self.report_arrives(packet.now, report.as_ref());
+                }
+            }
+            _ => {}
+        }
+        self.inbound.push_back(packet);
+        Ok(())
+    }
+
+    fn poll_read(&mut self) -> Option<TaggedPacket> {
+        self.inbound.pop_front()
+    }
+
+    fn handle_write(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+        match &packet.message.packet {
+            Packet::Rtp(rtp) => self.leaves(packet.now, rtp),
+            Packet::Rtcp(reports) => {
+                for report in reports {
+                    self.report_leaves(packet.now, report.as_ref());
+                }
+            }
+            _ => {}
+        }
+        self.outbound.push_back(packet);
+        Ok(())
+    }
+
+    fn poll_write(&mut self) -> Option<TaggedPacket> {
+        self.outbound.pop_front()
+    }
+}
+
+impl Interceptor for Monitor {
+    fn bind_local_stream(&mut self, info: &StreamInfo) {
+        bind(&mut self.local, info);
+        let numbers = info
+            .rtp_header_extensions
+            .iter()
+            .find(|extension| extension.uri == TRANSPORT_NUMBERS)
+            .and_then(|extension| u8::try_from(extension.id).ok());
+        // One extension has one number on the whole connection.
+        self.numbers_in = numbers.or(self.numbers_in);
+    }
+
+    fn unbind_local_stream(&mut self, info: &StreamInfo) {
+        unbind(&mut self.local, info.ssrc);
+    }
+
+    fn bind_remote_stream(&mut self, info: &StreamInfo) {
+        bind(&mut self.remote, info);
+    }
+
+    fn unbind_remote_stream(&mut self, info: &StreamInfo) {
+        unbind(&mut self.remote, info.ssrc);
+    }
+}

@@ -1,0 +1,101 @@
+//! What is sent follows what the network carries, and what is asked for.
+
+use std::time::Duration;
+
+use cubelet::media::peer::PeerSettings;
+use cubelet::media::{VideoCodec, VideoSourceKind, VideoSourceSettings};
+use cubelet::protocol::call_signal::CallType;
+
+use crate::relay::{Link, RelayedCall, call_from_a_camera};
+use crate::sources::jpeg_size;
+use crate::support::{camera_settings, settings, until};
+
+const MS: Duration = Duration::from_millis(1);
+
+/// Pictures with enough in them to need their bits.
+async fn a_call(codec: VideoCodec) -> RelayedCall {
+    let camera = VideoSourceSettings {
+        source: VideoSourceKind::Test {
+            pattern: "smpte".into(),
+        },
+        width: 640,
+        height: 480,
+        bitrate_kbps: 1_000,
+        ..camera_settings()
+    };
+    let settings = PeerSettings {
+        full_bitrate_kbps: 1_000,
+        min_bitrate_kbps: 64,
+        ..settings(CallType::Video, codec)
+    };
+    call_from_a_camera(camera, settings).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_narrow_path_gets_less_and_a_wide_one_more_again() {
+    let call = a_call(VideoCodec::H264).await;
+    let sender = &call.caller.peer;
+    call.relay.link.send_replace(Link {
+        kbps: Some(300),
+        queue: 400 * MS,
+        ..Link::default()
+    });
+    until(sender, "less to be sent", |stats| {
+        stats.target_kbps < 280 && stats.encoder.is_some_and(|encoder| encoder.kbps < 280)
+    })
+    .await;
+    let received = call.callee.peer.stats().frames_decoded;
+    until(&call.callee.peer, "pictures go on", |stats| {
+        stats.frames_decoded > received + 60
+    })
+    .await;
+    call.relay.link.send_replace(Link::default());
+    let narrow = sender.stats().target_kbps;
+    until(sender, "more to be sent", |stats| {
+        stats.target_kbps > narrow * 2 && stats.encoder.is_some_and(|one| one.kbps > narrow * 2)
+    })
+    .await;
+}
+
+async fn pictures_shrink_and_grow(codec: VideoCodec) {
+    let call = a_call(codec).await;
+    let (sender, receiver) = (&call.caller.peer, &call.callee.peer);
+    let newest = || {
+        receiver
+            .last_frames()
+            .last()
+            .and_then(|frame| jpeg_size(&frame.jpeg))
+    };
+    until(receiver, "a full picture", |_| newest() == Some((640, 480))).await;
+    sender.set_max_bitrate(Some(100));
+    until(receiver, "a small picture", |_| {
+        newest() == Some((320, 240))
+    })
+    .await;
+    until(receiver, "fewer pictures", |stats| {
+        (10..=18).contains(&stats.fps_decoded)
+    })
+    .await;
+    let encoder = sender.stats().encoder.unwrap();
+    let shape = (encoder.width, encoder.height, encoder.framerate);
+    assert_eq!((encoder.kbps, shape), (100, (320, 240, 15)));
+    sender.set_max_bitrate(None);
+    until(receiver, "a full picture again", |_| {
+        newest() == Some((640, 480))
+    })
+    .await;
+    until(receiver, "all pictures again", |stats| {
+        stats.fps_decoded >= 25
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn h264_pictures_get_fewer_and_smaller_in_a_running_call() {
+    pictures_shrink_and_grow(VideoCodec::H264).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn vp8_pictures_get_fewer_and_smaller_in_a_running_call() {
+    pictures_shrink_and_grow(VideoCodec::Vp8).await;
+}

@@ -1,0 +1,227 @@
+//! A network of our own between two peers: a relay that loses, delays and holds back packets.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use cubelet::media::VideoSourceSettings;
+use cubelet::media::peer::{PeerEvent, PeerSettings};
+use cubelet::protocol::call_signal::Candidate;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use tokio::net::UdpSocket;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::support::{Device, End, camera_settings, sees, warm, within};
+
+/// Losing nothing.
+pub const NONE: usize = usize::MAX;
+
+/// What the way to the callee does.
+#[derive(Clone, Copy, Default)]
+pub struct Link {
+    /// Of all packets, by a seeded generator.
+    pub loss: f64,
+    /// Each way.
+    pub delay: Duration,
+    /// Capacity; none is unlimited.
+    pub kbps: Option<u32>,
+    /// How much of it waits before packets are dropped.
+    pub queue: Duration,
+}
+
+/// Stands between the two: each side knows the other only by a socket of the relay.
+pub struct Relay {
+    for_caller: SocketAddr,
+    for_callee: SocketAddr,
+    caller: watch::Sender<Option<SocketAddr>>,
+    callee: watch::Sender<Option<SocketAddr>>,
+    /// Every how many-th large packet to the callee is lost.
+    pub lose_every: Arc<AtomicUsize>,
+    pub link: watch::Sender<Link>,
+}
+
+impl Relay {
+    async fn start() -> Self {
+        let left = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
+        let right = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
+        let relay = Self {
+            for_caller: left.local_addr().unwrap(),
+            for_callee: right.local_addr().unwrap(),
+            caller: watch::Sender::new(None),
+            callee: watch::Sender::new(None),
+            lose_every: Arc::new(AtomicUsize::new(NONE)),
+            link: watch::Sender::new(Link::default()),
+        };
+        let to_callee = Way {
+            from: Arc::clone(&left),
+            by: Arc::clone(&right),
+            to: relay.callee.subscribe(),
+            lose_every: Arc::clone(&relay.lose_every),
+            link: relay.link.subscribe(),
+            is_narrow: true,
+        };
+        let to_caller = Way {
+            from: right,
+            by: left,
+            to: relay.caller.subscribe(),
+            lose_every: Arc::new(AtomicUsize::new(NONE)),
+            link: relay.link.subscribe(),
+            is_narrow: false,
+        };
+        tokio::spawn(to_callee.forward());
+        tokio::spawn(to_caller.forward());
+        relay
+    }
+}
+
+struct Way {
+    from: Arc<UdpSocket>,
+    by: Arc<UdpSocket>,
+    to: watch::Receiver<Option<SocketAddr>>,
+    lose_every: Arc<AtomicUsize>,
+    link: watch::Receiver<Link>,
+    /// Whether loss and capacity are of this way.
+    is_narrow: bool,
+}
+
+impl Way {
+    async fn forward(self) {
+        let mut packet = [0; 2048];
+        let mut count = 0;
+        let mut random = StdRng::seed_from_u64(7);
+        let mut busy_until = Instant::now();
+        let mut waiting = VecDeque::<(Instant, Vec<u8>)>::new();
+        loop {
+            let due = waiting.front().map(|(due, _)| *due);
+            let next = async {
+                match due {
+                    Some(due) => tokio::time::sleep_until(due).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = next => {
+                    if let Some((_, packet)) = waiting.pop_front() {
+                        self.send(&packet).await;
+                    }
+                }
+                received = self.from.recv_from(&mut packet) => {
+                    let Ok((size, _)) = received else { return };
+                    let every = self.lose_every.load(Ordering::Relaxed);
+                    // Only media is this large; losing connectivity checks is not what is tested.
+                    if size > 200 && every != NONE {
+                        count += 1;
+                        if count % every == 0 {
+                            continue;
+                        }
+                    }
+                    let link = *self.link.borrow();
+                    let now = Instant::now();
+                    let mut due = now + link.delay;
+                    if self.is_narrow {
+                        if random.random_bool(link.loss) {
+                            continue;
+                        }
+                        if let Some(kbps) = link.kbps {
+                            let begins = busy_until.max(now);
+                            if begins - now > link.queue {
+                                continue;
+                            }
+                            let bits = (size + 28) as f64 * 8.0;
+                            busy_until = begins + Duration::from_secs_f64(bits / 1_000.0 / f64::from(kbps));
+                            due = busy_until + link.delay;
+                        }
+                    }
+                    if due <= now && waiting.is_empty() {
+                        self.send(&packet[..size]).await;
+                    } else {
+                        waiting.push_back((due, packet[..size].to_vec()));
+                    }
+                }
+            }
+        }
+    }
+
+    async fn send(&self, packet: &[u8]) {
+        let to = *self.to.borrow();
+        if let Some(to) = to {
+            // A peer that is gone is not the relay's concern.
+            let _ = self.by.send_to(packet, to).await;
+        }
+    }
+}
+
+/// Replaces the address and tells the relay the real one.
+fn redirect(
+    candidate: &Candidate,
+    to: SocketAddr,
+    real: &watch::Sender<Option<SocketAddr>>,
+) -> Candidate {
+    let mut words: Vec<_> = candidate.candidate.split(' ').map(str::to_owned).collect();
+    real.send_replace(Some(format!("{}:{}", words[4], words[5]).parse().unwrap()));
+    words[4] = to.ip().to_string();
+    words[5] = to.port().to_string();
+    Candidate {
+        candidate: words.join(" "),
+        ..candidate.clone()
+    }
+}
+
+/// Two devices in a call in which both see the other.
+pub struct RelayedCall {
+    pub relay: Relay,
+    pub caller: End,
+    pub callee: End,
+    _devices: [Device; 2],
+}
+
+pub async fn call_through_a_relay(settings: PeerSettings) -> RelayedCall {
+    call_from_a_camera(camera_settings(), settings).await
+}
+
+/// `camera` is the caller's.
+pub async fn call_from_a_camera(
+    camera: VideoSourceSettings,
+    settings: PeerSettings,
+) -> RelayedCall {
+    warm().await;
+    let relay = Relay::start().await;
+    let (door, room) = (Device::with(camera), Device::start());
+    let mut caller = End::new(settings.clone(), &door).await;
+    let mut callee = End::new(settings, &room).await;
+    let offer = caller.peer.create_offer().await.unwrap();
+    let answer = callee.peer.accept_offer(&offer).await.unwrap();
+    caller.peer.set_answer(&answer).await.unwrap();
+    within("the call", async {
+        while !sees(&caller) || !sees(&callee) {
+            tokio::select! {
+                Some(event) = caller.events.recv() => {
+                    if let PeerEvent::LocalCandidate(candidate) = &event {
+                        let candidate = redirect(candidate, relay.for_callee, &relay.caller);
+                        callee.peer.add_candidates(&[candidate]).await;
+                    }
+                    caller.seen.push(event);
+                }
+                Some(event) = callee.events.recv() => {
+                    if let PeerEvent::LocalCandidate(candidate) = &event {
+                        let candidate = redirect(candidate, relay.for_caller, &relay.callee);
+                        caller.peer.add_candidates(&[candidate]).await;
+                    }
+                    callee.seen.push(event);
+                }
+            }
+        }
+    })
+    .await;
+    RelayedCall {
+        relay,
+        caller,
+        callee,
+        _devices: [door, room],
+    }
+}

@@ -7,6 +7,7 @@ pub mod allocator;
 pub mod backoff;
 pub mod coalesced;
 pub mod loopback;
+pub mod moment;
 pub mod object_id;
 pub mod shutdown;
 pub mod systemd;

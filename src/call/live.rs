@@ -19,6 +19,10 @@ pub struct LiveSettings {
     pub ring_off: BTreeSet<UserId>,
     /// Nothing is answered by itself.
     pub auto_answer_off: bool,
+    /// The microphone delivers nothing.
+    pub microphone_muted: bool,
+    /// Nothing leaves the camera.
+    pub camera_muted: bool,
 }
 
 /// How long something holds. With a field of its own, for a bare `null` would read back as not
@@ -96,6 +100,8 @@ mod tests {
             quiet_users: BTreeMap::from([(7, Until { end: Some(5) })]),
             ring_off: BTreeSet::from([9]),
             auto_answer_off: true,
+            microphone_muted: true,
+            camera_muted: true,
         };
         let text = serde_json::to_string(&live).unwrap();
         assert_eq!(serde_json::from_str::<LiveSettings>(&text).unwrap(), live);

@@ -57,6 +57,7 @@ impl Actor for Control {
             requests: self.port.requests.clone(),
             events: self.port.events(),
             state: self.port.state(),
+            journal: self.port.journal.clone(),
         };
         let serve = run(self.settings.clone(), port, token, self.status.clone());
         ctx.spawn(serve.into_actor(self));

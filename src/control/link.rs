@@ -22,6 +22,7 @@ use super::payload::PAYLOAD_MAX;
 use super::topics::Topics;
 use crate::base::tls::{self, TlsError};
 use crate::config::Mqtt;
+use crate::engine::event::unix_ms;
 
 /// A dead connection is noticed after at most two of these; the broker publishes the last will
 /// after one and a half.
@@ -34,6 +35,8 @@ const CONNECT_TIMEOUT_S: u64 = 5;
 const SESSION_EXPIRY_S: u32 = 30;
 /// A packet somewhat larger than the largest payload is taken, to be refused with a reply.
 const PACKET_MAX: u32 = 2 * PAYLOAD_MAX as u32;
+/// The user property that names who orders.
+pub(super) const REQUESTER: &str = "requester";
 /// The client's table of unacknowledged publishes: above our window, below its 65,535 (14 MB).
 const CLIENT_IN_FLIGHT: u16 = 100;
 
@@ -45,8 +48,9 @@ pub(super) enum LinkEvent {
         receive_max: Option<u16>,
         packet_max: Option<u32>,
     },
-    /// The broker has answered the subscription; on false it does not let us hear commands.
-    Subscribed(bool),
+    /// The broker has answered the subscriptions, in order; on false it does not let us hear
+    /// that one.
+    Subscribed(Vec<bool>),
     /// A message for us.
     Arrived(Arrival),
     /// The oldest publish not yet numbered got this packet id.
@@ -101,15 +105,15 @@ impl Link {
 
     /// Asks for the device's commands, also for retained ones and their flag: they are refused
     /// knowingly rather than taken for fresh.
-    pub(super) fn subscribe(&self, filter: String) -> bool {
-        let filter = Filter {
+    pub(super) fn subscribe(&self, filters: Vec<String>) -> bool {
+        let filters = filters.into_iter().map(|filter| Filter {
             path: filter,
             qos: QoS::AtLeastOnce,
             nolocal: false,
             preserve_retain: true,
             retain_forward_rule: RetainForwardRule::OnEverySubscribe,
-        };
-        self.client.try_subscribe_many([filter]).is_ok()
+        });
+        self.client.try_subscribe_many(filters).is_ok()
     }
 
     /// Hands a message to the client, without waiting.
@@ -231,7 +235,8 @@ fn translate(event: Event) -> Option<LinkEvent> {
         Event::Incoming(Packet::SubAck(ack)) => LinkEvent::Subscribed(
             ack.return_codes
                 .iter()
-                .all(|code| matches!(code, SubscribeReasonCode::Success(_))),
+                .map(|code| matches!(code, SubscribeReasonCode::Success(_)))
+                .collect(),
         ),
         Event::Incoming(Packet::Publish(publish)) => LinkEvent::Arrived(arrival(publish)),
         Event::Incoming(Packet::PubAck(ack)) => {
@@ -249,12 +254,20 @@ fn translate(event: Event) -> Option<LinkEvent> {
 
 fn arrival(publish: Publish) -> Arrival {
     let properties = publish.properties.unwrap_or_default();
+    let requester = properties
+        .user_properties
+        .into_iter()
+        .find(|(name, _)| name == REQUESTER)
+        .map(|(_, value)| value);
     Arrival {
         topic: String::from_utf8_lossy(&publish.topic).into_owned(),
         payload: publish.payload,
         retained: publish.retain,
         response_topic: properties.response_topic,
         correlation: properties.correlation_data,
+        requester,
+        expiry_s: properties.message_expiry_interval,
+        unix_ms: unix_ms(),
     }
 }
 

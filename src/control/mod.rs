@@ -1,23 +1,30 @@
 //! Local control over MQTT: state, events and availability out, commands in. The contract is
 //! `docs/reference/mqtt.md`.
 //!
-//! What to do is decided without IO in `intake` (commands), `outbox` (what is sent when) and
-//! `parts` (which state topics changed); `link` is one connection, `run` joins them.
+//! What to do is decided without IO in `intake` (commands; with `requester`, `rate`, `timing`,
+//! `window`), `lanes` (in which order), `outbox` (what is sent when) and `parts` (which state
+//! topics changed); `link` is one connection, `execution` what the engine is doing, `run` joins
+//! them.
 //!
 //! Invariant: every command that arrives is answered exactly once, and executed at most once per
 //! id. A broker that is slow, down or hostile can delay nothing but its own traffic.
 //! Must not enter: what commands do (that is the engine); credentials on a topic or in a log.
 
 mod actor;
+mod execution;
 mod intake;
+mod lanes;
 mod link;
 mod message;
+mod notes;
 mod outbox;
 mod parts;
 mod payload;
 mod rate;
 pub mod remote;
+mod requester;
 mod run;
+mod timing;
 mod topics;
 mod window;
 
@@ -28,6 +35,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use crate::config;
 use crate::engine::command::{Command, CommandError, Request};
 use crate::engine::event::Event;
+use crate::engine::journal::Journal;
 use crate::engine::state::DeviceState;
 use crate::protocol::call_signal::CallType;
 
@@ -48,6 +56,8 @@ pub fn read_command(verb: &str, payload: &[u8]) -> Result<Command, CommandError>
 pub struct ControlSettings {
     /// The device's name in topics.
     pub device: String,
+    /// The groups it belongs to.
+    pub groups: Vec<String>,
     /// The broker.
     pub mqtt: config::Mqtt,
     /// What may be ordered.
@@ -63,6 +73,7 @@ impl ControlSettings {
     pub fn from_config(config: &config::DeviceConfig) -> Option<Self> {
         Some(Self {
             device: config.device.name.clone(),
+            groups: config.device.groups.clone(),
             mqtt: config.mqtt.clone()?,
             control: config.control.clone(),
             call_type: config.calls.call_type,
@@ -80,6 +91,8 @@ pub struct EnginePort {
     pub events: broadcast::Receiver<Event>,
     /// How things are.
     pub state: watch::Receiver<DeviceState>,
+    /// What outlives a restart.
+    pub journal: Journal,
 }
 
 /// How the connection to the broker stands.

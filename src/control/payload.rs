@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 use crate::engine::call_command::CallCommand;
 use crate::engine::chat_command::{ChatCommand, Check, Draft};
 use crate::engine::command::{Command, CommandError, ErrorCode, UserRef, VisitorAction};
-use crate::engine::ringing_command::RingingCommand;
+use crate::engine::ringing_command::{DoorLog, RingingCommand};
+use crate::engine::setting_command::{PARTS, Setting};
 use crate::protocol::call_signal::CallType;
 
 /// The largest payload taken, in bytes.
@@ -17,6 +18,8 @@ pub(super) const PAYLOAD_MAX: usize = 64 * 1024;
 const ID_MAX: usize = 128;
 /// The longest reason of a rejection, in characters.
 const REASON_MAX: usize = 200;
+/// The most lines of a log in one answer.
+const LOG_MAX: u32 = 100;
 /// The most targets of a ring, as in `[calls] ring`.
 const TARGETS_MAX: usize = 16;
 
@@ -31,8 +34,19 @@ pub(super) fn invalid(message: impl Into<String>) -> CommandError {
     CommandError::new(ErrorCode::InvalidPayload, message)
 }
 
-/// The fields without the id, and the id: a string or a whole number, or null if there is none.
-pub(super) fn split(payload: &[u8]) -> Result<(Map<String, Value>, Value), CommandError> {
+/// What every order may carry beside its fields.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Envelope {
+    /// A string or a whole number, or null if there is none.
+    pub(super) id: Value,
+    /// When it was sent, Unix milliseconds.
+    pub(super) ts: Option<u64>,
+    /// After which it is not to be carried out, Unix milliseconds.
+    pub(super) expires: Option<u64>,
+}
+
+/// The fields without the envelope, and the envelope.
+pub(super) fn split(payload: &[u8]) -> Result<(Map<String, Value>, Envelope), CommandError> {
     if payload.len() > PAYLOAD_MAX {
         return Err(invalid(format!(
             "{} bytes are more than the most {PAYLOAD_MAX}",
@@ -40,7 +54,7 @@ pub(super) fn split(payload: &[u8]) -> Result<(Map<String, Value>, Value), Comma
         )));
     }
     if payload.is_empty() {
-        return Ok((Map::new(), Value::Null));
+        return Ok((Map::new(), Envelope::default()));
     }
     let value: Value = serde_json::from_slice(payload)
         .map_err(|error| invalid(format!("the payload is no JSON: {error}")))?;
@@ -55,13 +69,21 @@ pub(super) fn split(payload: &[u8]) -> Result<(Map<String, Value>, Value), Comma
         Value::String(text) => (1..=ID_MAX).contains(&text.chars().count()),
         _ => false,
     };
-    if fits {
-        Ok((fields, id))
-    } else {
-        Err(invalid(format!(
+    if !fits {
+        return Err(invalid(format!(
             "id: must be a string of 1 to {ID_MAX} characters or a whole number"
-        )))
+        )));
     }
+    let mut time = |field: &str| match fields.shift_remove(field) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => value.as_u64().map(Some).ok_or_else(|| {
+            invalid(format!(
+                "{field}: must be Unix milliseconds, a whole number"
+            ))
+        }),
+    };
+    let (ts, expires) = (time("ts")?, time("expires")?);
+    Ok((fields, Envelope { id, ts, expires }))
 }
 
 /// Whether there is such a verb, hidden ones included.
@@ -156,6 +178,15 @@ pub(super) fn parse(
         "unlock" => plain(Command::Unlock),
         "snapshot" => plain(Command::Snapshot),
         "press" => plain(Command::Press),
+        "control_log" => {
+            let DoorLog { limit } = read(&fields)?;
+            if !(1..=LOG_MAX).contains(&limit) {
+                return Err(invalid(format!(
+                    "limit: must be 1 to {LOG_MAX}, not {limit}"
+                )));
+            }
+            Ok(Command::ControlLog { limit })
+        }
         "visitor_message" => {
             let VisitorMessage { action } = read(&fields)?;
             Ok(Command::VisitorMessage(action))
@@ -176,6 +207,29 @@ pub(super) fn parse(
             Ok(Command::Chat(command))
         }
     }
+}
+
+/// The setting of a part with its fields.
+///
+/// # Errors
+/// `invalid_payload` naming the field and the rule, or `unknown_command`.
+pub(super) fn setting(part: &str, fields: &Map<String, Value>) -> Result<Setting, CommandError> {
+    let setting = match part {
+        "policy" => Setting::Policy(read(fields)?),
+        "call" => Setting::Call(read(fields)?),
+        "audio" => Setting::Audio(read(fields)?),
+        "camera" => Setting::Camera(read(fields)?),
+        "door" => Setting::Door(read(fields)?),
+        _ => {
+            let message = format!(
+                "there is no such part to set; there are {}",
+                PARTS.join(", ")
+            );
+            return Err(CommandError::new(ErrorCode::UnknownCommand, message));
+        }
+    };
+    setting.check().map_err(invalid)?;
+    Ok(setting)
 }
 
 #[derive(Deserialize)]

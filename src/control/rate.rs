@@ -1,6 +1,52 @@
-//! A token bucket holding one second's worth.
+//! How often may be ordered: token buckets holding one second's worth, one for each requester and
+//! one for all together.
 
+use std::collections::HashMap;
 use std::time::Instant;
+
+use super::requester::Requester;
+
+/// Requesters told apart; the next begin with what the overall rate leaves.
+const REQUESTERS_MAX: usize = 256;
+/// All together may order so many times as often as one.
+const ALL: u32 = 4;
+
+/// The rates of everybody.
+#[derive(Debug)]
+pub(super) struct Rates {
+    rate: u32,
+    all: TokenBucket,
+    each: HashMap<Requester, TokenBucket>,
+}
+
+impl Rates {
+    pub(super) fn new(rate_per_s: u32) -> Self {
+        Self {
+            rate: rate_per_s,
+            all: TokenBucket::new(rate_per_s.saturating_mul(ALL)),
+            each: HashMap::new(),
+        }
+    }
+
+    /// Takes one token if the requester and all together have one.
+    pub(super) fn take(&mut self, now: Instant, requester: &Requester) -> bool {
+        if !self.each.contains_key(requester) {
+            if self.each.len() >= REQUESTERS_MAX {
+                self.each.retain(|_, bucket| !bucket.is_full(now));
+            }
+            if self.each.len() >= REQUESTERS_MAX {
+                return false;
+            }
+            let bucket = TokenBucket::new(self.rate);
+            self.each.insert(requester.clone(), bucket);
+        }
+        let own = self
+            .each
+            .get_mut(requester)
+            .is_some_and(|bucket| bucket.take(now));
+        own && self.all.take(now)
+    }
+}
 
 /// `rate` commands per second, and as many at once after a quiet second.
 #[derive(Debug)]
@@ -18,6 +64,12 @@ impl TokenBucket {
             tokens: rate,
             filled: None,
         }
+    }
+
+    /// Whether nothing was taken lately.
+    fn is_full(&self, now: Instant) -> bool {
+        self.filled
+            .is_none_or(|filled| now.saturating_duration_since(filled).as_secs() >= 1)
     }
 
     /// Takes one token if there is one.
@@ -58,6 +110,23 @@ mod tests {
             let most = f64::from(rate) * (1.0 + (now - start).as_secs_f64());
             prop_assert!(f64::from(taken) <= most + 1e-6);
         }
+    }
+
+    #[test]
+    fn one_that_floods_leaves_the_others_their_share() {
+        let of = |name: String| Requester {
+            way: super::super::requester::Way::Property,
+            name,
+        };
+        let mut rates = Rates::new(5);
+        let now = Instant::now();
+        let greedy = of("greedy".into());
+        assert_eq!((0..50).filter(|_| rates.take(now, &greedy)).count(), 5);
+        let modest = of("modest".into());
+        assert!(rates.take(now, &modest));
+        // Names cost nothing, so all together are bounded, too.
+        let many = (0..1_000).filter(|n| rates.take(now, &of(n.to_string())));
+        assert!(many.count() <= 20);
     }
 
     #[test]

@@ -1,31 +1,29 @@
 //! The loop that joins the engine, the decisions and the connection. It never waits for any of
 //! them: each turn takes one thing that is ready and moves on what it can.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::StreamExt;
-use futures::stream::FuturesUnordered;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
-use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::intake::{Answer, Intake, Verdict};
+use super::execution::{Execution, Outcome};
+use super::intake::{Accepted, Answer, Intake, Verdict, failure};
+use super::lanes::Lane;
 use super::link::{Link, LinkEvent};
 use super::message::Message;
 use super::outbox::Outbox;
 use super::parts::StateParts;
 use super::topics::Topics;
-use super::window::Ticket;
+use super::window::{Key, Ticket};
 use super::{BrokerStatus, ControlSettings, EnginePort};
 use crate::base::backoff::Backoff;
-use crate::engine::command::{Command, CommandError, ErrorCode, Reply, Request};
-use crate::engine::event::Event;
+use crate::engine::command::{CommandError, ErrorCode, Reply};
+use crate::engine::event::{Event, EventKind, unix_ms};
+use crate::engine::journal::ControlEntry;
 
 /// State is published at most this often: counters of a call change with every picture.
 const STATE_INTERVAL: Duration = Duration::from_millis(100);
@@ -36,9 +34,6 @@ const HEALTHY_AFTER: Duration = Duration::from_secs(10);
 const DRAIN_MAX: Duration = Duration::from_secs(3);
 const DRAIN_COMMANDS: Duration = Duration::from_secs(1);
 const DRAIN_QUEUE: Duration = Duration::from_secs(2);
-
-type Outcome = Result<Reply, CommandError>;
-type Running = Pin<Box<dyn Future<Output = (Ticket, Outcome)> + Send>>;
 
 /// Serves one device's control topics until `shutdown`, then publishes `offline` and disconnects,
 /// within 3 seconds. A broker that is down, now or later, is tried again with growing delays
@@ -80,7 +75,7 @@ struct Controller {
     intake: Intake,
     outbox: Outbox,
     parts: StateParts,
-    running: FuturesUnordered<Running>,
+    execution: Execution,
     link: Option<Link>,
     /// Since when the subscription stands; nothing is published before.
     online: Option<Instant>,
@@ -115,8 +110,18 @@ impl Controller {
         port: EnginePort,
         status: watch::Sender<BrokerStatus>,
     ) -> Self {
-        let topics = Topics::new(&settings.mqtt.base, &settings.device);
-        let intake = Intake::new(topics.clone(), &settings.control, settings.call_type);
+        let topics = Topics::new(&settings.mqtt.base, &settings.device, &settings.groups);
+        let intake = Intake::new(
+            topics.clone(),
+            &settings.device,
+            &settings.control,
+            settings.call_type,
+        );
+        let execution = Execution::new(
+            port.requests.clone(),
+            port.journal.clone(),
+            settings.command_timeout,
+        );
         Self {
             settings,
             port,
@@ -125,7 +130,7 @@ impl Controller {
             intake,
             outbox: Outbox::new(),
             parts: StateParts::default(),
-            running: FuturesUnordered::new(),
+            execution,
             link: None,
             online: None,
             connected_before: false,
@@ -140,7 +145,33 @@ impl Controller {
         }
     }
 
+    /// Takes over what was carried out before a restart.
+    async fn remember(&mut self) {
+        let now = std::time::Instant::now();
+        for (request, age_ms) in self.port.journal.kept().await {
+            let Ok(fingerprint) = request.fingerprint.try_into() else {
+                continue;
+            };
+            let id = serde_json::from_str(&request.request).unwrap_or(Value::Null);
+            let body = match &request.reply {
+                Some(reply) => serde_json::from_str(reply).unwrap_or(Value::Null),
+                None => {
+                    let message = "the device ended while it was at it; whether it was carried \
+                                   out is not known";
+                    failure(&id, &CommandError::new(ErrorCode::Unavailable, message))
+                }
+            };
+            let key = Key {
+                verb: request.name,
+                id: request.request,
+            };
+            let age = age_ms.map(Duration::from_millis);
+            self.intake.remember(now, key, fingerprint, body, age);
+        }
+    }
+
     async fn run(mut self, shutdown: CancellationToken) {
+        self.remember().await;
         while self.phase != Phase::Done {
             let turn = self.turn(&shutdown).await;
             match turn {
@@ -167,7 +198,7 @@ impl Controller {
         let Self {
             link,
             port,
-            running,
+            execution,
             events_open,
             state_open,
             ..
@@ -183,7 +214,7 @@ impl Controller {
             event = link => Turn::Link(event),
             event = port.events.recv(), if *events_open => Turn::Event(event),
             changed = port.state.changed(), if *state_open => Turn::StateChanged(changed.is_ok()),
-            Some((ticket, outcome)) = running.next(), if !running.is_empty() => {
+            Some((ticket, outcome)) = execution.next(), if !execution.is_idle() => {
                 Turn::Finished(ticket, outcome)
             }
             () = until(state_due) => Turn::StateDue,
@@ -214,24 +245,29 @@ impl Controller {
             } => {
                 self.connected_before = true;
                 self.outbox.connected(receive_max, packet_max);
-                let filter = self.topics.commands();
+                let filters = self.topics.subscriptions();
                 if !self
                     .link
                     .as_ref()
-                    .is_some_and(|link| link.subscribe(filter))
+                    .is_some_and(|link| link.subscribe(filters))
                 {
                     self.on_failed("the subscription could not be sent".into());
                 }
             }
-            LinkEvent::Subscribed(heard) => self.on_subscribed(heard),
+            LinkEvent::Subscribed(heard) => self.on_subscribed(&heard),
             LinkEvent::Arrived(arrival) => {
                 let topic = arrival.topic.clone();
                 match self.intake.arrive(std::time::Instant::now(), arrival) {
                     Verdict::Ignore(reason) => tracing::warn!(topic, reason, "message ignored"),
                     Verdict::Answer(answer) => self.reply(&answer),
                     Verdict::Wait => {}
-                    Verdict::Execute(ticket, command) => self.execute(&topic, ticket, command),
+                    Verdict::Retained => tracing::warn!(
+                        topic,
+                        "a retained order is not carried out; clear it on the broker"
+                    ),
+                    Verdict::Execute(ticket, accepted) => self.execute(&topic, ticket, *accepted),
                 }
+                self.write_notes();
             }
             LinkEvent::Numbered(packet) => self.outbox.numbered(packet),
             LinkEvent::Acknowledged(packet, refused) => {
@@ -255,14 +291,26 @@ impl Controller {
     }
 
     /// Commands are heard from here on: only now does the device call itself online.
-    fn on_subscribed(&mut self, heard: bool) {
-        if heard {
-            tracing::info!(host = self.settings.mqtt.host, "online at the broker");
-        } else {
-            tracing::error!(
-                topic = self.topics.commands(),
-                "the broker does not let this device hear commands: check its access list"
-            );
+    fn on_subscribed(&mut self, heard: &[bool]) {
+        tracing::info!(host = self.settings.mqtt.host, "online at the broker");
+        let filters = self.topics.subscriptions();
+        for (n, (filter, _)) in filters
+            .iter()
+            .zip(heard)
+            .enumerate()
+            .filter(|(_, (_, h))| !**h)
+        {
+            if n < Topics::OWN {
+                tracing::error!(
+                    topic = filter,
+                    "the broker does not let this device hear orders: check its access list"
+                );
+            } else {
+                tracing::warn!(
+                    topic = filter,
+                    "the broker does not let this device hear orders to several"
+                );
+            }
         }
         if self.dropped > 0 {
             let dropped = std::mem::take(&mut self.dropped);
@@ -353,37 +401,39 @@ impl Controller {
         }
     }
 
-    fn execute(&mut self, topic: &str, ticket: Ticket, command: Command) {
-        let unavailable = |message: &str| CommandError::new(ErrorCode::Unavailable, message);
+    fn execute(&mut self, topic: &str, ticket: Ticket, accepted: Accepted) {
         if self.phase != Phase::Serving {
-            return self.on_finished(ticket, Err(unavailable("the device is shutting down")));
+            let message = "the device is shutting down";
+            let error = CommandError::new(ErrorCode::Unavailable, message);
+            return self.on_finished(ticket, Err(error));
         }
         tracing::info!(topic, "command");
-        let (reply, answer) = oneshot::channel();
-        match self.port.requests.try_send(Request { command, reply }) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_)) => {
-                return self.on_finished(ticket, Err(unavailable("the engine is busy")));
+        self.execution.begin(ticket, accepted);
+    }
+
+    /// Puts what intake noted into the log, and tells what somebody should look into.
+    fn write_notes(&mut self) {
+        for mut entry in self.intake.take_notes() {
+            entry.at = unix_ms();
+            if entry.outcome == "retained" || entry.outcome == "not_allowed" {
+                let ControlEntry {
+                    requester,
+                    way,
+                    topic,
+                    outcome,
+                    reason,
+                    ..
+                } = entry.clone();
+                self.queue_event(&Event::now(EventKind::ControlRefused {
+                    topic,
+                    requester,
+                    way,
+                    code: outcome,
+                    reason: reason.unwrap_or_default(),
+                }));
             }
-            Err(TrySendError::Closed(_)) => {
-                return self.on_finished(ticket, Err(unavailable("the engine is not running")));
-            }
+            self.execution.note(entry);
         }
-        let limit = self.settings.command_timeout;
-        self.running.push(Box::pin(async move {
-            let outcome = match tokio::time::timeout(limit, answer).await {
-                Ok(Ok(outcome)) => outcome,
-                Ok(Err(_)) => Err(CommandError::new(
-                    ErrorCode::Internal,
-                    "the engine dropped the command; whether it was carried out is not known",
-                )),
-                Err(_) => Err(CommandError::new(
-                    ErrorCode::Timeout,
-                    format!("no outcome within {limit:?}; whether it was carried out is not known"),
-                )),
-            };
-            (ticket, outcome)
-        }));
     }
 
     fn on_finished(&mut self, ticket: Ticket, outcome: Outcome) {
@@ -395,10 +445,23 @@ impl Controller {
         if let Err(error) = &outcome {
             tracing::info!(code = ?error.code, "command refused");
         }
-        let now = std::time::Instant::now();
-        for answer in self.intake.complete(now, ticket, &outcome) {
-            self.reply(&answer);
+        let is_due = self.state_due.is_some() || matches!(self.port.state.has_changed(), Ok(true));
+        if is_due && self.online.is_some() {
+            // Who reads the reply finds the state it led to.
+            self.publish_state();
         }
+        let now = std::time::Instant::now();
+        if let Some((answers, ended)) = self.intake.complete(now, ticket, &outcome) {
+            if let Some((key, fingerprint)) = &ended.key
+                && Lane::of(&key.verb) != Lane::Free
+            {
+                self.execution.answered(key, fingerprint, &ended.body);
+            }
+            for answer in answers {
+                self.reply(&answer);
+            }
+        }
+        self.write_notes();
     }
 
     fn publish_snapshot(&mut self, picture: Bytes) -> Result<Value, CommandError> {
@@ -464,10 +527,10 @@ impl Controller {
             Phase::Serving | Phase::Done => {}
             _ if self.online.is_none() => self.phase = Phase::Done,
             Phase::Draining { began } => {
-                if !self.running.is_empty() && began.elapsed() < DRAIN_COMMANDS {
+                if !self.execution.is_idle() && began.elapsed() < DRAIN_COMMANDS {
                     return;
                 }
-                self.running.clear();
+                self.execution.clear();
                 for ticket in self.intake.running() {
                     let message = "the device shut down; whether it was carried out is not known";
                     let error = CommandError::new(ErrorCode::Unavailable, message);
@@ -501,7 +564,7 @@ impl Controller {
     fn drain_tick(&self) -> Option<Instant> {
         match self.phase {
             Phase::Serving | Phase::Done => None,
-            Phase::Draining { began } if !self.running.is_empty() => Some(began + DRAIN_COMMANDS),
+            Phase::Draining { began } if !self.execution.is_idle() => Some(began + DRAIN_COMMANDS),
             Phase::Draining { began } => Some(began + DRAIN_QUEUE),
             Phase::Leaving { began } | Phase::Farewell { began } => Some(began + DRAIN_MAX),
         }

@@ -20,9 +20,11 @@ const WAITERS_MAX: usize = 64;
 pub(super) struct ReplyTo {
     pub(super) topic: String,
     pub(super) correlation: Option<Bytes>,
+    /// Whether the reply says which device it is from.
+    pub(super) names_device: bool,
 }
 
-/// What makes two requests the same: the verb and the id.
+/// What makes two requests the same: what is ordered and the id.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     pub(super) verb: String,
@@ -49,6 +51,14 @@ pub(super) enum Seen {
     Different,
     /// Too much is running already.
     Full,
+}
+
+/// A command that has ended.
+#[derive(Debug, PartialEq)]
+pub(super) struct Ended {
+    pub(super) body: Value,
+    pub(super) waiters: Vec<ReplyTo>,
+    pub(super) key: Option<(Key, Fingerprint)>,
 }
 
 #[derive(Debug)]
@@ -124,6 +134,33 @@ impl Window {
         Seen::New(ticket)
     }
 
+    /// Takes over an answer of before a restart.
+    pub(super) fn remember(
+        &mut self,
+        now: Instant,
+        key: Key,
+        fingerprint: Fingerprint,
+        body: Value,
+        age: Duration,
+    ) {
+        // A machine that runs for less than the age cannot say so; then it counts from now on.
+        let at = now.checked_sub(age).unwrap_or(now);
+        self.order.push_back(key.clone());
+        let answered = Answered {
+            fingerprint,
+            body,
+            at,
+        };
+        self.answered.insert(key, answered);
+        self.forget(now);
+    }
+
+    /// Whether a request of this name and id is running or answered.
+    pub(super) fn knows(&mut self, now: Instant, key: &Key) -> bool {
+        self.forget(now);
+        self.answered.contains_key(key) || self.by_key.contains_key(key)
+    }
+
     /// Ends a running command: `body` makes the reply from the id; everybody who waits is
     /// returned with it.
     pub(super) fn answer(
@@ -131,9 +168,10 @@ impl Window {
         now: Instant,
         ticket: Ticket,
         body: impl FnOnce(&Value) -> Value,
-    ) -> Option<(Value, Vec<ReplyTo>)> {
+    ) -> Option<Ended> {
         let running = self.running.remove(&ticket)?;
         let body = body(&running.id);
+        let key = running.key.clone();
         if let Some((key, fingerprint)) = running.key {
             self.by_key.remove(&key);
             self.order.push_back(key.clone());
@@ -145,7 +183,11 @@ impl Window {
             self.answered.insert(key, answered);
             self.forget(now);
         }
-        Some((body, running.waiters))
+        Some(Ended {
+            body,
+            waiters: running.waiters,
+            key,
+        })
     }
 
     /// The running commands.
@@ -175,6 +217,7 @@ mod tests {
         ReplyTo {
             topic: topic.into(),
             correlation: None,
+            names_device: false,
         }
     }
 
@@ -224,9 +267,23 @@ mod tests {
             window.enter(now, key(1), Value::from(1), to("a")),
             Seen::Running
         );
-        let (body, waiters) = window.answer(now, ticket, Clone::clone).unwrap();
-        assert_eq!((body, waiters), (Value::from(1), vec![to("a"), to("b")]));
+        let ended = window.answer(now, ticket, Clone::clone).unwrap();
+        assert_eq!(ended.body, Value::from(1));
+        assert_eq!(ended.waiters, vec![to("a"), to("b")]);
         assert!(window.answer(now, ticket, Clone::clone).is_none());
+    }
+
+    #[test]
+    fn what_was_answered_before_a_restart_is_known_until_it_is_old() {
+        let mut window = Window::default();
+        let now = Instant::now() + REMEMBERED_FOR;
+        let (known, print) = key(1).unwrap();
+        let age = REMEMBERED_FOR - Duration::from_secs(1);
+        window.remember(now, known, print, Value::from("done"), age);
+        let again = window.enter(now, key(1), Value::from(1), to("a"));
+        assert_eq!(again, Seen::Answered(Value::from("done")));
+        let later = now + Duration::from_secs(1);
+        new(window.enter(later, key(1), Value::from(1), to("a")));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use actix::prelude::*;
 use tokio::sync::mpsc;
 
+use super::live::Sources;
 use super::mailbox::MAILBOX_CAPACITY;
 use super::state::{SourceState, SourceStatus};
 use super::supervised::{Life, supervised};
@@ -39,6 +40,7 @@ impl Actor for Audio {
         self.wiring.board.update(|state| {
             state.audio = SourceState {
                 source,
+                muted: state.audio.muted,
                 ..SourceState::default()
             };
         });
@@ -58,6 +60,15 @@ impl Actor for Audio {
             }
         };
         ctx.spawn(follow.into_actor(self));
+        ctx.add_stream(self.wiring.live.sources());
+    }
+}
+
+impl StreamHandler<Sources> for Audio {
+    fn handle(&mut self, wanted: Sources, _: &mut Self::Context) {
+        if let Some(source) = &self.source {
+            source.set_muted(wanted.microphone_muted);
+        }
     }
 }
 

@@ -70,7 +70,7 @@ pub async fn auto_answer(wiring: &Wiring, wanted: AutoAnswer) -> Result<Value, C
 }
 
 /// Somebody may be ringing who is not to any more.
-fn reconsider(wiring: &Wiring) {
+pub(super) fn reconsider(wiring: &Wiring) {
     // A bell between two lives reads the settings when it comes back.
     let _ = wiring.slots.bell.tell(Reconsider);
 }

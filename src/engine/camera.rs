@@ -3,6 +3,7 @@
 use actix::prelude::*;
 use tokio::sync::mpsc;
 
+use super::live::Sources;
 use super::mailbox::MAILBOX_CAPACITY;
 use super::media_settings;
 use super::state::{SourceState, SourceStatus};
@@ -40,6 +41,7 @@ impl Actor for Camera {
         self.wiring.board.update(|state| {
             state.camera = SourceState {
                 source,
+                muted: state.camera.muted,
                 ..SourceState::default()
             };
         });
@@ -59,6 +61,15 @@ impl Actor for Camera {
             }
         };
         ctx.spawn(follow.into_actor(self));
+        ctx.add_stream(self.wiring.live.sources());
+    }
+}
+
+impl StreamHandler<Sources> for Camera {
+    fn handle(&mut self, wanted: Sources, _: &mut Self::Context) {
+        if let Some(source) = &self.source {
+            source.set_muted(wanted.camera_muted);
+        }
     }
 }
 

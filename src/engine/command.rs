@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 use super::call_command::CallCommand;
 use super::chat_command::{ChatCommand, Draft};
 use super::ringing_command::RingingCommand;
+use super::setting_command::Setting;
 pub use crate::protocol::address::UserRef;
 use crate::protocol::call_signal::CallType;
 
@@ -41,6 +42,13 @@ pub enum Command {
     Send(Box<Draft>),
     /// Everything else about calls.
     Ringing(RingingCommand),
+    /// What is to hold from now on (`<part>/set`).
+    Set(Setting),
+    /// `control_log`: who ordered what over MQTT.
+    ControlLog {
+        /// At most this many, newest first, 1 to 100.
+        limit: u32,
+    },
     /// Everything else about chat.
     Chat(ChatCommand),
     /// Opens the door: this device's relay, or the peer's when this device has none.
@@ -94,6 +102,8 @@ pub enum ErrorCode {
     NotFound,
     /// The configuration does not permit it.
     NotAllowed,
+    /// It comes too late, or its time cannot be true.
+    Expired,
     /// Too many commands in too short a time.
     RateLimited,
     /// The hub, the camera or another part is not available now.

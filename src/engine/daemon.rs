@@ -22,6 +22,7 @@ use super::event::Event;
 use super::gallery::Gallery;
 use super::history::{Historian, HistoryQueue};
 use super::incoming::{DevicePolicy, Manners};
+use super::journal::Journal;
 use super::live::Live;
 use super::presence::Presence;
 use super::roster::Roster;
@@ -82,6 +83,8 @@ pub enum StartError {
 pub struct Port {
     /// Commands go in here.
     pub requests: mpsc::Sender<Request>,
+    /// What control remembers.
+    pub journal: Journal,
     board: Board,
     gallery: Gallery,
     pulse: watch::Receiver<u64>,
@@ -148,14 +151,15 @@ impl Daemon {
         let board = Board::new();
         let gallery = Gallery::default();
         let (beat, pulse) = watch::channel(0);
+        let shutdown = CancellationToken::new();
+        let parts = Parts::open(&config, board.clone(), gallery.clone(), options.keep_frames)?;
         let port = Port {
             requests,
-            board: board.clone(),
-            gallery: gallery.clone(),
+            journal: Journal::new(parts.wiring.store.clone(), config.control.keep_log),
+            board,
+            gallery,
             pulse,
         };
-        let shutdown = CancellationToken::new();
-        let parts = Parts::open(&config, board, gallery, options.keep_frames)?;
         if is_warm {
             // The report is in the log; nobody needs to wait for it.
             drop(media::prewarm(&[super::media_settings::codec(

@@ -18,14 +18,14 @@ use super::ringing_command::{DoorLog, RingingCommand, Stop};
 use super::supervisor::CrashRequest;
 use super::visitor_message::{EndVisitorMessage, StartVisitorMessage};
 use super::wiring::Wiring;
-use super::{call_settings, records};
+use super::{apply_setting, call_settings, records};
 use crate::call::end::EndReason;
 use crate::call::ring_plan::StopReason;
 use crate::protocol::address::UserRef;
 use crate::protocol::call_signal::CallType;
 
 /// How long an actor may take over a command.
-const LIMIT: Duration = Duration::from_secs(8);
+pub(super) const LIMIT: Duration = Duration::from_secs(8);
 /// How long the camera may take for a picture.
 const SNAPSHOT_LIMIT: Duration = Duration::from_secs(5);
 
@@ -82,6 +82,8 @@ async fn execute(
                 .map_err(|error| CommandError::new(ErrorCode::Unavailable, error.to_string()))?;
             return Ok(Reply::Jpeg(picture));
         }
+        Command::Set(setting) => apply_setting::apply(wiring, setting).await?,
+        Command::ControlLog { limit } => records::control_log(wiring, limit).await?,
         Command::VisitorMessage(action) => visitor_message(wiring, action).await?,
         Command::Kill { actor } => crash(wiring, actor, crashes).await?,
     };
@@ -259,7 +261,7 @@ async fn crash(
     Ok(json!({ "actor": actor }))
 }
 
-fn away(error: Undelivered) -> CommandError {
+pub(super) fn away(error: Undelivered) -> CommandError {
     let code = match error {
         Undelivered::Timeout(_) => ErrorCode::Timeout,
         _ => ErrorCode::Unavailable,

@@ -310,6 +310,20 @@ pub enum EventKind {
         /// Which button.
         button: String,
     },
+    /// `control/refused`: an order over MQTT that somebody should look into: a retained one, or
+    /// one of somebody who may not.
+    ControlRefused {
+        /// Where it was ordered, without the base.
+        topic: String,
+        /// Who, as far as is known.
+        requester: String,
+        /// How that is known: `topic`, `property`, `response_topic`, `none`.
+        way: String,
+        /// `retained` or `not_allowed`.
+        code: String,
+        /// Why.
+        reason: String,
+    },
     /// `health/restarted`: the supervisor brought an actor back.
     ActorRestarted {
         /// Its name.
@@ -527,6 +541,7 @@ impl EventKind {
                 VisitorPhase::Cancelled => "visitor_message/cancelled",
             },
             Self::ButtonPressed { .. } => "button/pressed",
+            Self::ControlRefused { .. } => "control/refused",
             Self::ActorRestarted { .. } => "health/restarted",
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use parking_lot::RwLock;
+use tokio::sync::watch;
 
 use super::command::{CommandError, ErrorCode};
 use super::event::unix_ms;
@@ -14,12 +15,23 @@ use crate::call::schedule::Schedule;
 /// Where it is kept between two starts.
 const SETTING: &str = "call_settings";
 
+/// What camera and microphone are to keep to themselves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sources {
+    /// The microphone delivers nothing.
+    pub microphone_muted: bool,
+    /// Nothing leaves the camera.
+    pub camera_muted: bool,
+}
+
 /// Cheap to clone; every clone is the same.
 #[derive(Clone, Debug, Default)]
 pub struct Live {
     now: Arc<RwLock<LiveSettings>>,
     /// Held while a change is written down, so that two at once do not undo each other.
     changing: Arc<tokio::sync::Mutex<()>>,
+    /// For those who run camera and microphone.
+    sources: Arc<watch::Sender<Sources>>,
 }
 
 impl Live {
@@ -69,6 +81,18 @@ impl Live {
         Ok(())
     }
 
+    /// What camera and microphone are to keep to themselves: now, and each time it changes.
+    pub fn sources(&self) -> impl futures::Stream<Item = Sources> + use<> {
+        let first = (self.sources.subscribe(), true);
+        futures::stream::unfold(first, |(mut sources, is_first)| async move {
+            if !is_first {
+                sources.changed().await.ok()?;
+            }
+            let now = *sources.borrow_and_update();
+            Some((now, (sources, false)))
+        })
+    }
+
     /// Puts it on the board as it holds now.
     pub fn show(&self, wiring: &Wiring) {
         let now = unix_ms();
@@ -86,7 +110,17 @@ impl Live {
                 unknown: wiring.roster.unknown(&wiring.config.calls.parties()),
             }
         };
-        wiring.board.update(|state| state.policy = shown);
+        let sources = self.read(|live| Sources {
+            microphone_muted: live.microphone_muted,
+            camera_muted: live.camera_muted,
+        });
+        wiring.board.update(|state| {
+            state.policy = shown;
+            state.audio.muted = sources.microphone_muted;
+            state.camera.muted = sources.camera_muted;
+        });
+        self.sources
+            .send_if_modified(|now| std::mem::replace(now, sources) != sources);
     }
 
     /// When what is shown changes by itself, Unix milliseconds.

@@ -5,6 +5,7 @@
 //! performs outputs. No actor can take another one down.
 //! Must not enter: MQTT topics (that is `control`), command-line parsing, hub code.
 
+mod apply_setting;
 pub mod attachments;
 pub mod audio;
 pub mod bell;
@@ -26,6 +27,7 @@ pub mod event;
 pub mod gallery;
 pub mod history;
 pub mod incoming;
+pub mod journal;
 pub mod live;
 pub mod mailbox;
 mod media_settings;
@@ -36,6 +38,7 @@ pub mod records;
 pub mod ringing_command;
 pub mod roster;
 pub mod session;
+pub mod setting_command;
 pub mod state;
 pub mod storage;
 pub mod supervised;

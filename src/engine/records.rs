@@ -79,6 +79,15 @@ pub async fn door_log(wiring: &Wiring, limit: u32) -> Result<Value, CommandError
     Ok(json!({ "attempts": attempts.map_err(away)? }))
 }
 
+/// `control_log`.
+///
+/// # Errors
+/// `unavailable` when the store is away.
+pub async fn control_log(wiring: &Wiring, limit: u32) -> Result<Value, CommandError> {
+    let entries = wiring.store.control_log(limit).await;
+    Ok(json!({ "entries": entries.map_err(away)? }))
+}
+
 fn away(error: crate::store::StoreError) -> CommandError {
     CommandError::new(ErrorCode::Unavailable, error.to_string())
 }

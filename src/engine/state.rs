@@ -323,6 +323,9 @@ pub struct SourceState {
     pub status: SourceStatus,
     /// The configured source.
     pub source: String,
+    /// It is to deliver nothing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub muted: bool,
     /// The encoder in use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoder: Option<String>,

@@ -55,6 +55,7 @@ pub(super) const DEVICE: Schema = &[
     include_str!("schema_delivery.sql"),
     include_str!("schema_message_details.sql"),
     include_str!("schema_call_records.sql"),
+    include_str!("schema_control.sql"),
 ];
 
 /// Brings the schema up to date, all steps in one transaction.

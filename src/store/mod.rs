@@ -5,6 +5,8 @@
 //! Must not enter: decisions about what to send or whom to call, sockets, actors.
 
 mod calls;
+mod control_log;
+mod control_requests;
 mod database;
 mod door_log;
 mod error;
@@ -32,6 +34,8 @@ use migrations::Schema;
 use outbox_tail::OutboxTail;
 
 pub use calls::{CallDetails, CallDirection, CallFilter, CallPreview, CallQuality, CallRecord};
+pub use control_log::ControlEntry;
+pub use control_requests::ControlRequest;
 pub use door_log::DoorAttempt;
 pub use error::StoreError;
 pub use inbox::{Arrived, Noted, Untaken};

@@ -21,7 +21,7 @@ pub struct Broker {
     child: Option<Child>,
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
 }
@@ -52,6 +52,11 @@ impl Broker {
             config,
             child: None,
         }
+    }
+
+    /// Another file instead.
+    pub fn configure(&self, text: &str) {
+        std::fs::write(self.config.path().join("mosquitto.conf"), text).unwrap();
     }
 
     pub fn dir(&self) -> &Path {
@@ -237,6 +242,18 @@ impl Client {
     pub fn publish(&self, topic: &str, payload: &str, retain: bool) {
         self.client
             .try_publish(topic, QoS::AtLeastOnce, retain, payload.to_owned())
+            .unwrap();
+    }
+
+    /// With the user property `requester`.
+    pub fn publish_as(&self, requester: &str, topic: &str, payload: &str) {
+        let properties = PublishProperties {
+            user_properties: vec![("requester".to_owned(), requester.to_owned())],
+            ..PublishProperties::default()
+        };
+        let (topic, payload) = (topic.to_owned(), payload.to_owned());
+        self.client
+            .try_publish_with_properties(topic, QoS::AtLeastOnce, false, payload, properties)
             .unwrap();
     }
 

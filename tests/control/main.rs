@@ -20,11 +20,19 @@ mod ctl_process;
 mod device;
 mod fixture;
 #[cfg(feature = "media")]
+mod mqtt_authorisation;
+#[cfg(feature = "media")]
 mod mqtt_commands;
 #[cfg(feature = "media")]
 mod mqtt_docs;
 #[cfg(feature = "media")]
+mod mqtt_groups;
+#[cfg(feature = "media")]
+mod mqtt_idempotency;
+#[cfg(feature = "media")]
 mod mqtt_presence;
 #[cfg(feature = "media")]
 mod mqtt_security;
+#[cfg(feature = "media")]
+mod mqtt_settings;
 mod setups;

@@ -259,9 +259,7 @@ async fn a_command_running_at_the_end_is_answered_before_offline() {
     device.online().await;
     let mut client = Client::subscribe(&broker, "cubelet/door/#").await;
     client.publish(&cmd("unlock"), r#"{"id":1}"#, false);
-    while device.executed.lock().is_empty() {
-        client.next().await;
-    }
+    device.is_executing().await;
     device.stop().await;
     let answer = client.on(&reply("unlock")).await.json();
     assert_eq!(answer["error"]["code"], "unavailable");

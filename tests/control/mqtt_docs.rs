@@ -21,6 +21,7 @@ fn every_error_code_has_its_row() {
         | ErrorCode::WrongState
         | ErrorCode::NotFound
         | ErrorCode::NotAllowed
+        | ErrorCode::Expired
         | ErrorCode::RateLimited
         | ErrorCode::Unavailable
         | ErrorCode::Timeout
@@ -32,6 +33,7 @@ fn every_error_code_has_its_row() {
         ErrorCode::WrongState,
         ErrorCode::NotFound,
         ErrorCode::NotAllowed,
+        ErrorCode::Expired,
         ErrorCode::RateLimited,
         ErrorCode::Unavailable,
         ErrorCode::Timeout,

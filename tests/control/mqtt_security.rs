@@ -3,13 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use cubelet::config::Secret;
+use cubelet::config::{Allow, AllowBy, Secret};
 use cubelet::control::BrokerStatus;
-use cubelet::engine::command::Command;
 use parking_lot::Mutex;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
-use crate::broker::{Broker, Client};
+use crate::broker::{Broker, Client, free_port};
 use crate::device::{Device, settings};
 
 /// A CA and a certificate of 127.0.0.1 signed by it.
@@ -17,6 +16,10 @@ fn make_certificates(dir: &Path) {
     let ca_key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    // OpenSSL takes a certificate for self-signed whose issuer has its own name.
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "site CA");
     let ca = params.self_signed(&ca_key).unwrap();
     let issuer = Issuer::new(params, ca_key);
     let key = KeyPair::generate().unwrap();
@@ -147,22 +150,16 @@ async fn no_password_and_no_message_text_is_logged_at_any_level() {
     assert!(!logged.contains("private words"), "{logged}");
 }
 
-/// The access list of the guide, as a reader would copy it.
-fn guides_access_list() -> &'static str {
-    let guide = include_str!("../../docs/guide/mqtt.md");
-    let from = guide.find("# The device: all of its own topics").unwrap();
-    let length = guide[from..].find("```").unwrap();
-    &guide[from..from + length]
-}
-
-#[tokio::test]
-async fn with_the_guides_access_list_a_panel_opens_the_door_and_can_do_nothing_else() {
-    let mut broker = Broker::stopped(
-        "allow_anonymous false\npassword_file {dir}/passwords\nacl_file {dir}/acl\n",
-    );
+/// The shipped files of Mosquitto, as a reader of the guide would install them: with the paths
+/// and ports of this test.
+async fn shipped() -> (Broker, u16) {
+    let mut broker = Broker::stopped("");
+    let tls_port = free_port();
+    make_certificates(broker.dir());
+    let dir = broker.dir().to_str().unwrap().to_owned();
     let passwords = broker.dir().join("passwords");
     std::fs::write(&passwords, "").unwrap();
-    for user in ["front-door", "panel"] {
+    for user in ["front-door", "panel", "admin"] {
         let made = std::process::Command::new("mosquitto_passwd")
             .arg("-b")
             .arg(&passwords)
@@ -171,26 +168,82 @@ async fn with_the_guides_access_list_a_panel_opens_the_door_and_can_do_nothing_e
             .unwrap();
         assert!(made.success());
     }
-    std::fs::write(broker.dir().join("acl"), guides_access_list()).unwrap();
+    let conf = include_str!("../../configs/mosquitto/cubelet.conf")
+        .replace("listener 1883", &format!("listener {}", broker.port))
+        .replace("listener 8883", &format!("listener {tls_port} 127.0.0.1"))
+        .replace("certs/site-ca.pem", "ca.pem")
+        .replace("certs/broker.pem", "server.pem")
+        .replace("certs/broker.key", "server.key")
+        .replace("/etc/mosquitto", &dir);
+    let acl = include_str!("../../configs/mosquitto/acl");
+    std::fs::write(broker.dir().join("acl"), acl).unwrap();
+    broker.configure(&format!("user root\nlog_dest stderr\nlog_type all\n{conf}"));
     broker.launch().await;
-    let mut settings = settings(&broker);
+    (broker, tls_port)
+}
+
+/// Publishes over TLS with a response topic, as a panel would.
+async fn order(broker: &Broker, port: u16, topic: &str, payload: &str) {
+    let sent = tokio::process::Command::new("mosquitto_pub")
+        .args(["-V", "5", "-h", "127.0.0.1", "-q", "1"])
+        .args(["-u", "panel", "-P", "secret"])
+        .args(["-p", &port.to_string(), "-t", topic, "-m", payload])
+        .args(["-D", "publish", "response-topic", "panel/7/answers"])
+        .arg("--cafile")
+        .arg(broker.dir().join("ca.pem"))
+        .output()
+        .await
+        .unwrap();
+    // Version 5 tells of a refused publish; that it was sent is all that is wanted here.
+    let complaint = String::from_utf8_lossy(&sent.stderr);
+    assert!(
+        sent.status.success() || complaint.contains("ot authori"),
+        "{complaint}"
+    );
+}
+
+#[tokio::test]
+async fn with_the_shipped_files_each_orders_under_the_own_name_over_tls_and_only_what_it_may() {
+    let (broker, port) = shipped().await;
+    let mut settings = with_credentials(&broker, "secret");
     settings.device = "front-door".into();
+    settings.mqtt.port = port;
     settings.mqtt.username = Some("front-door".into());
-    settings.mqtt.password = Some(Secret::new("secret"));
+    settings.control.allow = vec![Allow {
+        by: AllowBy::Topic,
+        requesters: vec!["panel".into()],
+        commands: vec!["unlock".into()],
+    }];
     let mut device = Device::start(settings);
     device.online().await;
     let panel = Some(("panel", "secret"));
-    let answers = "panel/7/answers";
-    let mut client = Client::subscribe_as(&broker, answers, panel).await;
-    client.request("cubelet/front-door/cmd/ring", "", answers, b"ring");
-    client.request("cubelet/front-door/cmd/unlock", "", answers, b"unlock");
+    let mut client = Client::subscribe_as(&broker, "panel/7/answers", panel).await;
+    // Dropped by the broker: the plain topic, and somebody else's name.
+    let root = "cubelet/front-door";
+    order(&broker, port, &format!("{root}/cmd/unlock"), "").await;
+    order(&broker, port, &format!("{root}/from/admin/cmd/unlock"), "").await;
+    let own = format!("{root}/from/panel");
+    order(&broker, port, &format!("{own}/cmd/press"), r#"{"id":"p"}"#).await;
+    let refused = client.next().await.json();
     assert_eq!(
-        client.next().await.correlation.as_deref(),
-        Some(&b"unlock"[..])
+        (&refused["id"], &refused["error"]["code"]),
+        (&"p".into(), &"not_allowed".into())
     );
-    assert_eq!(device.executed.lock().as_slice(), [Command::Unlock]);
+    let open = r#"{"id":"s","unlocked":true}"#;
+    order(&broker, port, &format!("{own}/door/set"), open).await;
+    order(&broker, port, &format!("{own}/cmd/unlock"), r#"{"id":"u"}"#).await;
+    let answers = [client.next().await.json(), client.next().await.json()];
+    assert!(
+        answers.iter().all(|answer| answer["ok"] == true),
+        "{answers:?}"
+    );
+    assert_eq!(device.executed.lock().len(), 2, "nothing else came through");
     let mut watcher = Client::subscribe_as(&broker, "cubelet/front-door/#", panel).await;
     watcher
         .until("cubelet/front-door/availability", "online")
         .await;
+    let outsider = rumqttc::v5::MqttOptions::new("outsider", "127.0.0.1", broker.port);
+    let (_client, mut events) = rumqttc::v5::AsyncClient::new(outsider, 4);
+    let refused = events.poll().await.unwrap_err().to_string();
+    assert!(refused.contains("NotAuthorized"), "{refused}");
 }

@@ -2,6 +2,7 @@
 //! are in [`super::fields::DEVICE`].
 
 mod calling;
+mod control;
 mod parse;
 mod read;
 mod read_calls;
@@ -74,7 +75,28 @@ pub const VERBS: &[&str] = &[
     "report_user",
     "report_message",
     "download",
+    "control_log",
 ];
+
+/// The commands that may be given to several devices at once. None that calls somebody or writes
+/// in somebody's name: from a thousand doors at once that is an accident.
+pub const GROUP_VERBS: &[&str] = &[
+    "dnd",
+    "ring_target",
+    "auto_answer",
+    "stop_ringing",
+    "hangup",
+    "unlock",
+    "snapshot",
+    "press",
+    "calls",
+    "door_log",
+    "control_log",
+    "unread",
+];
+
+/// Of these, the ones not obeyed unless the configuration names them.
+pub const GROUP_VERBS_ON_REQUEST: &[&str] = &["unlock", "snapshot", "press"];
 
 /// Everything `cubelet run` needs to know.
 #[derive(Clone, Debug)]
@@ -117,6 +139,8 @@ pub struct Device {
     /// Where state is kept; absolute, or relative to the configuration file's directory and
     /// resolved. May not exist yet.
     pub state_dir: PathBuf,
+    /// The groups it belongs to; each 1 to 32 of `a-z 0-9 _ -`.
+    pub groups: Vec<String>,
 }
 
 /// The server and the account on it.
@@ -386,4 +410,36 @@ pub struct Control {
     pub rate_per_s: u32,
     /// Whether `kill` is obeyed.
     pub test_commands: bool,
+    /// Who may order what; empty means everybody all of `commands`.
+    pub allow: Vec<Allow>,
+    /// The commands obeyed when given to several devices, out of [`GROUP_VERBS`].
+    pub group_commands: Vec<String>,
+    /// Milliseconds an order to several devices waits at most, 0 to 30,000.
+    pub group_jitter_ms: u32,
+    /// Seconds a command's `ts` may lie behind, 1 to 600.
+    pub max_age_s: u32,
+    /// Lines of the log of orders that are kept, 10 to 100,000.
+    pub keep_log: u32,
+}
+
+/// Who may order what.
+#[derive(Clone, Debug)]
+pub struct Allow {
+    /// How they must be known.
+    pub by: AllowBy,
+    /// Their names; empty means all who are known so.
+    pub requesters: Vec<String>,
+    /// The commands; empty means all.
+    pub commands: Vec<String>,
+}
+
+/// How a requester is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AllowBy {
+    /// By the level after `from` of the topic.
+    Topic,
+    /// By the user property `requester`.
+    Property,
+    /// Not at all.
+    Anyone,
 }

@@ -6,16 +6,16 @@ use std::path::Path;
 use toml::de::DeValue;
 
 use super::{
-    Account, Attachments, Audio, Camera, Chat, ChatEndpoint, ChatUnlock, Control, Device,
-    DeviceConfig, Display, Door, History, Hub, Mqtt, Relay, VERBS, VideoCodec, VideoSink,
+    Account, Allow, Attachments, Audio, Camera, Chat, ChatEndpoint, ChatUnlock, Device,
+    DeviceConfig, Display, Door, History, Hub, Mqtt, Relay, VideoCodec, VideoSink,
 };
-use super::{parse, read_calls, visitor_message};
+use super::{control, parse, read_calls, visitor_message};
 use crate::base::loopback::is_loopback;
+use crate::config::Surroundings;
 use crate::config::document::{self, describe};
 use crate::config::fields::DEVICE;
 use crate::config::problem::{ConfigErrors, Problems, Report};
 use crate::config::reader::{FileReader, SectionReader};
-use crate::config::{Surroundings, suggest};
 use crate::protocol::address::UserRef;
 
 /// Reads a device's file. Warnings go to the log.
@@ -58,6 +58,9 @@ pub fn check_device(path: &Path, around: &Surroundings) -> Report<DeviceConfig> 
     problems.into_inner().finish(config)
 }
 
+/// Topic levels beside the devices'.
+const RESERVED: &[&str] = &["all", "group", "reply"];
+
 fn read(file: &FileReader<'_>) -> Option<DeviceConfig> {
     file.refuse_unknown_sections();
     // Read all before the first `?`, so that every section gets its say.
@@ -74,7 +77,12 @@ fn read(file: &FileReader<'_>) -> Option<DeviceConfig> {
     let door = door(&file.section("door"));
     let visitor_message = visitor_message::read(&file.section("visitor_message"));
     let mqtt = file.optional_section("mqtt").map(|section| mqtt(&section));
-    let control = control(&file.section("control"));
+    let allow: Option<Vec<Allow>> = file
+        .repeated("control.allow")
+        .iter()
+        .map(control::allow)
+        .collect();
+    let control = control::read(&file.section("control"), allow.unwrap_or_default());
     Some(DeviceConfig {
         device: device?,
         hub: hub?,
@@ -97,14 +105,22 @@ fn read(file: &FileReader<'_>) -> Option<DeviceConfig> {
 }
 
 fn device(section: &SectionReader<'_>) -> Option<Device> {
-    let name = section.parsed("name", parse::device_name);
+    let name = section.parsed("name", |text| {
+        let name = parse::device_name(text)?;
+        if RESERVED.contains(&name.as_str()) {
+            return Err(format!("`{name}` has a meaning of its own in topics"));
+        }
+        Ok(name)
+    });
     let state_dir = match section.surroundings().state_dir.clone() {
         Some(of_the_unit) if !section.given("state_dir") => Some(of_the_unit),
         _ => section.path("state_dir"),
     };
+    let groups = section.list("groups", |value| parse::device_name(string(value)?));
     Some(Device {
         name: name?,
         state_dir: state_dir?,
+        groups,
     })
 }
 
@@ -364,33 +380,5 @@ fn mqtt(section: &SectionReader<'_>) -> Option<Mqtt> {
         password,
         tls: tls?,
         ca,
-    })
-}
-
-fn control(section: &SectionReader<'_>) -> Option<Control> {
-    let commands = if section.given("commands") {
-        section.list("commands", |value| {
-            let verb = string(value)?;
-            if VERBS.contains(&verb) {
-                Ok(verb.to_owned())
-            } else {
-                Err(suggest::unknown("command", verb, VERBS))
-            }
-        })
-    } else {
-        VERBS.iter().map(|verb| (*verb).to_owned()).collect()
-    };
-    let rate_per_s = section.integer("rate_per_s");
-    let test_commands = section.boolean("test_commands");
-    if test_commands == Some(true) {
-        section.warn(
-            "test_commands",
-            "warning: `kill` makes parts of this device crash on request; not for real doors",
-        );
-    }
-    Some(Control {
-        commands,
-        rate_per_s: rate_per_s?,
-        test_commands: test_commands?,
     })
 }

@@ -15,6 +15,15 @@ pub(super) const SECTION: Section = Section {
             "The device's name in every MQTT topic.",
         ),
         field(
+            "groups",
+            Kind::List {
+                of: "1 to 32 of `a-z 0-9 _ -`",
+                most: 16,
+            },
+            Without::Nothing,
+            "Commands to these groups (`cubelet/group/<group>/cmd/…`) are for this device, too.",
+        ),
+        field(
             "state_dir",
             Kind::Path("directory"),
             Without::Text("/var/lib/cubelet"),

@@ -23,7 +23,7 @@ mod ringing;
 mod schedule;
 mod visitor_message;
 
-use super::device::{PATTERNS, VERBS};
+use super::device::{GROUP_VERBS, PATTERNS, VERBS};
 
 /// A `[section]` or, when repeated, a `[[section]]`.
 #[derive(Debug)]
@@ -161,6 +161,7 @@ pub static DEVICE: &[Section] = &[
     visitor_message::SECTION,
     mqtt::SECTION,
     control::SECTION,
+    control::ALLOW,
 ];
 
 impl Section {
@@ -173,7 +174,11 @@ impl Section {
     pub fn list_notes(&self) -> Option<String> {
         match self.name {
             "camera" => Some(format!("Test patterns: `{}`.", PATTERNS.join("`, `"))),
-            "control" => Some(format!("Commands: `{}`.", VERBS.join("`, `"))),
+            "control" => Some(format!(
+                "Commands: `{}`.\n\nCommands for several: `{}`.",
+                VERBS.join("`, `"),
+                GROUP_VERBS.join("`, `")
+            )),
             _ => None,
         }
     }

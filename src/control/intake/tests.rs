@@ -11,11 +11,17 @@ fn control() -> Control {
         commands: VERBS.iter().map(|verb| (*verb).to_owned()).collect(),
         rate_per_s: 1000,
         test_commands: false,
+        allow: vec![],
+        group_commands: vec!["dnd".into()],
+        group_jitter_ms: 500,
+        max_age_s: 300,
+        keep_log: 100,
     }
 }
 
 fn intake(control: &Control) -> Intake {
-    Intake::new(Topics::new("cubelet", "door"), control, CallType::Video)
+    let topics = Topics::new("cubelet", "door", &["floor-1".to_owned()]);
+    Intake::new(topics, "door", control, CallType::Video)
 }
 
 fn arrival(verb: &str, payload: &str) -> Arrival {
@@ -32,7 +38,7 @@ fn arrive(verb: &str, payload: &str) -> Verdict {
 
 fn command(verb: &str, payload: &str) -> Command {
     match arrive(verb, payload) {
-        Verdict::Execute(_, command) => command,
+        Verdict::Execute(_, accepted) => accepted.command,
         other => panic!("{verb} {payload}: {other:?}"),
     }
 }
@@ -162,10 +168,11 @@ fn what_is_not_permitted_or_unknown_is_refused_with_its_own_code() {
         refusal(intake.arrive(now, arrival("unlock", "{}"))).0,
         "not_allowed"
     );
-    assert!(matches!(
-        intake.arrive(now, arrival("kill", r#"{"actor":"chat"}"#)),
-        Verdict::Execute(_, Command::Kill { .. })
-    ));
+    let Verdict::Execute(_, accepted) = intake.arrive(now, arrival("kill", r#"{"actor":"chat"}"#))
+    else {
+        panic!("not executed")
+    };
+    assert!(matches!(accepted.command, Command::Kill { .. }));
 }
 
 #[test]
@@ -173,7 +180,7 @@ fn a_retained_command_is_neither_executed_nor_answered() {
     let mut old = arrival("ring", "{}");
     old.retained = true;
     let verdict = intake(&control()).arrive(Instant::now(), old);
-    assert!(matches!(verdict, Verdict::Ignore(_)), "{verdict:?}");
+    assert_eq!(verdict, Verdict::Retained);
 }
 
 #[test]
@@ -211,12 +218,12 @@ fn the_same_id_is_executed_once_and_answered_the_same() {
     let mut intake = intake(&control());
     let now = Instant::now();
     let ask = || arrival("unlock", r#"{"id":"a"}"#);
-    let Verdict::Execute(ticket, _) = intake.arrive(now, ask()) else {
+    let Verdict::Execute(ticket, ..) = intake.arrive(now, ask()) else {
         panic!("not executed")
     };
     assert_eq!(intake.arrive(now, ask()), Verdict::Wait);
     let outcome = Ok(json!({"opened": true, "id": "no", "ok": false}));
-    let answers = intake.complete(now, ticket, &outcome);
+    let (answers, _) = intake.complete(now, ticket, &outcome).unwrap();
     assert_eq!(answers.len(), 1, "one place, one answer");
     assert_eq!(
         answers[0].body,
@@ -227,11 +234,12 @@ fn the_same_id_is_executed_once_and_answered_the_same() {
     };
     assert_eq!(again, answers[0]);
     // A refusal by the engine is an outcome like any other.
-    let Verdict::Execute(ticket, _) = intake.arrive(now, arrival("answer", r#"{"id":"a"}"#)) else {
+    let Verdict::Execute(ticket, ..) = intake.arrive(now, arrival("answer", r#"{"id":"a"}"#))
+    else {
         panic!("another verb is another request")
     };
     let outcome = Err(CommandError::new(ErrorCode::WrongState, "no call"));
-    let refused = intake.complete(now, ticket, &outcome);
+    let (refused, _) = intake.complete(now, ticket, &outcome).unwrap();
     assert_eq!(refused[0].body["error"]["code"], "wrong_state");
     let Verdict::Answer(again) = intake.arrive(now, arrival("answer", r#"{"id":"a"}"#)) else {
         panic!("executed again")

@@ -93,7 +93,9 @@ async fn camera(config: &DeviceConfig, running: bool) -> Check {
 fn microphone(config: &DeviceConfig, running: bool) -> Check {
     match &config.audio.source {
         config::AudioSource::Alsa(name) => pcm("microphone", name, Direction::Capture, running),
-        config::AudioSource::Test => Check::passed("microphone", "a test tone stands in for it"),
+        config::AudioSource::Test | config::AudioSource::TestTone => {
+            Check::passed("microphone", "a test tone stands in for it")
+        }
         config::AudioSource::None => Check::passed("microphone", "none configured"),
     }
 }

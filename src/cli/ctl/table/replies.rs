@@ -34,6 +34,7 @@ fn shown(verb: &str, reply: &Value) -> String {
         "send_status" => status(reply),
         "calls" => calls(&reply["calls"]),
         "door_log" => attempts(&reply["attempts"]),
+        "control_log" => orders(&reply["entries"]),
         _ => plain(reply),
     }
 }
@@ -250,6 +251,28 @@ fn attempts(attempts: &Value) -> String {
         return "nobody has tried\n".to_owned();
     }
     columns(&["AT", "WHO", "HOW", "RESULT"], &rows)
+}
+
+fn orders(entries: &Value) -> String {
+    let rows: Vec<Vec<String>> = items(entries)
+        .map(|entry| {
+            let result = match entry["outcome"] == "ok" {
+                true => "done".to_owned(),
+                false => format!("{}: {}", cell(&entry["outcome"]), cell(&entry["reason"])),
+            };
+            vec![
+                date_of_millis(&entry["at"]),
+                cell(&entry["requester"]),
+                cell(&entry["way"]),
+                cell(&entry["topic"]),
+                result,
+            ]
+        })
+        .collect();
+    if rows.is_empty() {
+        return "nothing was refused, and nothing done that matters\n".to_owned();
+    }
+    columns(&["AT", "WHO", "KNOWN BY", "TOPIC", "RESULT"], &rows)
 }
 
 /// Seconds in the two greatest units that say something.

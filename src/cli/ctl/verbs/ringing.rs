@@ -61,6 +61,11 @@ pub enum RingingVerb {
         #[arg(long)]
         ring: Option<String>,
     },
+    /// The log of orders over MQTT.
+    Control {
+        #[command(subcommand)]
+        what: ControlLog,
+    },
     /// The door's log.
     Door {
         #[command(subcommand)]
@@ -75,6 +80,17 @@ pub enum Switch {
     On,
     /// Off.
     Off,
+}
+
+/// What there is about control.
+#[derive(Debug, Subcommand)]
+pub enum ControlLog {
+    /// What was refused and what was carried out that matters, newest first.
+    Log {
+        /// At most so many.
+        #[arg(long, default_value_t = 20)]
+        limit: u32,
+    },
 }
 
 /// What there is about the door.
@@ -130,6 +146,9 @@ impl RingingVerb {
                     .put("ring", ring.as_ref());
                 ("calls", payload.done())
             }
+            Self::Control {
+                what: ControlLog::Log { limit },
+            } => ("control_log", json!({ "limit": limit })),
             Self::Door {
                 what: Door::Log { limit },
             } => ("door_log", json!({ "limit": limit })),

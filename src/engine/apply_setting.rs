@@ -1,0 +1,115 @@
+//! Carries out desired settings (`<part>/set`).
+
+use serde_json::{Value, json};
+
+use super::call_settings::reconsider;
+use super::calls::{InCall, Operation};
+use super::command::{CommandError, ErrorCode};
+use super::directory::resolve_all;
+use super::dispatch::{LIMIT, away};
+use super::door::Unlock;
+use super::setting_command::{
+    AudioSetting, CallSetting, CameraSetting, DoorSetting, PolicySetting, Setting,
+};
+use super::wiring::Wiring;
+use crate::call::live::Until;
+
+/// Applies it and gives the part's state as it is then.
+///
+/// # Errors
+/// As the commands that do the same; `unavailable` names a field media cannot set.
+pub async fn apply(wiring: &Wiring, setting: Setting) -> Result<Value, CommandError> {
+    let part = setting.part();
+    match setting {
+        Setting::Policy(policy) => apply_policy(wiring, policy).await?,
+        Setting::Call(call) => apply_call(wiring, call).await?,
+        Setting::Audio(audio) => apply_audio(wiring, audio).await?,
+        Setting::Camera(camera) => apply_camera(wiring, camera).await?,
+        Setting::Door(DoorSetting { unlocked: _ }) => {
+            wiring.slots.door.ask(Unlock, LIMIT).await.map_err(away)??;
+        }
+    }
+    let state = wiring.board.read(|state| serde_json::to_value(state));
+    let state = state.map_err(|error| CommandError::new(ErrorCode::Internal, error.to_string()))?;
+    Ok(json!({ part: state[part] }))
+}
+
+async fn apply_policy(wiring: &Wiring, policy: PolicySetting) -> Result<(), CommandError> {
+    let ring_off = match &policy.ring_off {
+        Some(users) => Some(resolve_all(wiring, users).await?),
+        None => None,
+    };
+    wiring
+        .live
+        .change(wiring, |live| {
+            if let Some(dnd) = policy.dnd {
+                live.dnd = dnd.then_some(Until {
+                    end: policy.dnd_until,
+                });
+            }
+            if let Some(on) = policy.auto_answer {
+                live.auto_answer_off = !on;
+            }
+            if let Some(users) = ring_off {
+                live.ring_off = users.into_iter().collect();
+            }
+        })
+        .await?;
+    reconsider(wiring);
+    Ok(())
+}
+
+/// The first that fails (there is no call) leaves the rest undone.
+async fn apply_call(wiring: &Wiring, call: CallSetting) -> Result<(), CommandError> {
+    let muted = call.muted.map(|muted| Operation::Mute {
+        audio: muted.audio,
+        video: muted.video,
+    });
+    let held = call.held.map(Operation::Hold);
+    let limit = call
+        .limit_kbps
+        .map(|kbps| Operation::Limit((kbps > 0).then_some(kbps)));
+    for operation in [muted, held, limit].into_iter().flatten() {
+        let asked = wiring.slots.calls.ask(InCall(operation), LIMIT).await;
+        asked.map_err(away)??;
+    }
+    Ok(())
+}
+
+async fn apply_audio(wiring: &Wiring, audio: AudioSetting) -> Result<(), CommandError> {
+    if audio.volume.is_some() {
+        return Err(lacking("volume", "the loudspeaker's volume"));
+    }
+    if audio.speaker_muted.is_some() {
+        return Err(lacking("speaker_muted", "a silent loudspeaker"));
+    }
+    wiring
+        .live
+        .change(wiring, |live| {
+            live.microphone_muted = audio.muted.unwrap_or(live.microphone_muted);
+        })
+        .await
+}
+
+async fn apply_camera(wiring: &Wiring, camera: CameraSetting) -> Result<(), CommandError> {
+    if camera.max_kbps.is_some() {
+        return Err(lacking(
+            "max_kbps",
+            "a limit of the encoder (`call/set` has limit_kbps for the present call)",
+        ));
+    }
+    if camera.max_fps.is_some() {
+        return Err(lacking("max_fps", "another frame rate while it runs"));
+    }
+    wiring
+        .live
+        .change(wiring, |live| {
+            live.camera_muted = camera.muted.unwrap_or(live.camera_muted);
+        })
+        .await
+}
+
+fn lacking(field: &str, what: &str) -> CommandError {
+    let message = format!("{field}: the media engine of this version has no way to set {what}");
+    CommandError::new(ErrorCode::Unavailable, message)
+}

@@ -1,0 +1,280 @@
+//! Desired settings: what is published to `<part>/set`. The serde form of each is its JSON, field
+//! for field what `<part>/state` shows; fields left out stay as they are.
+
+use serde::Deserialize;
+
+use super::chat_command::{Check, Checked};
+use super::command::UserRef;
+
+/// The parts that can be set.
+pub const PARTS: &[&str] = &["policy", "call", "audio", "camera", "door"];
+
+/// Logins and numbers in one list.
+const USERS_MAX: usize = 100;
+/// Kbit/s; below it there are no pictures worth sending.
+const KBPS: std::ops::RangeInclusive<u32> = 64..=100_000;
+
+/// What is to hold from now on.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Setting {
+    /// `policy/set`
+    Policy(PolicySetting),
+    /// `call/set`
+    Call(CallSetting),
+    /// `audio/set`
+    Audio(AudioSetting),
+    /// `camera/set`
+    Camera(CameraSetting),
+    /// `door/set`
+    Door(DoorSetting),
+}
+
+/// Who may disturb whom; kept over a restart.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PolicySetting {
+    /// Calls do not ring here.
+    pub dnd: Option<bool>,
+    /// Until then, Unix milliseconds; only with `dnd`: `true`.
+    pub dnd_until: Option<u64>,
+    /// Some calls are answered by themselves, as the configuration says.
+    pub auto_answer: Option<bool>,
+    /// Whom the bell leaves out: all of them, at most 100.
+    pub ring_off: Option<Vec<UserRef>>,
+}
+
+/// The call people talk in.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CallSetting {
+    /// What of ours is not sent.
+    pub muted: Option<Muted>,
+    /// Nothing is sent, heard or seen.
+    pub held: Option<bool>,
+    /// Kbit/s of pictures to each participant, 64 to 100,000; 0 lifts the limit.
+    pub limit_kbps: Option<u32>,
+}
+
+/// What is not sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Muted {
+    /// Sound.
+    pub audio: Option<bool>,
+    /// Pictures.
+    pub video: Option<bool>,
+}
+
+/// Microphone and loudspeaker; kept over a restart.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AudioSetting {
+    /// The microphone delivers nothing, in no call and no recording.
+    pub muted: Option<bool>,
+    /// The loudspeaker's volume in percent, 0 to 100. Not available yet.
+    pub volume: Option<u32>,
+    /// The loudspeaker is silent. Not available yet.
+    pub speaker_muted: Option<bool>,
+}
+
+/// The camera; kept over a restart.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CameraSetting {
+    /// Nothing leaves the camera: no stream, no snapshot, no recording.
+    pub muted: Option<bool>,
+    /// Kbit/s of the encoder at most, 64 to 100,000. Not available yet.
+    pub max_kbps: Option<u32>,
+    /// Pictures per second at most, 1 to 60. Not available yet.
+    pub max_fps: Option<u32>,
+}
+
+/// The door.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DoorSetting {
+    /// `true` opens it; it locks by itself.
+    pub unlocked: Option<bool>,
+}
+
+impl Setting {
+    /// The part.
+    pub fn part(&self) -> &'static str {
+        match self {
+            Self::Policy(_) => "policy",
+            Self::Call(_) => "call",
+            Self::Audio(_) => "audio",
+            Self::Camera(_) => "camera",
+            Self::Door(_) => "door",
+        }
+    }
+
+    /// The commands that do the same: a setting needs their permission.
+    pub fn needs(&self) -> Vec<&'static str> {
+        let mut needs = Vec::new();
+        let mut need = |verb, is_given: bool| {
+            if is_given {
+                needs.push(verb);
+            }
+        };
+        match self {
+            Self::Policy(policy) => {
+                need("dnd", policy.dnd.is_some());
+                need("auto_answer", policy.auto_answer.is_some());
+                need("ring_target", policy.ring_off.is_some());
+            }
+            Self::Call(call) => {
+                need("mute", call.muted.is_some());
+                need("hold", call.held == Some(true));
+                need("resume", call.held == Some(false));
+                need("bandwidth", call.limit_kbps.is_some());
+            }
+            // Whoever may mute a call may mute what it hears and sees.
+            Self::Audio(_) | Self::Camera(_) => need("mute", true),
+            Self::Door(_) => need("unlock", true),
+        }
+        needs
+    }
+}
+
+impl Check for Setting {
+    fn check(&self) -> Checked {
+        let is_empty = match self {
+            Self::Policy(policy) => *policy == PolicySetting::default(),
+            Self::Call(call) => *call == CallSetting::default(),
+            Self::Audio(audio) => *audio == AudioSetting::default(),
+            Self::Camera(camera) => *camera == CameraSetting::default(),
+            Self::Door(door) => *door == DoorSetting::default(),
+        };
+        if is_empty {
+            return Err("the payload: at least one field is needed".into());
+        }
+        match self {
+            Self::Policy(policy) => {
+                if policy.dnd_until.is_some() && policy.dnd != Some(true) {
+                    return Err("dnd_until: has no use without `dnd`: true".into());
+                }
+                match &policy.ring_off {
+                    Some(users) if users.len() > USERS_MAX => Err(format!(
+                        "ring_off: {} are more than the most {USERS_MAX}",
+                        users.len()
+                    )),
+                    _ => Ok(()),
+                }
+            }
+            Self::Call(call) => {
+                if call.muted == Some(Muted::default()) {
+                    return Err("muted: audio or video: at least one is needed".into());
+                }
+                match call.limit_kbps {
+                    Some(kbps) if kbps != 0 && !KBPS.contains(&kbps) => Err(format!(
+                        "limit_kbps: must be 0 (no limit) or {} to {}",
+                        KBPS.start(),
+                        KBPS.end()
+                    )),
+                    _ => Ok(()),
+                }
+            }
+            Self::Audio(audio) => within("volume", audio.volume, 0..=100),
+            Self::Camera(camera) => {
+                within("max_kbps", camera.max_kbps, KBPS)?;
+                within("max_fps", camera.max_fps, 1..=60)
+            }
+            Self::Door(door) => match door.unlocked {
+                Some(false) => {
+                    Err("unlocked: must be true; the door locks by itself after its pulse".into())
+                }
+                _ => Ok(()),
+            },
+        }
+    }
+}
+
+fn within(field: &str, value: Option<u32>, range: std::ops::RangeInclusive<u32>) -> Checked {
+    match value {
+        Some(value) if !range.contains(&value) => Err(format!(
+            "{field}: must be {} to {}, not {value}",
+            range.start(),
+            range.end()
+        )),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_rule_is_named() {
+        let policy = |policy: PolicySetting| Setting::Policy(policy);
+        for (setting, field) in [
+            (policy(PolicySetting::default()), "the payload"),
+            (
+                policy(PolicySetting {
+                    dnd_until: Some(1),
+                    ..PolicySetting::default()
+                }),
+                "dnd_until",
+            ),
+            (
+                policy(PolicySetting {
+                    ring_off: Some(vec![UserRef::Id(1); 101]),
+                    ..PolicySetting::default()
+                }),
+                "ring_off",
+            ),
+            (
+                Setting::Call(CallSetting {
+                    muted: Some(Muted::default()),
+                    ..CallSetting::default()
+                }),
+                "muted",
+            ),
+            (
+                Setting::Call(CallSetting {
+                    limit_kbps: Some(63),
+                    ..CallSetting::default()
+                }),
+                "limit_kbps",
+            ),
+            (
+                Setting::Audio(AudioSetting {
+                    volume: Some(101),
+                    ..AudioSetting::default()
+                }),
+                "volume",
+            ),
+            (
+                Setting::Camera(CameraSetting {
+                    max_fps: Some(0),
+                    ..CameraSetting::default()
+                }),
+                "max_fps",
+            ),
+            (
+                Setting::Door(DoorSetting {
+                    unlocked: Some(false),
+                }),
+                "unlocked",
+            ),
+        ] {
+            let error = setting.check().expect_err("refused");
+            assert!(error.starts_with(field), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_setting_needs_the_commands_that_do_the_same() {
+        let setting = Setting::Policy(PolicySetting {
+            dnd: Some(true),
+            ring_off: Some(vec![]),
+            ..PolicySetting::default()
+        });
+        assert_eq!(setting.needs(), ["dnd", "ring_target"]);
+        let door = Setting::Door(DoorSetting {
+            unlocked: Some(true),
+        });
+        assert_eq!(door.needs(), ["unlock"]);
+    }
+}

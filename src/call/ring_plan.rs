@@ -285,9 +285,7 @@ impl RingPlan {
         let State::Ringing { step, targets, .. } = &self.state else {
             return Vec::new();
         };
-        let by = targets
-            .iter()
-            .find(|(_, target)| target.rings_by(&call));
+        let by = targets.iter().find(|(_, target)| target.rings_by(&call));
         let Some((&user, _)) = by else {
             return Vec::new();
         };
@@ -306,9 +304,7 @@ impl RingPlan {
         let State::Ringing { targets, .. } = &mut self.state else {
             return;
         };
-        let ended = targets
-            .iter_mut()
-            .find(|(_, target)| target.rings_by(call));
+        let ended = targets.iter_mut().find(|(_, target)| target.rings_by(call));
         if let Some((&user, target)) = ended {
             *target = Target::Out;
             if reason == EndReason::RemoteRejected {

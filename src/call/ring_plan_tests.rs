@@ -481,7 +481,11 @@ impl Phones {
                     prop_assert!(users.iter().all(|user| !world.quiet.contains(user)));
                     for (user, call) in &kept {
                         prop_assert!(!users.contains(user), "rings on and is called anew");
-                        prop_assert_eq!(self.ringing.get(call), Some(user), "no call to ring on by");
+                        prop_assert_eq!(
+                            self.ringing.get(call),
+                            Some(user),
+                            "no call to ring on by"
+                        );
                     }
                     let rung: BTreeSet<UserId> = users.iter().copied().collect();
                     let twice = |user: &&UserId| rung.contains(user);

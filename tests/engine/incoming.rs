@@ -143,8 +143,7 @@ async fn hear_tone_or_answer(cart: &mut Station) -> Result<Option<String>, &'sta
 async fn a_tone_is_over_before_the_call_of_somebody_who_drops_in_is_answered() {
     let site = Site::start().await;
     // ALSA's own `null` is a loudspeaker that needs no card.
-    let drop_in =
-        "auto_answer = [\"caller\"]\nauto_answer_after_s = 0\n[audio]\nsource = \"test\"\nsink = \"alsa:null\"";
+    let drop_in = "auto_answer = [\"caller\"]\nauto_answer_after_s = 0\n[audio]\nsource = \"test\"\nsink = \"alsa:null\"";
     let (mut caller, mut cart) = two(&site, drop_in).await;
     cart.knows_everybody().await;
     call(&caller).await;

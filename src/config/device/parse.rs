@@ -198,7 +198,10 @@ pub(super) fn audio_source(text: &str) -> Result<AudioSource, String> {
         ("test", "") => Ok(AudioSource::Test),
         ("test", "tone") => Ok(AudioSource::TestTone),
         ("alsa", name) => alsa(name).map(AudioSource::Alsa),
-        _ => Err(source_rule(text, "`test`, `test:tone`, `alsa:NAME` or `none`")),
+        _ => Err(source_rule(
+            text,
+            "`test`, `test:tone`, `alsa:NAME` or `none`",
+        )),
     }
 }
 

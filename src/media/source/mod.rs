@@ -11,6 +11,8 @@ mod supervision;
 mod v4l2;
 mod video;
 
+pub(super) use encode::read_packet;
+
 pub use audio::{AudioSource, AudioSourceKind, AudioSourceSettings};
 pub use video::{VideoSource, VideoSourceKind, VideoSourceSettings};
 

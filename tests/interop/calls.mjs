@@ -9,6 +9,9 @@ import { startDevice } from "./lib/device.mjs";
 import { signUp, startHub } from "./lib/hub.mjs";
 import { Report } from "./lib/report.mjs";
 
+/** How long a phone may still ring after another has answered, milliseconds. */
+const STILL_RINGS_MS = 300;
+
 const report = new Report();
 const check = report.check.bind(report);
 const parts = [];
@@ -127,9 +130,6 @@ async function endings(front, inside, a, b) {
   });
 }
 
-/** What a visitor's neighbours may still hear after somebody has answered, milliseconds. */
-const STILL_RINGS_MS = 300;
-
 async function ringGroup(front, phones) {
   await check("three phones ring, one answers and the two others stop, told why", async () => {
     await front.control.command("ring", { targets: phones.map(({ id }) => id) });
@@ -148,7 +148,10 @@ async function ringGroup(front, phones) {
     await front.control.command("hangup");
     await answering.noted("stop", { user: front.id });
     await idle(front);
-    for (const _ of phones) await ended(front);
+    for (const phone of phones) {
+      await ended(front);
+      await phone.forget();
+    }
     return { after };
   });
 }

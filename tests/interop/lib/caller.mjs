@@ -74,6 +74,13 @@ export class Caller {
     return handle.jsonValue();
   }
 
+  /** Forgets what was noted until now. */
+  forget() {
+    return this.page.evaluate(() => {
+      window.notes.length = 0;
+    });
+  }
+
   /** Counters of the connection with a user: what was received, and the ICE user name in use. */
   counters(user) {
     return this.page.evaluate(count, user);
@@ -205,7 +212,7 @@ async function count(user) {
 }
 
 async function brightness(user) {
-  const receivers = window.call.peerConnections[user].getReceivers();
+  const receivers = window.call.peerConnections[user].original.getReceivers();
   const { track } = receivers.find((receiver) => receiver.track.kind === "video");
   const video = Object.assign(document.createElement("video"), { muted: true, srcObject: new MediaStream([track]) });
   await video.play();

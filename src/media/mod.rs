@@ -13,6 +13,7 @@
 //! [`initialise`].
 
 pub mod announcement;
+mod black;
 pub mod codec;
 pub mod contact_sheet;
 pub mod decoder;

@@ -20,6 +20,7 @@ mod incoming;
 mod malformed;
 mod mesh;
 mod messages;
+mod network_change;
 mod pair;
 #[path = "../media/playing.rs"]
 #[allow(clippy::unwrap_used)] // All of it is test code.

@@ -139,3 +139,75 @@ async fn signals_of_no_call_or_of_somebody_elses_change_nothing() {
     indoor.stop().await;
     site.hub.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bulk_and_reused_ids_ring_nothing_and_leave_a_device_that_takes_calls() {
+    let site = Site::start().await;
+    let (mut door, mut indoor) = door_and_indoor(&site).await;
+    let (stranger, me, end) = stranger(&site).await;
+    let offer = "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n";
+
+    // An invitation whose parameters are many and long rings, cut to what can be kept.
+    let mut bomb = call(me, "bomb", offer);
+    for number in 0..700 {
+        let name = format!("key-{number}");
+        bomb.user_info.insert(name, "x".repeat(20));
+    }
+    stranger.signal(door.user, &bomb).await.expect("sent");
+    door.rings().await;
+    assert!(door.state().call.info.len() <= 64);
+
+    // Candidates by the thousand for a call that nobody has answered.
+    for number in 0..40 {
+        let mut signal = CallSignal::new(SignalKind::IceCandidates, "bomb");
+        signal.candidates = (0..100)
+            .map(|n| Candidate {
+                candidate: format!("candidate:{number} 1 udp 1 192.0.2.1 {} typ host", n + 1),
+                sdp_mid: "0".into(),
+                sdp_m_line_index: 0,
+            })
+            .collect();
+        stranger.signal(door.user, &signal).await.expect("sent");
+    }
+    let mut leaves = CallSignal::new(SignalKind::HangUp, "bomb");
+    leaves.caller_id = Some(me);
+    stranger.signal(door.user, &leaves).await.expect("sent");
+    assert_eq!(door.ended().await, "cancelled");
+
+    // The id of a call that is over, and one in other hands.
+    stranger.signal(door.user, &bomb).await.expect("sent");
+    talk(&mut door, &mut indoor).await;
+    let running = door.state().call.call.expect("a call");
+    let stolen = call(me, &running, offer);
+    stranger.signal(door.user, &stolen).await.expect("sent");
+
+    // A description near the size of the largest stanza.
+    let huge = offer.to_owned() + &"a=x-nonsense:0123456789abcdef\r\n".repeat(1_200);
+    let signal = call(me, "huge", &huge);
+    stranger.signal(door.user, &signal).await.expect("sent");
+
+    // Signals keep their order: this is answered once all of them were handled.
+    let ask = [
+        ("cubelet", "unlock"),
+        ("session_id", "x"),
+        ("request_id", "r"),
+    ];
+    stranger.system(door.user, &ask).await.expect("sent");
+    door.events
+        .hear("the stranger's refusal", |event| match event {
+            cubelet::engine::event::EventKind::DoorRefused { .. } => Some(()),
+            cubelet::engine::event::EventKind::Call {
+                phase: cubelet::engine::event::CallPhase::Ringing,
+                call,
+                ..
+            } if *call != running => panic!("{call} rings"),
+            _ => None,
+        })
+        .await;
+    door.is_connected().await;
+    assert_eq!(door.state().call.call.as_deref(), Some(running.as_str()));
+    end.cancel();
+    door.stop().await;
+    indoor.stop().await;
+    site.hub.stop().await;
+}

@@ -123,7 +123,15 @@ async fn a_held_call_stands_still_on_both_sides_and_goes_on() {
     tokio::time::sleep(pause).await;
     let still = (counters(&door), counters(&indoor));
     tokio::time::sleep(pause).await;
-    assert_eq!((counters(&door), counters(&indoor)), still, "nothing moves");
+    let now = (counters(&door), counters(&indoor));
+    assert_eq!(now.0, still.0, "nothing moves");
+    // Who is held is shown black, once a second.
+    let black = now.1.frames_decoded - still.1.frames_decoded;
+    assert!((1..=4).contains(&black), "{black} pictures");
+    assert_eq!(
+        (now.1.frames_sent, now.1.audio_decoded_ms),
+        (still.1.frames_sent, still.1.audio_decoded_ms)
+    );
     door.command(hold(false)).await.expect("resumed");
     assert_eq!(told(&mut indoor, "hold").await, "0");
     for (station, before) in [(&mut door, still.0), (&mut indoor, still.1)] {
@@ -141,7 +149,7 @@ async fn a_held_call_stands_still_on_both_sides_and_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn muted_pictures_stop_while_the_sound_goes_on() {
+async fn muted_pictures_are_black_while_the_sound_goes_on() {
     let site = Site::start().await;
     let (mut door, mut indoor) = door_and_indoor(&site).await;
     talk(&mut door, &mut indoor).await;

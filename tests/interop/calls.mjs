@@ -1,6 +1,6 @@
 /**
- * Calls between devices and phones that are nothing but the official SDK: meshes of three and
- * four, every signal both ways, ICE restarts from either side, and what is done in a call.
+ * Calls between devices and phones that are nothing but the official SDK: ring groups, meshes of
+ * three and four, every signal both ways, ICE restarts from either side, and what is done in a call.
  */
 import assert from "node:assert/strict";
 import { Caller } from "./lib/caller.mjs";
@@ -8,6 +8,9 @@ import { Control, startBroker } from "./lib/broker.mjs";
 import { startDevice } from "./lib/device.mjs";
 import { signUp, startHub } from "./lib/hub.mjs";
 import { Report } from "./lib/report.mjs";
+
+/** How long a phone may still ring after another has answered, milliseconds. */
+const STILL_RINGS_MS = 300;
 
 const report = new Report();
 const check = report.check.bind(report);
@@ -35,11 +38,12 @@ async function run() {
   const broker = await keep(startBroker());
   const tag = Date.now().toString(36);
   // Signed up in this order, so that the offer rule by id has phones on either side of a device.
-  const [anna, door, ben, hall] = await signUp(hub.ready, [
+  const [anna, door, ben, hall, clara] = await signUp(hub.ready, [
     { login: `anna-${tag}`, password: "anna-password", full_name: "Anna Weber" },
     { login: `door-${tag}`, password: "door-password", full_name: "Front door" },
     { login: `ben-${tag}`, password: "ben-password", full_name: "Ben Okafor" },
     { login: `hall-${tag}`, password: "hall-password", full_name: "Hall" },
+    { login: `clara-${tag}`, password: "clara-password", full_name: "Clara Novak" },
   ]);
   const device = async (user, name, more = {}) => {
     const control = await keep(Control.connect(broker.port, name));
@@ -54,7 +58,9 @@ async function run() {
   callers.push(a);
   const b = await Caller.start(hub.ready, ben, { answerTimeInterval: 8 });
   callers.push(b);
+  const c = await Caller.start(hub.ready, clara, {}, b);
   await endings(front, inside, a, b);
+  await ringGroup(front, [a, b, c]);
   await oneToOne(front, a);
   await three(front, a, b);
   await four(front, inside, a, b);
@@ -124,6 +130,32 @@ async function endings(front, inside, a, b) {
   });
 }
 
+async function ringGroup(front, phones) {
+  await check("three phones ring, one answers and the two others stop, told why", async () => {
+    await front.control.command("ring", { targets: phones.map(({ id }) => id) });
+    await Promise.all(phones.map((phone) => phone.rings()));
+    const [first, answering, last] = phones;
+    const others = [first, last];
+    await answering.accept();
+    const answered = await front.control.hear("event/ring/answered");
+    assert.deepEqual(answered.users, [answering.id]);
+    const stopped = await Promise.all(others.map((phone) => phone.noted("stop", { user: front.id })));
+    assert.deepEqual(stopped.map(({ info }) => info.reason), ["answered_elsewhere", "answered_elsewhere"]);
+    const after = stopped.map(({ at }) => Math.round(at - answered.ts));
+    assert.ok(Math.max(...after) <= STILL_RINGS_MS, `stopped ${after} ms after the answer`);
+    await answering.receives(front.id);
+    await front.control.state("call", (call) => call.status === "connected" && call.media?.frames_decoded > 10);
+    await front.control.command("hangup");
+    await answering.noted("stop", { user: front.id });
+    await idle(front);
+    for (const phone of phones) {
+      await ended(front);
+      await phone.forget();
+    }
+    return { after };
+  });
+}
+
 async function oneToOne(front, a) {
   await check("a limit in the invitation holds for the phone's pictures", async () => {
     await front.control.command("conference", { users: [a.id], info: { maxBandwidth: "200" } });
@@ -152,21 +184,30 @@ async function oneToOne(front, a) {
     assert.notEqual(after.ufrag, before.ufrag);
     await front.control.state("call", (call) => call.status === "connected");
   });
-  await check("muted pictures stop at the phone while the sound goes on", async () => {
+  await check("muted pictures are black at the phone while the sound goes on", async () => {
+    const seen = await a.brightness(front.id);
     await front.control.command("mute", { video: true });
     await a.receives(front.id, await a.counters(front.id), { frames: 0, packets: 25 });
     const muted = await a.counters(front.id);
-    const later = await a.receives(front.id, muted, { frames: 0, packets: 50 });
-    assert.ok(later.frames - muted.frames <= 2, `${later.frames - muted.frames} pictures`);
+    const black = await a.brightness(front.id);
+    assert.ok(black < 20 && seen > 60, `${black}, before ${seen}`);
+    // One black picture a second.
+    const later = await a.receives(front.id, muted, { frames: 0, packets: 100 });
+    const seconds = (later.at - muted.at) / 1_000;
+    assert.ok(later.frames - muted.frames <= seconds + 2, `${later.frames - muted.frames} in ${seconds} s`);
     await front.control.command("mute", { video: false });
     await a.receives(front.id, later);
+    assert.ok((await a.brightness(front.id)) > 60);
+    return { seen, black };
   });
   await check("a held call stands still and goes on, and the phone does not mind", async () => {
     await front.control.command("hold");
     await a.page.waitForTimeout(500);
     const held = await a.counters(front.id);
     await a.page.waitForTimeout(1_000);
-    assert.equal((await a.counters(front.id)).frames, held.frames);
+    // One or two, and those are black.
+    assert.ok((await a.counters(front.id)).frames - held.frames <= 2);
+    assert.ok((await a.brightness(front.id)) < 20);
     await front.control.command("resume");
     await a.receives(front.id, held);
   });

@@ -151,7 +151,7 @@ async fn a_new_camera_takes_over_from_one_that_hangs_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_muted_peer_gets_no_pictures_until_unmuted() {
+async fn a_muted_peer_is_shown_black_and_nothing_else_until_unmuted() {
     warm().await;
     let (door, room) = (Device::start(), Device::start());
     let (caller, callee) = established(&door, &room).await;
@@ -163,6 +163,18 @@ async fn a_muted_peer_gets_no_pictures_until_unmuted() {
     .await;
     let sent = caller.peer.stats().frames_sent - muted.frames_sent;
     assert!(sent <= 1, "{sent} pictures left a muted peer");
+    let black = callee.peer.stats().frames_decoded;
+    until(&callee.peer, "black pictures", |stats| {
+        stats.frames_decoded >= black + 3
+    })
+    .await;
+    let frames = callee.peer.last_frames();
+    let [first, .., before, last] = frames.as_slice() else {
+        panic!("{} pictures", frames.len());
+    };
+    // The ball of the camera moves, and takes some bytes.
+    assert_eq!(before.jpeg, last.jpeg);
+    assert!(last.jpeg.len() < first.jpeg.len());
     let decoded = callee.peer.stats().frames_decoded;
     caller.peer.set_muted(TrackKind::Video, false);
     until(&callee.peer, "pictures again", |stats| {

@@ -177,6 +177,9 @@ fn setting_engine(settings: &PeerSettings, begins_dtls: bool) -> SettingEngineBu
         // peer-reflexive candidates.
         .with_multicast_dns_mode(rtc::ice::mdns::MulticastDnsMode::Disabled)
         .with_include_loopback_candidate(true)
+        // New sockets on the addresses of that moment. The library cannot go on when one of them
+        // cannot be bound, so configured addresses, which may be gone for a while, are kept.
+        .with_discard_local_candidates_during_ice_restart(settings.bind.is_empty())
         .with_answering_dtls_role(answers_as)
         .with_ice_connection_attempts(Some(CHECK_INTERVAL), Some(CHECKS))
         .with_host_acceptance_min_wait(Some(Duration::ZERO))

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rtc::rtp;
 use webrtc::media_stream::track_local::TrackLocal;
@@ -13,12 +13,15 @@ use super::settings::PeerEvent;
 use super::shared::Shared;
 use super::stats::bump;
 use crate::media::VideoCodec;
+use crate::media::black::BlackPicture;
 use crate::media::fanout::{AudioFanout, Subscription, Urgency, VideoFanout};
 use crate::media::rtp::{EncodedFrame, RtpRewriter};
 
 /// The encoder runs while ICE and DTLS do their work. So many pictures of it are still worth
 /// sending when they have: the far side decodes them at once and has caught up.
 const FRESH_FRAMES: usize = 5;
+/// A muted peer is shown black so often; its first key frame is requested sooner if it was lost.
+const BLACK_EVERY: Duration = Duration::from_secs(1);
 
 /// Sends pictures in the agreed format, over every renegotiation, until the peer ends.
 pub(super) async fn video(local: LocalTrack, fanout: VideoFanout, shared: Arc<Shared>) {
@@ -60,7 +63,7 @@ pub(super) async fn video(local: LocalTrack, fanout: VideoFanout, shared: Arc<Sh
 /// Never returns `Some`: it ends by being dropped, or with the connection.
 async fn send_video(
     local: &LocalTrack,
-    (payload_type, _): (u8, VideoCodec),
+    agreed: (u8, VideoCodec),
     subscription: &Subscription,
     rewriter: &mut RtpRewriter,
     shared: &Shared,
@@ -74,8 +77,16 @@ async fn send_video(
         .ok()?;
     // Nothing of what was encoded while it was muted may leave.
     let mut is_fresh = !muted.has_changed().ok()? && !*muted.borrow();
+    let mut has_shown = false;
     loop {
-        muted.wait_for(|muted| !*muted).await.ok()?;
+        if has_shown {
+            tokio::select! {
+                unmuted = muted.wait_for(|muted| !*muted) => drop(unmuted.ok()?),
+                gone = show_black(local, agreed, rewriter, shared) => gone?,
+            }
+        } else {
+            muted.wait_for(|muted| !*muted).await.ok()?;
+        }
         if std::mem::take(&mut is_fresh) {
             subscription.begin(FRESH_FRAMES);
         } else {
@@ -90,10 +101,39 @@ async fn send_video(
                 }
                 frame = subscription.next() => frame,
             };
-            write(local, payload_type, &frame, true, rewriter, shared).await?;
+            write(local, agreed.0, &frame, true, rewriter, shared).await?;
+            has_shown = true;
             shared.stats.frame_sent();
             shared.stats.reached(|stages| &mut stages.first_frame_sent);
         }
+    }
+}
+
+/// Covers the last picture, which the far side would go on showing: black at once, and again and
+/// again in case that was lost or a new decoder joined. As the vendor's senders do (PC-35). Never
+/// ends but with the connection, which is `None`.
+async fn show_black(
+    local: &LocalTrack,
+    (payload_type, codec): (u8, VideoCodec),
+    rewriter: &mut RtpRewriter,
+    shared: &Shared,
+) -> Option<()> {
+    let picture = tokio::task::spawn_blocking(move || BlackPicture::get(codec)).await;
+    let picture = match picture {
+        Ok(Ok(picture)) => picture,
+        Ok(Err(reason)) => {
+            tracing::warn!(reason, "no black picture for who may see nothing");
+            return std::future::pending().await;
+        }
+        Err(error) => {
+            tracing::error!(%error, "making a black picture");
+            return std::future::pending().await;
+        }
+    };
+    loop {
+        let frame = picture.frame();
+        write(local, payload_type, &frame, true, rewriter, shared).await?;
+        tokio::time::sleep(BLACK_EVERY).await;
     }
 }
 

@@ -179,7 +179,7 @@ fn publishing(codec: VideoCodec, publisher: Arc<VideoPublisher>) -> gst_app::App
 }
 
 /// The timestamp and the peer-independent part of a payloader's packet.
-pub(super) fn read_packet(buffer: &gst::BufferRef) -> Option<(u32, Packet)> {
+pub(in crate::media) fn read_packet(buffer: &gst::BufferRef) -> Option<(u32, Packet)> {
     let map = buffer.map_readable().ok()?;
     let [first, second, _, _, t0, t1, t2, t3, ..] = *map.as_slice() else {
         return None;

@@ -12,6 +12,8 @@ mod supervision;
 mod v4l2;
 mod video;
 
+pub(super) use encode::read_packet;
+
 pub use audio::{AudioSource, AudioSourceKind, AudioSourceSettings};
 pub use feed::{FeedError, PictureFeed};
 pub use video::{VideoSource, VideoSourceKind, VideoSourceSettings};

@@ -14,9 +14,12 @@ const LIMIT_MS = 20_000;
 export class Caller {
   log = [];
 
-  /** Signs the user in; `videochat` goes into the SDK's settings. */
-  static async start(ready, user, videochat = {}) {
-    const browser = await launch({ bypassCSP: true });
+  /**
+   * Signs the user in; `videochat` goes into the SDK's settings. With `beside`, another caller, it
+   * is one more page of that one's browser, and closed with it.
+   */
+  static async start(ready, user, videochat = {}, beside = undefined) {
+    const browser = beside?.browser ?? (await launch({ bypassCSP: true }));
     const caller = new Caller();
     const page = await browser.context.newPage();
     page.setDefaultTimeout(LIMIT_MS);
@@ -71,6 +74,13 @@ export class Caller {
     return handle.jsonValue();
   }
 
+  /** Forgets what was noted until now. */
+  forget() {
+    return this.page.evaluate(() => {
+      window.notes.length = 0;
+    });
+  }
+
   /** Counters of the connection with a user: what was received, and the ICE user name in use. */
   counters(user) {
     return this.page.evaluate(count, user);
@@ -95,6 +105,11 @@ export class Caller {
     await this.page.waitForTimeout(2_000);
     const after = await this.counters(user);
     return Math.round(((after.bytes - before.bytes) * 8) / (after.at - before.at));
+  }
+
+  /** How bright the newest picture of a user is, 0 to 255. */
+  brightness(user) {
+    return this.page.evaluate(brightness, user);
   }
 
   /** The limit the SDK has set for its pictures to a user, in bit/s. */
@@ -130,7 +145,14 @@ async function signIn({ ready, user, videochat }) {
   window.incoming = [];
   window.notes = [];
   const note = (kind) => (session, userId, info) =>
-    window.notes.push({ kind, call: session?.ID, user: userId, info: info ?? {} });
+    window.notes.push({
+      kind,
+      call: session?.ID,
+      user: userId,
+      info: info ?? {},
+      // Unix milliseconds.
+      at: performance.timeOrigin + performance.now(),
+    });
   const calls = sdk.videochat;
   calls.onCallListener = (session, info) => {
     window.call = session;
@@ -187,4 +209,20 @@ async function count(user) {
     } else found.packets = one.packetsReceived ?? 0;
   }
   return found;
+}
+
+async function brightness(user) {
+  const receivers = window.call.peerConnections[user].original.getReceivers();
+  const { track } = receivers.find((receiver) => receiver.track.kind === "video");
+  const video = Object.assign(document.createElement("video"), { muted: true, srcObject: new MediaStream([track]) });
+  await video.play();
+  await new Promise((resolve) => video.requestVideoFrameCallback(resolve));
+  const canvas = Object.assign(document.createElement("canvas"), { width: 32, height: 24 });
+  const paint = canvas.getContext("2d");
+  paint.drawImage(video, 0, 0, canvas.width, canvas.height);
+  const { data } = paint.getImageData(0, 0, canvas.width, canvas.height);
+  video.srcObject = null;
+  let sum = 0;
+  for (let at = 0; at < data.length; at += 4) sum += (data[at] + data[at + 1] + data[at + 2]) / 3;
+  return Math.round(sum / (data.length / 4));
 }

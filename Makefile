@@ -27,9 +27,10 @@ lint: ## formatting and clippy
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 
-features: ## the hub builds without GStreamer, the device without the hub
+features: ## the hub builds without GStreamer, the device without the hub and without its console
 	cargo check --no-default-features --features hub
 	cargo check --no-default-features --features media
+	cargo check --no-default-features --features media,console
 
 interop-deps: ## npm and Python packages of the interop tests
 	@cd tests/interop && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-audit --no-fund --silent; }

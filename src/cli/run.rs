@@ -1,13 +1,15 @@
 //! `cubelet run`: the device daemon in the foreground, as systemd wants it.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::Context;
 use serde_json::json;
+use tokio::sync::watch;
 
 use crate::base::shutdown;
 use crate::config::DeviceConfig;
-use crate::engine::daemon::{Daemon, Options};
+use crate::engine::daemon::{Daemon, MoreActors, Options};
 use crate::engine::state::ChatStatus;
 
 /// Arguments of `cubelet run`.
@@ -40,9 +42,10 @@ pub fn run(arguments: RunArgs) -> anyhow::Result<()> {
 async fn serve(config: DeviceConfig, ready_json: bool) -> anyhow::Result<()> {
     let signalled = shutdown::on_signals().context("cannot listen for signals")?;
     let name = config.device.name.clone();
+    let (more, console) = more_actors(&config);
     let options = Options {
         keep_frames: false,
-        more: crate::control::actors(&config),
+        more,
     };
     let daemon = Daemon::start(config, options)?;
     // Ready means: it runs and will go on trying. A board may boot long before its network.
@@ -54,7 +57,11 @@ async fn serve(config: DeviceConfig, ready_json: bool) -> anyhow::Result<()> {
         seen = online => if let Ok(state) = seen {
             if ready_json {
                 let user = state.chat.user;
-                println!("{}", json!({ "device": name, "user": user, "status": "online" }));
+                let console = *console.borrow();
+                println!(
+                    "{}",
+                    json!({ "device": name, "user": user, "status": "online", "console": console })
+                );
             }
             tell_systemd(&[sd_notify::NotifyState::Status("online")]);
         }
@@ -63,6 +70,26 @@ async fn serve(config: DeviceConfig, ready_json: bool) -> anyhow::Result<()> {
     tell_systemd(&[sd_notify::NotifyState::Stopping]);
     daemon.stop().await;
     Ok(())
+}
+
+/// What the layers above the engine add to it, and where the console listens once it does.
+fn more_actors(config: &DeviceConfig) -> (MoreActors, watch::Receiver<Option<SocketAddr>>) {
+    let control = crate::control::actors(config);
+    #[cfg(feature = "console")]
+    let (console, bound) = crate::console::actors(config);
+    #[cfg(not(feature = "console"))]
+    let (console, bound): (MoreActors, _) = {
+        if config.console.is_some() {
+            tracing::warn!("[console] has no effect: this program is built without it");
+        }
+        (Box::new(|_| Vec::new()), watch::channel(None).1)
+    };
+    let more: MoreActors = Box::new(move |port| {
+        let mut actors = control(port);
+        actors.extend(console(port));
+        actors
+    });
+    (more, bound)
 }
 
 fn tell_systemd(news: &[sd_notify::NotifyState<'_>]) {

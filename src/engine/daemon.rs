@@ -38,8 +38,10 @@ use crate::call::ring_plan::StopReason;
 use crate::chat::ChatSettings;
 use crate::config::{self, DeviceConfig};
 use crate::media;
+use crate::media::peer::{OneWay, Peer, PeerError, PeerEvent, PeerSettings, Way};
 use crate::media::{AudioFanout, VideoFanout};
 use crate::protocol::address::Realm;
+use crate::protocol::call_signal::CallType;
 use crate::rest::{self, Login, RestClient, RestError, RestSettings};
 use crate::store::history::History;
 use crate::store::{Store, StoreError};
@@ -82,6 +84,9 @@ pub struct Port {
     pub requests: mpsc::Sender<Request>,
     board: Board,
     gallery: Gallery,
+    config: Arc<DeviceConfig>,
+    video: VideoFanout,
+    audio: AudioFanout,
 }
 
 impl Port {
@@ -89,6 +94,26 @@ impl Port {
     /// [`Options::keep_frames`] is set.
     pub fn received_pictures(&self) -> Vec<bytes::Bytes> {
         self.gallery.pictures()
+    }
+
+    /// A connection that shows the camera to somebody who only looks, and lets them hear the
+    /// microphone if asked to. It answers an offer; it is a call of nobody's.
+    ///
+    /// # Errors
+    /// As [`Peer::new`].
+    pub async fn viewer(
+        &self,
+        sound: bool,
+        events: mpsc::UnboundedSender<PeerEvent>,
+    ) -> Result<Peer, PeerError> {
+        let settings = PeerSettings {
+            one_way: Some(OneWay {
+                way: Way::Out,
+                sound: sound && self.config.audio.source != config::AudioSource::None,
+            }),
+            ..super::media_settings::peer(&self.config, CallType::Video)
+        };
+        Peer::new(settings, self.video.clone(), self.audio.clone(), events).await
     }
 
     /// Every event from now on.
@@ -137,13 +162,16 @@ impl Daemon {
         let (requests, queue) = mpsc::channel(REQUEST_BACKLOG);
         let board = Board::new();
         let gallery = Gallery::default();
+        let shutdown = CancellationToken::new();
+        let parts = Parts::open(&config, board.clone(), gallery.clone(), options.keep_frames)?;
         let port = Port {
             requests,
-            board: board.clone(),
-            gallery: gallery.clone(),
+            board,
+            gallery,
+            config: config.clone(),
+            video: parts.wiring.video.clone(),
+            audio: parts.wiring.audio.clone(),
         };
-        let shutdown = CancellationToken::new();
-        let parts = Parts::open(&config, board, gallery, options.keep_frames)?;
         if is_warm {
             // The report is in the log; nobody needs to wait for it.
             drop(media::prewarm(&[super::media_settings::codec(

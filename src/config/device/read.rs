@@ -9,7 +9,7 @@ use super::{
     Account, Attachments, Audio, Camera, Chat, ChatEndpoint, ChatUnlock, Control, Device,
     DeviceConfig, Display, Door, History, Hub, Mqtt, Relay, VERBS, VideoCodec, VideoSink,
 };
-use super::{parse, read_calls, visitor_message};
+use super::{console, parse, read_calls, visitor_message};
 use crate::base::loopback::is_loopback;
 use crate::config::document::{self, describe};
 use crate::config::fields::DEVICE;
@@ -75,6 +75,8 @@ fn read(file: &FileReader<'_>) -> Option<DeviceConfig> {
     let visitor_message = visitor_message::read(&file.section("visitor_message"));
     let mqtt = file.optional_section("mqtt").map(|section| mqtt(&section));
     let control = control(&file.section("control"));
+    let console = file.optional_section("console");
+    let console = console.map(|section| console::read(&section));
     Some(DeviceConfig {
         device: device?,
         hub: hub?,
@@ -93,6 +95,10 @@ fn read(file: &FileReader<'_>) -> Option<DeviceConfig> {
             None => None,
         },
         control: control?,
+        console: match console {
+            Some(console) => Some(console?),
+            None => None,
+        },
     })
 }
 

@@ -10,6 +10,7 @@ mod audio;
 mod calls;
 mod camera;
 mod chat;
+mod console;
 mod control;
 mod device;
 mod display;
@@ -161,6 +162,7 @@ pub static DEVICE: &[Section] = &[
     visitor_message::SECTION,
     mqtt::SECTION,
     control::SECTION,
+    console::SECTION,
 ];
 
 impl Section {

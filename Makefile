@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test build lint features interop-deps deb deb-test fuzz chaos soak-calls bench bench-calls bench-memory bench-chat bench-boot screenshots clean
+.PHONY: help demo test build lint features interop-deps deb deb-test fuzz chaos soak-calls bench bench-calls bench-preview bench-memory bench-chat bench-boot screenshots clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s $$'\t'
@@ -36,9 +36,10 @@ deb-test: ## install, upgrade, remove and purge the package in a Debian root; ne
 	lintian --allow-root --fail-on error target/debian/cubelet_*.deb
 	@scripts/deb-test target/debian/cubelet_*.deb
 
-features: ## the hub builds without GStreamer, the device without the hub
+features: ## the hub builds without GStreamer, the device without the hub and without its console
 	cargo check --no-default-features --features hub
 	cargo check --no-default-features --features media
+	cargo check --no-default-features --features media,console
 
 interop-deps: ## npm and Python packages of the interop tests
 	@cd tests/interop && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-audit --no-fund --silent; }
@@ -68,11 +69,15 @@ fuzz: ## each fuzz target for FUZZ_SECONDS (default 60); needs `cargo install ca
 			fuzz/corpus/$$target fuzz/seeds/$$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=4096 || exit 1; \
 	done
 
-bench: bench-calls bench-memory bench-chat bench-boot ## every benchmark
+bench: bench-calls bench-preview bench-memory bench-chat bench-boot ## every benchmark
 
 bench-calls: interop-deps ## ring to every phone ringing, answer to picture and sound; 50 calls, beside the SDK; CALLS=
 	cargo build --release
 	@bench/calls $(CALLS)
+
+bench-preview: interop-deps ## bell to the moving picture before the answer, 20 rings
+	cargo build --release
+	@bench/preview
 
 bench-memory: ## resident memory of an idle daemon, before and after media
 	cargo build --release

@@ -36,6 +36,8 @@ pub mod engine;
 
 pub mod cli;
 pub mod config;
+#[cfg(feature = "console")]
+pub mod console;
 #[cfg(feature = "media")]
 pub mod control;
 

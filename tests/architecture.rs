@@ -25,6 +25,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("control", &["base", "protocol", "call", "engine", "config"]),
+    (
+        "console",
+        &["base", "protocol", "call", "media", "engine", "config"],
+    ),
     ("hub", &["base", "protocol", "config"]),
 ];
 

@@ -1,10 +1,11 @@
-//! TLS client configuration: verification is always on; a site's own CA is added, never a bypass.
+//! TLS configuration. Clients: verification is always on; a site's own CA is added, never a
+//! bypass. Servers: a certificate and its key from files.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::pki_types::{CertificateDer, pem::PemObject};
-use rustls::{ClientConfig, RootCertStore, crypto::CryptoProvider};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use rustls::{ClientConfig, RootCertStore, ServerConfig, crypto::CryptoProvider};
 
 /// Why a TLS configuration could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -12,6 +13,14 @@ pub enum TlsError {
     /// The CA file is missing, unreadable or holds no PEM certificate.
     #[error("cannot read the CA certificate {path}: {reason}")]
     CaFile {
+        /// The file named by the configuration.
+        path: PathBuf,
+        /// What the reader said.
+        reason: String,
+    },
+    /// The key file is missing, unreadable or holds no PEM key.
+    #[error("cannot read the private key {path}: {reason}")]
+    KeyFile {
         /// The file named by the configuration.
         path: PathBuf,
         /// What the reader said.
@@ -49,6 +58,22 @@ pub fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsErr
             .with_root_certificates(roots)
             .with_no_client_auth(),
     ))
+}
+
+/// A server with this certificate (its chain included) and key.
+///
+/// # Errors
+/// [`TlsError`] names the file; a key that does not belong to the certificate is refused.
+pub fn server_config(certificate: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
+    install_provider();
+    let chain = read_certificates(certificate)?;
+    let read = PrivateKeyDer::from_pem_file(key).map_err(|error| TlsError::KeyFile {
+        path: key.to_owned(),
+        reason: error.to_string(),
+    })?;
+    Ok(ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(chain, read)?)
 }
 
 /// Reads every PEM certificate of a file; none at all is an error.

@@ -1,5 +1,6 @@
 //! `cubelet run`: the device daemon in the foreground, as systemd wants it.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -9,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use crate::base::{shutdown, systemd};
 use crate::config::DeviceConfig;
-use crate::engine::daemon::{Daemon, Options};
+use crate::engine::daemon::{Daemon, MoreActors, Options};
 use crate::engine::state::ChatStatus;
 use crate::engine::supervisor::LONGEST_PULSE;
 
@@ -43,9 +44,10 @@ pub fn run(arguments: RunArgs) -> anyhow::Result<()> {
 async fn serve(config: DeviceConfig, ready_json: bool) -> anyhow::Result<()> {
     let signalled = shutdown::on_signals().context("cannot listen for signals")?;
     let name = config.device.name.clone();
+    let (more, console) = more_actors(&config);
     let options = Options {
         keep_frames: false,
-        more: crate::control::actors(&config),
+        more,
     };
     let daemon = Daemon::start(config, options)?;
     // Ready means: it runs and will go on trying. A board may boot long before its network.
@@ -58,7 +60,11 @@ async fn serve(config: DeviceConfig, ready_json: bool) -> anyhow::Result<()> {
         seen = online => if let Ok(state) = seen {
             if ready_json {
                 let user = state.chat.user;
-                println!("{}", json!({ "device": name, "user": user, "status": "online" }));
+                let console = *console.borrow();
+                println!(
+                    "{}",
+                    json!({ "device": name, "user": user, "status": "online", "console": console })
+                );
             }
             systemd::status("online");
         }
@@ -68,6 +74,26 @@ async fn serve(config: DeviceConfig, ready_json: bool) -> anyhow::Result<()> {
     daemon.stop().await;
     watchdog.abort();
     Ok(())
+}
+
+/// What the layers above the engine add to it, and where the console listens once it does.
+fn more_actors(config: &DeviceConfig) -> (MoreActors, watch::Receiver<Option<SocketAddr>>) {
+    let control = crate::control::actors(config);
+    #[cfg(feature = "console")]
+    let (console, bound) = crate::console::actors(config);
+    #[cfg(not(feature = "console"))]
+    let (console, bound): (MoreActors, _) = {
+        if config.console.is_some() {
+            tracing::warn!("[console] has no effect: this program is built without it");
+        }
+        (Box::new(|_| Vec::new()), watch::channel(None).1)
+    };
+    let more: MoreActors = Box::new(move |port| {
+        let mut actors = control(port);
+        actors.extend(console(port));
+        actors
+    });
+    (more, bound)
 }
 
 /// A daemon whose actors' thread hangs is ended and begun again by systemd: nothing in it could

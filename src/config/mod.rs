@@ -22,8 +22,9 @@ mod suggest;
 
 pub use device::{
     Account, Allow, AllowBy, Audio, AudioSink, AudioSource, Calls, Camera, Chat, ChatEndpoint,
-    ChatUnlock, Control, Device, DeviceConfig, Display, Door, Hub, IceServer, Incoming, Mqtt,
-    QuietHours, Relay, RingStep, VideoCodec, VideoSink, VideoSource, check_device, load_device,
+    ChatUnlock, Console, ConsoleTls, Control, Device, DeviceConfig, Display, Door, Hub, IceServer,
+    Incoming, Mqtt, QuietHours, Relay, RingStep, VideoCodec, VideoSink, VideoSource, check_device,
+    load_device,
 };
 pub use load::{Check, Validate, load};
 pub use problem::{ConfigErrors, Problem, Report};

@@ -39,7 +39,9 @@ use crate::call::end::EndReason;
 use crate::call::ring_plan::StopReason;
 use crate::config::DeviceConfig;
 use crate::media;
+use crate::media::peer::{OneWay, Peer, PeerError, PeerEvent, PeerSettings, Way};
 use crate::media::{AudioFanout, VideoFanout};
+use crate::protocol::call_signal::CallType;
 use crate::rest::RestError;
 use crate::store::history::History;
 use crate::store::{Ownership, OwnershipError, Store, StoreError};
@@ -88,6 +90,9 @@ pub struct Port {
     board: Board,
     gallery: Gallery,
     pulse: watch::Receiver<u64>,
+    config: Arc<DeviceConfig>,
+    video: VideoFanout,
+    audio: AudioFanout,
 }
 
 impl Port {
@@ -95,6 +100,26 @@ impl Port {
     /// [`Options::keep_frames`] is set.
     pub fn received_pictures(&self) -> Vec<bytes::Bytes> {
         self.gallery.pictures()
+    }
+
+    /// A connection that shows the camera to somebody who only looks, and lets them hear the
+    /// microphone if asked to. It answers an offer; it is a call of nobody's.
+    ///
+    /// # Errors
+    /// As [`Peer::new`].
+    pub async fn viewer(
+        &self,
+        sound: bool,
+        events: mpsc::UnboundedSender<PeerEvent>,
+    ) -> Result<Peer, PeerError> {
+        let settings = PeerSettings {
+            one_way: Some(OneWay {
+                way: Way::Out,
+                sound: sound && self.config.audio.source != config::AudioSource::None,
+            }),
+            ..super::media_settings::peer(&self.config, CallType::Video)
+        };
+        Peer::new(settings, self.video.clone(), self.audio.clone(), events).await
     }
 
     /// Every event from now on.
@@ -159,6 +184,9 @@ impl Daemon {
             board,
             gallery,
             pulse,
+            config: config.clone(),
+            video: parts.wiring.video.clone(),
+            audio: parts.wiring.audio.clone(),
         };
         if is_warm {
             // The report is in the log; nobody needs to wait for it.

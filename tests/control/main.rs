@@ -7,6 +7,7 @@
 mod broker;
 mod config_calls;
 mod config_check;
+mod config_console;
 mod config_docs;
 mod config_load;
 mod config_secrets;

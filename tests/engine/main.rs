@@ -8,6 +8,7 @@ mod accounts;
 mod broker;
 mod calls;
 mod chat_commands;
+mod console;
 mod ctl;
 #[path = "../control/ctl_process.rs"]
 #[allow(dead_code, clippy::unwrap_used)]

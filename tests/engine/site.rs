@@ -32,6 +32,8 @@ pub struct Station {
     pub user: u64,
     pub password: String,
     pub events: Events,
+    /// Where its console listens.
+    pub console: cubelet::console::Bound,
     state: watch::Receiver<DeviceState>,
 }
 
@@ -194,9 +196,15 @@ impl Site {
 
     fn start_file(&self, login: &str, file: &Path, user: u64, password: String) -> Station {
         let config = cubelet::config::load_device(file).expect("a good configuration");
+        let control = cubelet::control::actors(&config);
+        let (console, bound) = cubelet::console::actors(&config);
         let options = Options {
             keep_frames: false,
-            more: cubelet::control::actors(&config),
+            more: Box::new(move |port| {
+                let mut actors = control(port);
+                actors.extend(console(port));
+                actors
+            }),
         };
         let daemon = Daemon::start(config, options).expect("the device starts");
         Station {
@@ -208,6 +216,7 @@ impl Site {
                 messages: Vec::new(),
             },
             state: daemon.port.state(),
+            console: bound,
             daemon,
         }
     }

@@ -96,9 +96,11 @@ async function bell(control, anna) {
     if (process.env.SCREENSHOT) await phone.page.screenshot({ path: process.env.SCREENSHOT });
     return later;
   });
-  await check("the phone answers and both sides are connected", async () => {
+  await check("the phone answers and both sides are connected, without a dark moment between", async () => {
+    const dark = phone.page.evaluate(darkMoments);
     await phone.button("Answer").click();
     await phone.connected();
+    assert.equal(await dark, 0);
     const answered = await control.hear("event/call/answered");
     assert.equal(answered.peer, anna.id);
     await control.hear("event/call/connected");
@@ -109,6 +111,28 @@ async function bell(control, anna) {
     await control.state("call", (call) => call.preview === undefined);
   });
   await mediaFlows(control);
+}
+
+/** In the page: frames without the visitor (the ball is white) until the call's own picture is there. */
+function darkMoments() {
+  const canvas = Object.assign(document.createElement("canvas"), { width: 64, height: 48 });
+  const paint = canvas.getContext("2d", { willReadFrequently: true });
+  const preview = document.querySelector("video.preview");
+  const remote = document.querySelector("video.remote");
+  const isBright = () => {
+    paint.drawImage(preview, 0, 0, canvas.width, canvas.height);
+    const { data } = paint.getImageData(0, 0, canvas.width, canvas.height);
+    return !preview.hidden && data.some((value, index) => index % 4 !== 3 && value > 128);
+  };
+  return new Promise((resolve) => {
+    let dark = 0;
+    const look = () => {
+      if (!remote.hidden) return resolve(dark);
+      if (!isBright()) dark += 1;
+      requestAnimationFrame(look);
+    };
+    look();
+  });
 }
 
 async function mediaFlows(control) {

@@ -212,6 +212,11 @@ async fn a_device_and_a_web_phone_see_hear_write_and_open_the_door() {
 }
 
 #[tokio::test]
+async fn a_browser_without_any_sdk_watches_a_device_by_whep() {
+    passes("whep.mjs", 6).await;
+}
+
+#[tokio::test]
 async fn devices_and_phones_of_the_official_sdk_call_each_other_in_twos_threes_and_fours() {
     passes("calls.mjs", 20).await;
 }

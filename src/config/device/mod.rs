@@ -2,6 +2,7 @@
 //! are in [`super::fields::DEVICE`].
 
 mod calling;
+mod console;
 mod control;
 mod parse;
 mod read;
@@ -17,6 +18,7 @@ use crate::call::party::Party;
 use crate::call::schedule::Schedule;
 
 pub use calling::{Calls, Incoming, Preview, QuietHours, RingStep};
+pub use console::{Console, ConsoleTls};
 pub(super) use parse::PATTERNS;
 pub use read::{check_device, load_device};
 pub use visitor_message::{Recipients, Tone, VisitorMessage};
@@ -129,6 +131,8 @@ pub struct DeviceConfig {
     pub mqtt: Option<Mqtt>,
     /// `[control]`.
     pub control: Control,
+    /// `[console]`; without it there is no web server.
+    pub console: Option<Console>,
 }
 
 /// The device itself.

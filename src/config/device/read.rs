@@ -9,7 +9,7 @@ use super::{
     Account, Allow, Attachments, Audio, Camera, Chat, ChatEndpoint, ChatUnlock, Device,
     DeviceConfig, Display, Door, History, Hub, Mqtt, Relay, VideoCodec, VideoSink,
 };
-use super::{control, parse, read_calls, visitor_message};
+use super::{console, control, parse, read_calls, visitor_message};
 use crate::base::loopback::is_loopback;
 use crate::config::Surroundings;
 use crate::config::document::{self, describe};
@@ -83,6 +83,8 @@ fn read(file: &FileReader<'_>) -> Option<DeviceConfig> {
         .map(control::allow)
         .collect();
     let control = control::read(&file.section("control"), allow.unwrap_or_default());
+    let console = file.optional_section("console");
+    let console = console.map(|section| console::read(&section));
     Some(DeviceConfig {
         device: device?,
         hub: hub?,
@@ -101,6 +103,10 @@ fn read(file: &FileReader<'_>) -> Option<DeviceConfig> {
             None => None,
         },
         control: control?,
+        console: match console {
+            Some(console) => Some(console?),
+            None => None,
+        },
     })
 }
 

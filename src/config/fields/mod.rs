@@ -10,6 +10,7 @@ mod audio;
 mod calls;
 mod camera;
 mod chat;
+mod console;
 mod control;
 mod device;
 mod display;
@@ -162,6 +163,7 @@ pub static DEVICE: &[Section] = &[
     mqtt::SECTION,
     control::SECTION,
     control::ALLOW,
+    console::SECTION,
 ];
 
 impl Section {

@@ -27,9 +27,11 @@ export async function startDevice(settings) {
     const value = json(line);
     return value?.status === "online" ? value : undefined;
   };
-  await child.line(child.stdout, isReady, READY_LIMIT_MS);
+  const online = await child.line(child.stdout, isReady, READY_LIMIT_MS);
   return {
     pid: child.pid,
+    /** Where its console listens, if it has one. */
+    console: online.console,
     tail: () => child.tail(),
     async end() {
       await child.end();
@@ -38,7 +40,7 @@ export async function startDevice(settings) {
   };
 }
 
-function config({ ready, user, brokerPort, name, ring, allowed, warm = true, source = "test:ball", sound = "test", calls = "" }) {
+function config({ ready, user, brokerPort, name, ring, allowed, warm = true, source = "test:ball", sound = "test", calls = "", more = "" }) {
   // A JSON string is a TOML string, and a JSON list of strings a TOML list.
   const toml = JSON.stringify;
   return `
@@ -76,6 +78,7 @@ unlock_allowed = ${toml(allowed)}
 [mqtt]
 host = "127.0.0.1"
 port = ${brokerPort}
+${more}
 `;
 }
 

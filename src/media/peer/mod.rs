@@ -11,6 +11,7 @@ mod identity;
 mod key_frame_feedback;
 mod monitor;
 mod receiving;
+mod relays;
 mod sdp;
 mod sending;
 mod settings;

@@ -33,9 +33,9 @@ features: ## the hub builds without GStreamer, the device without the hub
 
 interop-deps: ## npm and Python packages of the interop tests
 	@cd tests/interop && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-audit --no-fund --silent; }
-	@cd tests/interop && { [ .venv/installed -nt slixmpp/requirements.txt ] || { \
+	@cd tests/interop && { [ .venv/installed -nt slixmpp/requirements.txt ] && [ .venv/installed -nt aiortc/requirements.txt ] || { \
 		python3 -m venv --clear .venv \
-		&& .venv/bin/pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps -r slixmpp/requirements.txt \
+		&& .venv/bin/pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps -r slixmpp/requirements.txt -r aiortc/requirements.txt \
 		&& touch .venv/installed; }; }
 
 chaos: ## 10,000 messages each way while lines are cut and everything is killed; CHAOS_SEED= repeats a run

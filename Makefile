@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test build lint features interop-deps fuzz chaos soak-calls bench bench-calls bench-memory bench-chat screenshots clean
+.PHONY: help demo test build lint features interop-deps fuzz chaos soak-calls bench bench-calls bench-memory bench-media bench-chat screenshots clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s $$'\t'
@@ -59,7 +59,7 @@ fuzz: ## each fuzz target for FUZZ_SECONDS (default 60); needs `cargo install ca
 			fuzz/corpus/$$target fuzz/seeds/$$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=4096 || exit 1; \
 	done
 
-bench: bench-calls bench-memory bench-chat ## every benchmark
+bench: bench-calls bench-memory bench-media bench-chat ## every benchmark
 
 bench-calls: interop-deps ## bell to first picture in the browser, 20 calls
 	cargo build --release
@@ -68,6 +68,10 @@ bench-calls: interop-deps ## bell to first picture in the browser, 20 calls
 bench-memory: ## resident memory of an idle daemon, before and after media
 	cargo build --release
 	@bench/memory
+
+bench-media: ## what a call's media costs and how late its pictures are, beside webrtcbin
+	@scripts/setup bench
+	@bench/media/run
 
 bench-chat: interop-deps ## hub beside Prosody and ejabberd, device beside other clients
 	@scripts/setup bench

@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test build lint features interop-deps deb deb-test fuzz chaos soak-calls bench bench-calls bench-preview bench-memory bench-chat bench-boot screenshots clean
+.PHONY: help demo test build lint features interop-deps deb deb-test fuzz chaos soak-calls bench bench-calls bench-preview bench-memory bench-media bench-chat bench-boot screenshots clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s $$'\t'
@@ -43,9 +43,9 @@ features: ## the hub builds without GStreamer, the device without the hub and wi
 
 interop-deps: ## npm and Python packages of the interop tests
 	@cd tests/interop && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-audit --no-fund --silent; }
-	@cd tests/interop && { [ .venv/installed -nt slixmpp/requirements.txt ] || { \
+	@cd tests/interop && { [ .venv/installed -nt slixmpp/requirements.txt ] && [ .venv/installed -nt aiortc/requirements.txt ] || { \
 		python3 -m venv --clear .venv \
-		&& .venv/bin/pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps -r slixmpp/requirements.txt \
+		&& .venv/bin/pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps -r slixmpp/requirements.txt -r aiortc/requirements.txt \
 		&& touch .venv/installed; }; }
 
 chaos: ## 10,000 messages each way while lines are cut and everything is killed; CHAOS_SEED= repeats a run
@@ -69,7 +69,7 @@ fuzz: ## each fuzz target for FUZZ_SECONDS (default 60); needs `cargo install ca
 			fuzz/corpus/$$target fuzz/seeds/$$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=4096 || exit 1; \
 	done
 
-bench: bench-calls bench-preview bench-memory bench-chat bench-boot ## every benchmark
+bench: bench-calls bench-preview bench-memory bench-media bench-chat bench-boot ## every benchmark
 
 bench-calls: interop-deps ## ring to every phone ringing, answer to picture and sound; 50 calls, beside the SDK; CALLS=
 	cargo build --release
@@ -82,6 +82,10 @@ bench-preview: interop-deps ## bell to the moving picture before the answer, 20 
 bench-memory: ## resident memory of an idle daemon, before and after media
 	cargo build --release
 	@bench/memory
+
+bench-media: ## what a call's media costs and how late its pictures are, beside webrtcbin
+	@scripts/setup bench
+	@bench/media/run
 
 bench-chat: interop-deps ## hub beside Prosody and ejabberd, device beside other clients
 	@scripts/setup bench

@@ -73,6 +73,7 @@ pub fn peer(config: &DeviceConfig, call_type: CallType) -> PeerSettings {
                     .unwrap_or_default(),
             })
             .collect(),
+        ca: config.hub.ca.clone(),
         relay_only: calls.relay_only,
         bind: calls.bind.clone(),
         full_bitrate_kbps: config.camera.bitrate_kbps,

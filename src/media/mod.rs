@@ -30,6 +30,7 @@ pub mod sink;
 pub mod snapshot;
 pub mod source;
 pub mod stats;
+pub mod turn;
 
 use std::sync::OnceLock;
 

@@ -275,8 +275,9 @@ fn a_turn_server_needs_user_and_credential_and_a_stun_server_neither() {
             .any(|p| p.contains("calls.ice_servers[0].credential_file: "))
     );
     for bad in [
-        "turns:t.example",
-        "turn:t.example?transport=tcp",
+        "turns:t.example?transport=udp",
+        "turn:t.example?transport=sctp",
+        "stun:t.example?transport=tcp",
         "http:x",
         "stun:",
         "stun:a@b",

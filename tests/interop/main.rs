@@ -1,5 +1,5 @@
 //! cubelet against software nobody here wrote: the official ConnectyCube SDK, slixmpp, Chromium
-//! and Mosquitto, driven by the Node and Python scripts beside this file, and Prosody.
+//! and Mosquitto, driven by the Node and Python scripts beside this file, Prosody, and aiortc.
 //!
 //! A script prints one line, `{"checks":[{"name","ok","detail"}],"logs"}`; a test here runs one
 //! script and fails with every failed check and what hub, device and page had to say.
@@ -10,6 +10,7 @@
 // Clippy excuses test functions only; the helpers they share fail the same way.
 #![allow(clippy::unwrap_used)]
 
+mod aiortc;
 mod prosody;
 
 use std::fmt::Write as _;

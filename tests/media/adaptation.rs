@@ -1,6 +1,6 @@
 //! What is sent follows what the network carries, and what is asked for.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cubelet::media::peer::PeerSettings;
 use cubelet::media::{VideoCodec, VideoSourceKind, VideoSourceSettings};
@@ -98,4 +98,46 @@ async fn h264_pictures_get_fewer_and_smaller_in_a_running_call() {
 #[tokio::test(flavor = "multi_thread")]
 async fn vp8_pictures_get_fewer_and_smaller_in_a_running_call() {
     pictures_shrink_and_grow(VideoCodec::Vp8).await;
+}
+
+/// Share of the time of so many pictures that they stood still at the far side.
+async fn frozen(call: &RelayedCall, pictures: u64) -> f64 {
+    let (began, before) = (Instant::now(), call.callee.peer.stats().frozen);
+    let sent = call.caller.peer.stats().frames_sent;
+    until(&call.caller.peer, "pictures", |stats| {
+        stats.frames_sent > sent + pictures
+    })
+    .await;
+    let frozen = call.callee.peer.stats().frozen - before;
+    frozen.as_secs_f64() / began.elapsed().as_secs_f64()
+}
+
+/// Exact figures are those of `bench/media/impaired.mjs`; a machine that is busy freezes pictures
+/// as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn pictures_keep_moving_while_packets_are_lost() {
+    let call = a_call(VideoCodec::H264).await;
+    call.relay.link.send_modify(|link| link.loss = 0.02);
+    let frozen = frozen(&call, 240).await;
+    assert!(frozen <= 0.05, "{frozen}: {:?}", call.callee.peer.stats());
+    assert!(call.callee.peer.stats().video_received.lost > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pictures_keep_moving_on_a_slow_link() {
+    let call = a_call(VideoCodec::H264).await;
+    call.relay.link.send_replace(Link {
+        kbps: Some(500),
+        delay: 20 * MS,
+        queue: 400 * MS,
+        ..Link::default()
+    });
+    until(&call.caller.peer, "less to be sent", |stats| {
+        stats.target_kbps < 480
+    })
+    .await;
+    // The queue that was filled until then is emptied.
+    frozen(&call, 90).await;
+    let frozen = frozen(&call, 240).await;
+    assert!(frozen <= 0.1, "{frozen}: {:?}", call.callee.peer.stats());
 }

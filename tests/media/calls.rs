@@ -1,5 +1,7 @@
 //! Calls between two peers.
 
+use std::net::{IpAddr, Ipv6Addr};
+
 use cubelet::media::peer::{PeerError, PeerEvent, PeerSettings, SdpError, TrackKind};
 use cubelet::media::sink::AudioSinkKind;
 use cubelet::media::{VideoCodec, VideoSource};
@@ -345,4 +347,30 @@ async fn start_up_times() {
     times.sort_unstable();
     let at = |share: usize| times[(times.len() * share / 100).min(times.len() - 1)];
     println!("p50 {} p95 {} max {} ms", at(50), at(95), at(100));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_peers_find_each_other_over_ipv6() {
+    warm().await;
+    let (door, room) = (Device::start(), Device::start());
+    let over_ipv6 = || PeerSettings {
+        bind: vec![IpAddr::V6(Ipv6Addr::LOCALHOST)],
+        ..settings(CallType::Video, VideoCodec::H264)
+    };
+    let mut caller = End::new(over_ipv6(), &door).await;
+    let mut callee = End::new(over_ipv6(), &room).await;
+    call(&mut caller, &mut callee, |caller, callee| {
+        sees(caller) && sees(callee)
+    })
+    .await;
+    let found: Vec<_> = caller
+        .seen
+        .iter()
+        .filter_map(|event| match event {
+            PeerEvent::LocalCandidate(candidate) => Some(&candidate.candidate),
+            _ => None,
+        })
+        .collect();
+    assert!(!found.is_empty());
+    assert!(found.iter().all(|one| one.contains(" ::1 ")), "{found:?}");
 }

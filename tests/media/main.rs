@@ -15,3 +15,6 @@ mod relay;
 mod sources;
 mod stats;
 mod support;
+// Makes a certificate with what the hub makes its own.
+#[cfg(feature = "hub")]
+mod turn;

@@ -229,11 +229,13 @@ fn alsa(name: &str) -> Result<String, String> {
     }
 }
 
-/// `stun:host[:port]` or `turn:host[:port][?transport=udp]` (RFC 7064, RFC 7065).
+/// `stun:host[:port]`, `turn:host[:port][?transport=udp|tcp]` or
+/// `turns:host[:port][?transport=tcp]` (RFC 7064, RFC 7065).
 pub(super) fn ice_url(text: &str) -> Result<String, String> {
     let rule = || {
         format!(
-            "`{}` is not known; must be `stun:host[:port]` or `turn:host[:port][?transport=udp]`",
+            "`{}` is not known; must be `stun:host[:port]`, `turn:host[:port][?transport=udp|tcp]` \
+             or `turns:host[:port]`",
             text.chars().take(64).collect::<String>()
         )
     };
@@ -243,10 +245,9 @@ pub(super) fn ice_url(text: &str) -> Result<String, String> {
         None => (rest, None),
     };
     match (scheme, query) {
-        ("stun", None) | ("turn", None | Some("transport=udp")) => {}
-        ("turn", Some("transport=tcp")) | ("turns", _) => {
-            return Err("TURN over TCP or TLS is not supported yet; use `turn:` over UDP".into());
-        }
+        ("stun", None)
+        | ("turn", None | Some("transport=udp" | "transport=tcp"))
+        | ("turns", None | Some("transport=tcp")) => {}
         _ => return Err(rule()),
     }
     // The url crate knows hosts and ports, including bracketed IPv6, but only behind slashes.

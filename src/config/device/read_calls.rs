@@ -282,9 +282,10 @@ fn ice_server(section: &SectionReader<'_>) -> Option<IceServer> {
         "" => Err("must not be empty".into()),
         text => Ok(text.to_owned()),
     });
-    let relay = urls.iter().any(|url| url.starts_with("turn:"));
+    let is_relay = |url: &String| url.starts_with("turn:") || url.starts_with("turns:");
+    let relay = urls.iter().any(is_relay);
     if relay && !section.given("username") {
-        section.fail("username", "is required for a `turn:` address");
+        section.fail("username", "is required for a `turn:` or `turns:` address");
     }
     let credential = section.secret("credential", relay);
     Some(IceServer {

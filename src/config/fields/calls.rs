@@ -145,7 +145,7 @@ pub(super) const ICE_SERVERS: Section = Section {
         field(
             "urls",
             Kind::List {
-                of: "`stun:host[:port]` or `turn:host[:port][?transport=udp]`",
+                of: "`stun:host[:port]`, `turn:host[:port][?transport=udp]`, `turn:host[:port]?transport=tcp`, `turns:host[:port]`",
                 most: 8,
             },
             Without::Required,
@@ -154,13 +154,13 @@ pub(super) const ICE_SERVERS: Section = Section {
         field(
             "username",
             Kind::Text("string"),
-            Without::Rule("required for `turn:`"),
+            Without::Rule("required for `turn:` and `turns:`"),
             "The user at the TURN server.",
         ),
         field(
             "credential_file",
             Kind::Path("file, mode 0600 or 0400"),
-            Without::Rule("required for `turn:`"),
+            Without::Rule("required for `turn:` and `turns:`"),
             "A file holding the TURN credential.",
         ),
     ],

@@ -24,15 +24,16 @@ use rtc::shared::ifaces::ifaces;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 use webrtc::peer_connection::{
     PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCConfigurationBuilder,
-    RTCIceServer, RTCIceTransportPolicy, SettingEngineBuilder,
+    RTCIceTransportPolicy, SettingEngineBuilder,
 };
 
-use super::identity;
 use super::key_frame_feedback::{self, KeyFrameFeedback};
 use super::monitor::{self, Monitor, Network};
 use super::one_way;
 use super::settings::{PeerError, PeerSettings};
+use super::{identity, relays};
 use crate::media::VideoCodec;
+use crate::media::turn::Shim;
 
 /// How often unanswered connectivity checks are repeated, and pairs considered for nomination.
 /// The library's 200 ms alone cost up to 400 ms of every start.
@@ -48,6 +49,8 @@ pub(super) struct Connection {
     pub(super) link: Arc<dyn PeerConnection>,
     pub(super) audio: Option<LocalTrack>,
     pub(super) video: Option<LocalTrack>,
+    /// To TURN servers that are not reached over UDP.
+    _shims: Vec<Shim>,
 }
 
 /// A track of ours.
@@ -82,15 +85,7 @@ pub(super) async fn connect(
     let certificate = identity::certificate().map_err(failed)?;
     let (engine, registry) = media_engine(media, key_frame_requested, network)
         .map_err(|error| failed(error.to_string()))?;
-    let servers = settings
-        .ice_servers
-        .iter()
-        .map(|server| RTCIceServer {
-            urls: server.urls.clone(),
-            username: server.username.clone(),
-            credential: server.credential.clone(),
-        })
-        .collect();
+    let (servers, shims) = relays::reachable(settings).await.map_err(failed)?;
     let mut configuration = RTCConfigurationBuilder::new()
         .with_certificates(vec![certificate])
         .with_ice_servers(servers);
@@ -138,7 +133,12 @@ pub(super) async fn connect(
             .map_err(|error| failed(error.to_string()))?;
         video = Some(track);
     }
-    Ok(Connection { link, audio, video })
+    Ok(Connection {
+        link,
+        audio,
+        video,
+        _shims: shims,
+    })
 }
 
 /// A track binds its transceiver to the track's own codec; this opens it to all of them again.
@@ -193,7 +193,7 @@ fn setting_engine(settings: &PeerSettings, begins_dtls: bool) -> SettingEngineBu
 /// Port 0 of every address to gather on. Wildcards stand for every interface of a family and are
 /// looked up again at each ICE restart, so that a call survives a change of network; but where a
 /// family has no address, its wildcard would become a candidate nobody can reach.
-fn addresses(settings: &PeerSettings) -> Vec<SocketAddr> {
+pub(super) fn addresses(settings: &PeerSettings) -> Vec<SocketAddr> {
     let port_0 = |address: IpAddr| SocketAddr::new(address, 0);
     if !settings.bind.is_empty() {
         return settings.bind.iter().copied().map(port_0).collect();

@@ -8,6 +8,7 @@ use webrtc::peer_connection::{
     PeerConnection, RTCIceCandidateInit, RTCSessionDescription, StatsSelector,
 };
 
+use super::bundle;
 use super::connection::{self, Connection, Media};
 use super::one_way;
 use super::receiving::{self, Receivers};
@@ -143,7 +144,8 @@ impl Core {
             self.connect(&mut negotiation, media).await?;
         }
         let link = negotiation.link()?;
-        let offer = RTCSessionDescription::offer(sdp::with_crlf(sdp)).map_err(unusable)?;
+        let one_transport = bundle::on_one_transport(&sdp::with_crlf(sdp));
+        let offer = RTCSessionDescription::offer(one_transport).map_err(unusable)?;
         link.set_remote_description(offer).await.map_err(unusable)?;
         let answer = link
             .create_answer(None)

@@ -4,6 +4,7 @@
 //! input of the far side (SDP, candidates, packets) can take down more than its own peer.
 //! Must not enter: signalling, ringing, who may call; more than one far side.
 
+mod bundle;
 mod connection;
 mod core;
 mod decode;
@@ -12,6 +13,7 @@ mod key_frame_feedback;
 mod monitor;
 mod one_way;
 mod receiving;
+mod relays;
 mod sdp;
 mod sending;
 mod settings;

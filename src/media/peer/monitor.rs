@@ -35,6 +35,8 @@ const MAX_STREAMS: usize = 16;
 const HEADERS: u32 = 20 + 8 + 20 + 10;
 /// A far side that gives transport-wide feedback is not judged by its receiver reports.
 const FEEDBACK_ALIVE: Duration = Duration::from_secs(3);
+/// Fewer packets without feedback may be on their way.
+const SOME: u32 = 10;
 /// Changes below this share of the target are not worth telling the encoder.
 const WORTH_TELLING: u32 = 25;
 const TRANSPORT_NUMBERS: &str =
@@ -56,6 +58,8 @@ pub(super) struct Network {
     controller: RateController,
     target: watch::Sender<u32>,
     last_feedback: Option<Instant>,
+    /// Packets sent since then.
+    unanswered: u32,
     /// Packets of pictures sent up to the last receiver report.
     reported_packets: u64,
     least_round_trip: Option<Duration>,
@@ -102,6 +106,7 @@ impl Network {
             target: watch::Sender::new(controller.target_kbps()),
             controller,
             last_feedback: None,
+            unanswered: 0,
             reported_packets: 0,
             least_round_trip: None,
         }
@@ -119,7 +124,13 @@ impl Network {
 
     /// A few times a second.
     pub(super) fn tick(&mut self, now: Instant) {
-        self.controller.tick(now);
+        // Receiver reports come once in a few seconds, and while all is muted there is nothing to
+        // report on.
+        if self.last_feedback.is_some() && self.unanswered >= SOME {
+            self.controller.tick(now);
+        } else {
+            self.controller.rest(now);
+        }
         self.tell();
     }
 
@@ -145,6 +156,7 @@ impl Network {
 
     fn feedback(&mut self, now: Instant, report: &TransportLayerCc) {
         self.last_feedback = Some(now);
+        self.unanswered = 0;
         let feedback = self.path.reported(now, fates(report));
         self.controller.handle(now, feedback);
         self.tell();
@@ -303,6 +315,7 @@ impl Monitor {
             .numbers_in
             .and_then(|id| packet.header.get_extension(id));
         if let Some([high, low]) = number.as_deref().and_then(|number| number.first_chunk()) {
+            network.unanswered = network.unanswered.saturating_add(1);
             let bytes = u32::try_from(packet.payload.len()).unwrap_or(u32::MAX / 2) + HEADERS;
             network
                 .path
@@ -451,5 +464,71 @@ impl Interceptor for Monitor {
 
     fn unbind_remote_stream(&mut self, info: &StreamInfo) {
         unbind(&mut self.remote, info.ssrc);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn silence_counts_only_while_something_is_sent() {
+        let bounds = Bounds {
+            min_kbps: 100,
+            max_kbps: 2_000,
+        };
+        let mut network = Network::new(bounds, 1_000);
+        let start = Instant::now();
+        network.feedback(start, &TransportLayerCc::default());
+        for n in 1..60 {
+            network.tick(start + SECOND * n / 4);
+        }
+        assert_eq!(*network.target().borrow(), 1_000, "everything is muted");
+        network.unanswered = 50;
+        network.tick(start + SECOND * 16);
+        assert_eq!(*network.target().borrow(), 700);
+    }
+
+    #[test]
+    fn a_report_is_read_packet_by_packet() {
+        use rtc::rtcp::transport_feedbacks::transport_layer_cc::{
+            RecvDelta, RunLengthChunk, StatusVectorChunk,
+        };
+        let arrived = SymbolTypeTcc::PacketReceivedSmallDelta;
+        let missing = SymbolTypeTcc::PacketNotReceived;
+        let report = TransportLayerCc {
+            base_sequence_number: u16::MAX,
+            packet_status_count: 4,
+            reference_time: 2,
+            packet_chunks: vec![
+                PacketStatusChunk::RunLengthChunk(RunLengthChunk {
+                    packet_status_symbol: arrived,
+                    run_length: 2,
+                    ..Default::default()
+                }),
+                PacketStatusChunk::StatusVectorChunk(StatusVectorChunk {
+                    symbol_list: vec![missing, arrived, arrived, arrived],
+                    ..Default::default()
+                }),
+            ],
+            recv_deltas: [1_000, 500, -250]
+                .map(|delta| RecvDelta {
+                    type_tcc_packet: arrived,
+                    delta,
+                })
+                .to_vec(),
+            ..Default::default()
+        };
+        let at = |micros| Fate::Arrived(Some(Duration::from_micros(micros)));
+        let seen: Vec<_> = fates(&report).collect();
+        let expected = [
+            (u16::MAX, at(129_000)),
+            (0, at(129_500)),
+            (1, Fate::Lost),
+            (2, at(129_250)),
+        ];
+        assert_eq!(seen, expected);
     }
 }

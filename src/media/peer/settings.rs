@@ -1,6 +1,7 @@
 //! What a peer is told, what it tells, and how it fails.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::one_way::OneWay;
@@ -12,7 +13,7 @@ use crate::protocol::call_signal::{CallType, Candidate};
 /// A STUN or TURN server.
 #[derive(Clone, PartialEq, Eq)]
 pub struct IceServer {
-    /// `stun:…`, `turn:…?transport=udp` (RFC 7064, RFC 7065).
+    /// `stun:…`, `turn:…`, `turn:…?transport=tcp`, `turns:…` (RFC 7064, RFC 7065).
     pub urls: Vec<String>,
     /// For TURN; empty for STUN.
     pub username: String,
@@ -37,6 +38,8 @@ pub struct PeerSettings {
     pub preferred_codec: VideoCodec,
     /// May be empty on a LAN.
     pub ice_servers: Vec<IceServer>,
+    /// A site's own certificate authority for `turns:` servers, besides the public ones.
+    pub ca: Option<PathBuf>,
     /// Use nothing but TURN relays.
     pub relay_only: bool,
     /// Addresses to gather candidates on. Empty: every interface but loopback and link-local;
@@ -65,6 +68,7 @@ impl PeerSettings {
             call_type,
             preferred_codec: VideoCodec::H264,
             ice_servers: Vec::new(),
+            ca: None,
             relay_only: false,
             bind: Vec::new(),
             max_bitrate_kbps: None,

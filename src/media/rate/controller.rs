@@ -183,6 +183,14 @@ impl RateController {
         self.target_kbps()
     }
 
+    /// Nothing was sent that could be reported on, so silence means nothing up to now.
+    pub fn rest(&mut self, now: Instant) {
+        self.last_silence = None;
+        if let Some(last) = &mut self.last_feedback {
+            *last = now;
+        }
+    }
+
     fn empty_the_queue(&mut self, now: Instant, queueing: Duration, feedback: Feedback) {
         let factor = match queueing {
             queue if queue >= VERY_LONG => 0.5,
@@ -353,7 +361,9 @@ mod tests {
         assert_eq!(controller.tick(start + 1_000 * MS), 700);
         assert_eq!(controller.tick(start + 1_500 * MS), 700);
         assert_eq!(controller.tick(start + 2_000 * MS), 490);
-        (3..60).for_each(|n| {
+        controller.rest(start + 30_000 * MS);
+        assert_eq!(controller.tick(start + 30_900 * MS), 490);
+        (31..60).for_each(|n| {
             controller.tick(start + 1_000 * MS * n);
         });
         assert_eq!(controller.target_kbps(), 150);

@@ -12,6 +12,7 @@ mod demo;
 mod hub;
 #[cfg(feature = "media")]
 mod run;
+mod schema;
 
 use std::process::ExitCode;
 
@@ -47,6 +48,8 @@ enum Command {
     Ctl(Box<ctl::CtlArgs>),
     /// Work with configuration files.
     Config(config::ConfigArgs),
+    /// Print the contracts: AsyncAPI of MQTT, JSON Schema of configuration files.
+    Schema(schema::SchemaArgs),
 }
 
 /// Parses the command line and runs it. Logs go to stderr; `CUBELET_LOG` sets what is logged,
@@ -78,6 +81,7 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "media")]
         Command::Ctl(arguments) => return ctl::run(*arguments),
         Command::Config(arguments) => return config::run(arguments),
+        Command::Schema(arguments) => return schema::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

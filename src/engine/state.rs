@@ -10,7 +10,7 @@ use crate::call::visitor_message::Phase;
 use crate::protocol::address::UserId;
 
 /// Everything at once; each field is also published as a part of its own.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct DeviceState {
     /// `call/state`.
     pub call: CallState,
@@ -33,7 +33,7 @@ pub struct DeviceState {
 }
 
 /// The call the device is in.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct CallState {
     /// `idle`, `dialing`, `ringing`, `connecting`, `connected`.
     pub status: CallStatus,
@@ -74,7 +74,7 @@ pub struct CallState {
 }
 
 /// Somebody in the call.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct ParticipantState {
     /// Who.
     pub user: UserId,
@@ -85,7 +85,7 @@ pub struct ParticipantState {
 }
 
 /// The bell.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct RingState {
     /// `idle`, `waiting`, `ringing`.
     pub status: RingStatus,
@@ -110,7 +110,7 @@ pub struct RingState {
 }
 
 /// Where the bell stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RingStatus {
     /// Nobody has pressed it.
@@ -123,7 +123,7 @@ pub enum RingStatus {
 }
 
 /// Do-not-disturb and its like, as they hold now.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct PolicyState {
     /// Whether calls that come in do not ring here because somebody asked so.
     pub dnd: bool,
@@ -145,7 +145,7 @@ pub struct PolicyState {
 }
 
 /// Counters of a call's media.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct CallMedia {
     /// Pictures of the other side decoded here.
     pub frames_decoded: u64,
@@ -159,7 +159,7 @@ pub struct CallMedia {
 }
 
 /// Where a call stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CallStatus {
     /// No call.
@@ -176,7 +176,7 @@ pub enum CallStatus {
 }
 
 /// The chat connection.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct ChatState {
     /// `idle`, `connecting`, `authenticated`, `online`, `reconnecting`, `refused`, `displaced`,
     /// `closed`.
@@ -204,7 +204,7 @@ pub struct ChatState {
 }
 
 /// The history.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct HistoryState {
     /// `behind`, `current`, `full`, `failed`.
     pub status: HistoryStatus,
@@ -217,7 +217,7 @@ pub struct HistoryState {
 }
 
 /// How the history stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HistoryStatus {
     /// Something of the hub's may be missing.
@@ -232,7 +232,7 @@ pub enum HistoryStatus {
 }
 
 /// Where the chat connection stands (RT-11).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ChatStatus {
     /// Not begun.
@@ -255,7 +255,7 @@ pub enum ChatStatus {
 }
 
 /// Camera or microphone.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct SourceState {
     /// `stopped`, `running`, `failed`.
     pub status: SourceStatus,
@@ -273,7 +273,7 @@ pub struct SourceState {
 }
 
 /// Where a source stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SourceStatus {
     /// Nobody needs it.
@@ -286,7 +286,7 @@ pub enum SourceStatus {
 }
 
 /// The door.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct DoorState {
     /// Whether the relay is pulled now.
     pub unlocked: bool,
@@ -296,7 +296,7 @@ pub struct DoorState {
 }
 
 /// What visitors leave when nobody answers.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct VisitorMessageState {
     /// `idle`, `announcing`, `recording`, `storing`.
     pub status: VisitorStatus,
@@ -314,7 +314,7 @@ pub struct VisitorMessageState {
 }
 
 /// Where a visitor's message stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum VisitorStatus {
     /// There is none.
@@ -341,7 +341,7 @@ impl VisitorStatus {
 }
 
 /// One supervised actor.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct ActorHealth {
     /// Whether it runs now.
     pub alive: bool,

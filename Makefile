@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test build lint features interop-deps fuzz chaos soak-calls bench bench-calls bench-memory bench-chat screenshots clean
+.PHONY: help demo test build lint features interop-deps fuzz chaos soak-calls bench bench-calls bench-memory bench-chat bench-control screenshots clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s $$'\t'
@@ -59,7 +59,7 @@ fuzz: ## each fuzz target for FUZZ_SECONDS (default 60); needs `cargo install ca
 			fuzz/corpus/$$target fuzz/seeds/$$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=4096 || exit 1; \
 	done
 
-bench: bench-calls bench-memory bench-chat ## every benchmark
+bench: bench-calls bench-memory bench-chat bench-control ## every benchmark
 
 bench-calls: interop-deps ## bell to first picture in the browser, 20 calls
 	cargo build --release
@@ -73,6 +73,10 @@ bench-chat: interop-deps ## hub beside Prosody and ejabberd, device beside other
 	@scripts/setup bench
 	cargo build --release
 	@bench/chat/run
+
+bench-control: ## orders over MQTT: command to reply, ring to state, a thousand devices
+	@scripts/setup bench
+	ulimit -n 20000 && cargo bench --bench control_load
 
 screenshots: interop-deps ## take the README's pictures again
 	cargo build

@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test build lint features interop-deps deb deb-test fuzz chaos soak-calls bench bench-calls bench-preview bench-memory bench-media bench-chat bench-boot screenshots clean
+.PHONY: help demo test build lint features interop-deps deb deb-test fuzz chaos soak-calls bench bench-calls bench-preview bench-memory bench-media bench-chat bench-control bench-boot screenshots clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s $$'\t'
@@ -69,7 +69,7 @@ fuzz: ## each fuzz target for FUZZ_SECONDS (default 60); needs `cargo install ca
 			fuzz/corpus/$$target fuzz/seeds/$$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=4096 || exit 1; \
 	done
 
-bench: bench-calls bench-preview bench-memory bench-media bench-chat bench-boot ## every benchmark
+bench: bench-calls bench-preview bench-memory bench-media bench-chat bench-control bench-boot ## every benchmark
 
 bench-calls: interop-deps ## ring to every phone ringing, answer to picture and sound; 50 calls, beside the SDK; CALLS=
 	cargo build --release
@@ -96,6 +96,10 @@ bench-boot: ## start to ready and online, back after the site was away, what an 
 	@scripts/setup bench
 	cargo build --release
 	@bench/boot
+
+bench-control: ## orders over MQTT: command to reply, ring to state, a thousand devices
+	@scripts/setup bench
+	ulimit -n 20000 && cargo bench --bench control_load
 
 screenshots: interop-deps ## take the README's pictures again
 	cargo build

@@ -18,6 +18,7 @@ mod hub;
 mod output;
 #[cfg(feature = "media")]
 mod run;
+mod schema;
 
 use std::process::ExitCode;
 
@@ -60,6 +61,8 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Work with configuration files.
     Config(config::ConfigArgs),
+    /// Print the contracts: AsyncAPI of MQTT, JSON Schema of configuration files.
+    Schema(schema::SchemaArgs),
 }
 
 /// Parses the command line and runs it. Logs go to stderr; `CUBELET_LOG` sets what is logged,
@@ -95,6 +98,7 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "media")]
         Command::Doctor(arguments) => return doctor::run(&arguments),
         Command::Config(arguments) => return config::run(arguments),
+        Command::Schema(arguments) => return schema::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -10,7 +10,7 @@ pub use super::secret::Secret;
 use super::{ConfigErrors, load};
 
 /// Everything the hub needs to know.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HubConfig {
     /// Folder of the database, the local CA and, later, files. Created with mode 0700.
@@ -83,7 +83,7 @@ pub struct HubConfig {
 }
 
 /// Listening addresses; port 0 takes a free one.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Listen {
     /// Plain HTTP and WebSocket: loopback only, for a reverse proxy and for programs on the
@@ -106,7 +106,7 @@ impl Default for Listen {
 }
 
 /// What the cloud's admin panel sets for the chat, and how the hub speaks XMPP.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ChatRules {
     /// Names of the custom fields a dialog may have in `extensions`, at most three (CH-13).
@@ -172,7 +172,7 @@ fn is_plain_address(text: &str) -> bool {
 }
 
 /// What users may store, and where clients reach it.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FileRules {
     /// Address of the hub as clients see it, such as `https://hub.example.org`, for the links of
@@ -244,7 +244,7 @@ impl FileRules {
 }
 
 /// Bounds on what one client, or all together, may take.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// Bytes of one stanza. A call offer with many candidates takes some 20 KiB.

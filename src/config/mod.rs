@@ -13,6 +13,7 @@ mod document;
 pub mod fields;
 #[cfg(feature = "hub")]
 pub mod hub;
+pub mod json_schema;
 mod load;
 mod problem;
 mod reader;
@@ -23,8 +24,8 @@ mod suggest;
 pub use device::{
     Account, Allow, AllowBy, Audio, AudioSink, AudioSource, Calls, Camera, Chat, ChatEndpoint,
     ChatUnlock, Console, ConsoleTls, Control, Device, DeviceConfig, Display, Door, Hub, IceServer,
-    Incoming, Mqtt, QuietHours, Relay, RingStep, VideoCodec, VideoSink, VideoSource, check_device,
-    load_device,
+    Incoming, Mqtt, MqttVersion, QuietHours, Relay, RingStep, VideoCodec, VideoSink, VideoSource,
+    check_device, load_device,
 };
 pub use load::{Check, Validate, load};
 pub use problem::{ConfigErrors, Problem, Report};

@@ -162,6 +162,9 @@ impl Intake {
             topic: topics.below_base(&arrival.topic).to_owned(),
             ..ControlEntry::default()
         };
+        if arrival.retained && arrival.payload.is_empty() {
+            return Verdict::Ignore("somebody cleared a retained order");
+        }
         if arrival.retained {
             // It may be years old, and would come again after every reconnection.
             entry.outcome = "retained".to_owned();

@@ -1,44 +1,54 @@
 //! One connection to the broker, from connecting to its end. The client's loop runs in a task of
 //! its own, because a poll that is cancelled half-way may lose what it was doing; the two sides
 //! talk through bounded channels, and this side never waits for that one.
+//!
+//! `version_5` and `version_3` are the client of each protocol version.
+
+mod version_3;
+mod version_5;
 
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
-use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{
-    ConnectReturnCode, Filter, LastWill, Packet, PubAckReason, Publish, PublishProperties,
-    RetainForwardRule, SubscribeReasonCode,
-};
-use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions};
-use rumqttc::{NetworkOptions, Outgoing, TlsConfiguration, Transport};
+use rumqttc::{NetworkOptions, TlsConfiguration, Transport};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::intake::Arrival;
-use super::message::{Content, Message};
+use super::message::Message;
 use super::outbox::WINDOW_MAX;
 use super::payload::PAYLOAD_MAX;
 use super::topics::Topics;
 use crate::base::tls::{self, TlsError};
 use crate::config::Mqtt;
-use crate::engine::event::unix_ms;
+
+pub(super) use version_5::{broker_options, reason};
 
 /// A dead connection is noticed after at most two of these; the broker publishes the last will
 /// after one and a half.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// For TCP, TLS and the broker's answer together.
 const CONNECT_TIMEOUT_S: u64 = 5;
-/// How long the broker keeps commands for a device that lost its connection. Long enough for a
-/// restart of the broker or a change of Wi-Fi; short, because a door should not open for
-/// somebody who has long left.
-const SESSION_EXPIRY_S: u32 = 30;
 /// A packet somewhat larger than the largest payload is taken, to be refused with a reply.
 const PACKET_MAX: u32 = 2 * PAYLOAD_MAX as u32;
 /// The user property that names who orders.
-pub(super) const REQUESTER: &str = "requester";
+const REQUESTER: &str = "requester";
 /// The client's table of unacknowledged publishes: above our window, below its 65,535 (14 MB).
 const CLIENT_IN_FLIGHT: u16 = 100;
+/// Room for the whole window, the subscription and the farewell, so that nothing handed over ever
+/// finds the channel full.
+const CHANNEL: usize = WINDOW_MAX + 8;
+/// What the broker publishes when it loses us.
+const WILL: &str = "offline";
+
+/// A version of the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Version {
+    /// 3.1.1.
+    Three,
+    /// 5.
+    Five,
+}
 
 /// What happens on a connection, in order.
 #[derive(Debug)]
@@ -59,21 +69,30 @@ pub(super) enum LinkEvent {
     Acknowledged(u16, Option<String>),
     /// Our DISCONNECT is out: a clean end.
     Disconnected,
+    /// The broker does not speak this version of the protocol.
+    VersionRefused(String),
     /// The connection has failed.
     Failed(String),
+}
+
+#[derive(Debug)]
+enum Client {
+    Three(rumqttc::AsyncClient),
+    Five(rumqttc::v5::AsyncClient),
 }
 
 /// A connection. Dropping it closes the socket without a farewell.
 #[derive(Debug)]
 pub(super) struct Link {
-    client: AsyncClient,
+    client: Client,
     events: mpsc::Receiver<LinkEvent>,
     _task: AbortOnDropHandle<()>,
 }
 
 impl Link {
     /// Starts connecting. `resume` asks the broker for the commands that came while we were
-    /// away; a fresh process does not want those of the one before it.
+    /// away; a fresh process does not want those of the one before it. With version 3.1.1 it is
+    /// never asked: there the broker would keep them for good.
     ///
     /// # Errors
     /// When the CA file has become unreadable.
@@ -81,14 +100,27 @@ impl Link {
         mqtt: &Mqtt,
         device: &str,
         topics: &Topics,
+        version: Version,
         resume: bool,
     ) -> Result<Self, TlsError> {
-        let options = options(mqtt, device, topics, resume)?;
-        // Room for the whole window, the subscription and the farewell, so that nothing handed
-        // over ever finds the channel full.
-        let (client, driver) = AsyncClient::new(options, WINDOW_MAX + 8);
+        let client_id = format!("{}-{device}", mqtt.base.replace('/', "-"));
+        let will = topics.availability();
         let (sender, events) = mpsc::channel(WINDOW_MAX);
-        let task = tokio::spawn(drive(driver, sender));
+        let (client, task) = match version {
+            Version::Five => {
+                let options = version_5::options(mqtt, client_id, will, resume)?;
+                let (client, driver) = rumqttc::v5::AsyncClient::new(options, CHANNEL);
+                let task = tokio::spawn(version_5::drive(driver, sender));
+                (Client::Five(client), task)
+            }
+            Version::Three => {
+                let options = version_3::options(mqtt, client_id, will)?;
+                let (client, mut driver) = rumqttc::AsyncClient::new(options, CHANNEL);
+                driver.network_options = network();
+                let task = tokio::spawn(version_3::drive(driver, sender));
+                (Client::Three(client), task)
+            }
+        };
         Ok(Self {
             client,
             events,
@@ -106,178 +138,72 @@ impl Link {
     /// Asks for the device's commands, also for retained ones and their flag: they are refused
     /// knowingly rather than taken for fresh.
     pub(super) fn subscribe(&self, filters: Vec<String>) -> bool {
-        let filters = filters.into_iter().map(|filter| Filter {
-            path: filter,
-            qos: QoS::AtLeastOnce,
-            nolocal: false,
-            preserve_retain: true,
-            retain_forward_rule: RetainForwardRule::OnEverySubscribe,
-        });
-        self.client.try_subscribe_many(filters).is_ok()
+        match &self.client {
+            Client::Five(client) => version_5::subscribe(client, filters),
+            Client::Three(client) => version_3::subscribe(client, filters),
+        }
     }
 
     /// Hands a message to the client, without waiting.
     pub(super) fn publish(&self, message: &Message) -> bool {
-        let (content_type, utf8) = match message.content {
-            Content::Json => (Some("application/json"), Some(1)),
-            Content::Jpeg => (Some("image/jpeg"), None),
-            Content::Text => (None, Some(1)),
-        };
-        let properties = PublishProperties {
-            payload_format_indicator: utf8,
-            message_expiry_interval: message.expiry_s,
-            correlation_data: message.correlation.clone(),
-            content_type: content_type.map(str::to_owned),
-            ..PublishProperties::default()
-        };
-        self.client
-            .try_publish_with_properties(
-                message.topic.clone(),
-                QoS::AtLeastOnce,
-                message.retain,
-                message.payload.clone(),
-                properties,
-            )
-            .is_ok()
+        match &self.client {
+            Client::Five(client) => version_5::publish(client, message),
+            Client::Three(client) => version_3::publish(client, message),
+        }
     }
 
     /// Says farewell; [`LinkEvent::Disconnected`] follows.
     pub(super) fn disconnect(&self) -> bool {
-        self.client.try_disconnect().is_ok()
+        match &self.client {
+            Client::Five(client) => client.try_disconnect().is_ok(),
+            Client::Three(client) => client.try_disconnect().is_ok(),
+        }
     }
 }
 
-fn options(
-    mqtt: &Mqtt,
-    device: &str,
-    topics: &Topics,
-    resume: bool,
-) -> Result<MqttOptions, TlsError> {
-    let client_id = format!("{}-{device}", mqtt.base.replace('/', "-"));
-    let mut options = broker_options(mqtt, client_id)?;
-    options
-        .set_clean_start(!resume)
-        .set_session_expiry_interval(Some(SESSION_EXPIRY_S))
-        .set_max_packet_size(Some(PACKET_MAX))
-        .set_last_will(LastWill::new(
-            topics.availability(),
-            "offline",
-            QoS::AtLeastOnce,
-            true,
-            None,
-        ));
-    Ok(options)
-}
-
-/// How a broker is reached: address, credentials, TLS. The same for the device and for whoever
-/// commands it.
-///
-/// # Errors
-/// When the CA file cannot be read.
-pub(super) fn broker_options(mqtt: &Mqtt, client_id: String) -> Result<MqttOptions, TlsError> {
-    // The client joins host and port with a colon, which an IPv6 address needs brackets for.
-    let host = match mqtt.host.parse::<Ipv6Addr>() {
+/// The client joins host and port with a colon, which an IPv6 address needs brackets for.
+fn host(mqtt: &Mqtt) -> String {
+    match mqtt.host.parse::<Ipv6Addr>() {
         Ok(address) => format!("[{address}]"),
         Err(_) => mqtt.host.clone(),
-    };
+    }
+}
+
+fn network() -> NetworkOptions {
     let mut network = NetworkOptions::new();
     // Without it a request and its reply wait for delayed acknowledgements: 40 ms instead of 1.
     network.set_tcp_nodelay(true);
-    let mut options = MqttOptions::new(client_id, host, mqtt.port);
-    options
-        .set_network_options(network)
-        .set_keep_alive(KEEP_ALIVE)
-        .set_connection_timeout(CONNECT_TIMEOUT_S)
-        .set_outgoing_inflight_upper_limit(CLIENT_IN_FLIGHT);
-    if let Some(username) = &mqtt.username {
-        let password = mqtt.password.as_ref().map_or("", |secret| secret.expose());
-        options.set_credentials(username, password);
-    }
-    if mqtt.tls {
-        let config = tls::client_config(mqtt.ca.as_deref())?;
-        options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(config)));
-    }
-    Ok(options)
+    network.set_connection_timeout(CONNECT_TIMEOUT_S);
+    network
 }
 
-/// Polls the client until the connection ends. A new connection gets a new client: what the old
-/// one held is in our outbox, and the client's own way of resuming loses it.
-async fn drive(mut driver: EventLoop, events: mpsc::Sender<LinkEvent>) {
-    loop {
-        let (event, last) = match driver.poll().await {
-            Ok(event) => {
-                let event = translate(event);
-                let last = matches!(event, Some(LinkEvent::Disconnected));
-                (event, last)
-            }
-            Err(error) => (Some(LinkEvent::Failed(reason(&error))), true),
-        };
-        if let Some(event) = event
-            && events.send(event).await.is_err()
-        {
-            return;
-        }
-        if last {
-            return;
-        }
+fn transport(mqtt: &Mqtt) -> Result<Option<Transport>, TlsError> {
+    if !mqtt.tls {
+        return Ok(None);
     }
+    let config = tls::client_config(mqtt.ca.as_deref())?;
+    let config = TlsConfiguration::Rustls(config);
+    Ok(Some(Transport::tls_with_config(config)))
 }
 
-fn translate(event: Event) -> Option<LinkEvent> {
-    Some(match event {
-        Event::Incoming(Packet::ConnAck(ack)) => {
-            let limits = ack.properties.as_ref();
-            LinkEvent::Connected {
-                receive_max: limits.and_then(|limits| limits.receive_max),
-                packet_max: limits.and_then(|limits| limits.max_packet_size),
-            }
-        }
-        Event::Incoming(Packet::SubAck(ack)) => LinkEvent::Subscribed(
-            ack.return_codes
-                .iter()
-                .map(|code| matches!(code, SubscribeReasonCode::Success(_)))
-                .collect(),
-        ),
-        Event::Incoming(Packet::Publish(publish)) => LinkEvent::Arrived(arrival(publish)),
-        Event::Incoming(Packet::PubAck(ack)) => {
-            let refused = !matches!(
-                ack.reason,
-                PubAckReason::Success | PubAckReason::NoMatchingSubscribers
-            );
-            LinkEvent::Acknowledged(ack.pkid, refused.then(|| format!("{:?}", ack.reason)))
-        }
-        Event::Outgoing(Outgoing::Publish(packet)) => LinkEvent::Numbered(packet),
-        Event::Outgoing(Outgoing::Disconnect) => LinkEvent::Disconnected,
-        _ => return None,
-    })
+fn credentials(mqtt: &Mqtt) -> Option<(&str, &str)> {
+    let password = mqtt.password.as_ref().map_or("", |secret| secret.expose());
+    mqtt.username
+        .as_deref()
+        .map(|username| (username, password))
 }
 
-fn arrival(publish: Publish) -> Arrival {
-    let properties = publish.properties.unwrap_or_default();
-    let requester = properties
-        .user_properties
-        .into_iter()
-        .find(|(name, _)| name == REQUESTER)
-        .map(|(_, value)| value);
-    Arrival {
-        topic: String::from_utf8_lossy(&publish.topic).into_owned(),
-        payload: publish.payload,
-        retained: publish.retain,
-        response_topic: properties.response_topic,
-        correlation: properties.correlation_data,
-        requester,
-        expiry_s: properties.message_expiry_interval,
-        unix_ms: unix_ms(),
-    }
+/// Passes on what happens until the connection ends. A new connection gets a new client: what the
+/// old one held is in our outbox, and the client's own way of resuming loses it.
+async fn pass_on(event: Option<LinkEvent>, events: &mpsc::Sender<LinkEvent>) -> bool {
+    let Some(event) = event else {
+        return true;
+    };
+    let is_last = matches!(
+        event,
+        LinkEvent::Disconnected | LinkEvent::VersionRefused(_) | LinkEvent::Failed(_)
+    );
+    events.send(event).await.is_ok() && !is_last
 }
 
-/// Why a connection failed, in words for people.
-pub(super) fn reason(error: &ConnectionError) -> String {
-    match error {
-        ConnectionError::ConnectionRefused(
-            ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized,
-        ) => "the broker refuses the user or password".into(),
-        ConnectionError::Timeout(_) => format!("no answer within {CONNECT_TIMEOUT_S} s"),
-        other => other.to_string(),
-    }
-}
+const REFUSED: &str = "the broker refuses the user or password";

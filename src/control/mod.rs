@@ -11,6 +11,7 @@
 //! Must not enter: what commands do (that is the engine); credentials on a topic or in a log.
 
 mod actor;
+pub mod asyncapi;
 mod execution;
 mod intake;
 mod lanes;
@@ -20,6 +21,7 @@ mod notes;
 mod outbox;
 mod parts;
 mod payload;
+mod payload_schema;
 mod rate;
 pub mod remote;
 mod requester;

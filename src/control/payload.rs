@@ -91,39 +91,39 @@ pub(super) fn is_verb(verb: &str) -> bool {
     verb == "kill" || crate::config::device::VERBS.contains(&verb)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Nothing {}
+pub(super) struct Nothing {}
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Ring {
+pub(super) struct Ring {
     #[serde(default)]
     targets: Vec<UserRef>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Call {
+pub(super) struct Call {
     user: UserRef,
     call_type: Option<CallType>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Reject {
+pub(super) struct Reject {
     reason: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct VisitorMessage {
+pub(super) struct VisitorMessage {
     action: VisitorAction,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Kill {
+pub(super) struct Kill {
     actor: String,
 }
 
@@ -232,21 +232,21 @@ pub(super) fn setting(part: &str, fields: &Map<String, Value>) -> Result<Setting
     Ok(setting)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Person {
+pub(super) struct Person {
     user: UserRef,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Bandwidth {
+pub(super) struct Bandwidth {
     kbps: u32,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Tell {
+pub(super) struct Tell {
     info: std::collections::BTreeMap<String, String>,
 }
 
@@ -265,15 +265,15 @@ fn in_call(verb: &str, fields: &Map<String, Value>) -> Result<CallCommand, Comma
     })
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Message {
+pub(super) struct Message {
     message: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Dialog {
+pub(super) struct Dialog {
     dialog: String,
 }
 

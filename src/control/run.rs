@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::execution::{Execution, Outcome};
 use super::intake::{Accepted, Answer, Intake, Verdict, failure};
 use super::lanes::Lane;
-use super::link::{Link, LinkEvent};
+use super::link::{Link, LinkEvent, Version};
 use super::message::Message;
 use super::outbox::Outbox;
 use super::parts::StateParts;
@@ -21,6 +21,7 @@ use super::topics::Topics;
 use super::window::{Key, Ticket};
 use super::{BrokerStatus, ControlSettings, EnginePort};
 use crate::base::backoff::Backoff;
+use crate::config::MqttVersion;
 use crate::engine::command::{CommandError, ErrorCode, Reply};
 use crate::engine::event::{Event, EventKind, unix_ms};
 use crate::engine::journal::ControlEntry;
@@ -77,6 +78,10 @@ struct Controller {
     parts: StateParts,
     execution: Execution,
     link: Option<Link>,
+    /// The version of the protocol the next connection tries.
+    version: Version,
+    /// Whether the present connection was accepted.
+    is_accepted: bool,
     /// Since when the subscription stands; nothing is published before.
     online: Option<Instant>,
     connected_before: bool,
@@ -117,6 +122,10 @@ impl Controller {
             &settings.control,
             settings.call_type,
         );
+        let version = match settings.mqtt.version {
+            MqttVersion::Three => Version::Three,
+            MqttVersion::Auto | MqttVersion::Five => Version::Five,
+        };
         let execution = Execution::new(
             port.requests.clone(),
             port.journal.clone(),
@@ -132,6 +141,8 @@ impl Controller {
             parts: StateParts::default(),
             execution,
             link: None,
+            version,
+            is_accepted: false,
             online: None,
             connected_before: false,
             backoff: Backoff::standard(),
@@ -225,10 +236,12 @@ impl Controller {
 
     fn connect(&mut self) {
         self.status.send_replace(BrokerStatus::Connecting);
+        self.is_accepted = false;
         let opened = Link::open(
             &self.settings.mqtt,
             &self.settings.device,
             &self.topics,
+            self.version,
             self.connected_before,
         );
         match opened {
@@ -244,6 +257,7 @@ impl Controller {
                 packet_max,
             } => {
                 self.connected_before = true;
+                self.is_accepted = true;
                 self.outbox.connected(receive_max, packet_max);
                 let filters = self.topics.subscriptions();
                 if !self
@@ -286,7 +300,27 @@ impl Controller {
                 self.online = None;
                 self.phase = Phase::Done;
             }
-            LinkEvent::Failed(reason) => self.on_failed(reason),
+            LinkEvent::VersionRefused(reason) => {
+                self.on_failed(reason);
+                self.try_another_version();
+            }
+            LinkEvent::Failed(reason) => {
+                // The broker may have become one that speaks 5.
+                let is_fallback = !self.is_accepted && self.version == Version::Three;
+                self.on_failed(reason);
+                if is_fallback {
+                    self.try_another_version();
+                }
+            }
+        }
+    }
+
+    fn try_another_version(&mut self) {
+        if self.settings.mqtt.version == MqttVersion::Auto {
+            self.version = match self.version {
+                Version::Three => Version::Five,
+                Version::Five => Version::Three,
+            };
         }
     }
 

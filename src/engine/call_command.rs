@@ -40,7 +40,7 @@ pub enum CallCommand {
 }
 
 /// One call with one to three others.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Conference {
     /// The others.
@@ -53,7 +53,7 @@ pub struct Conference {
 }
 
 /// What is not sent, or not heard and seen.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Mute {
     /// Sound; unchanged if absent.
@@ -68,7 +68,7 @@ pub struct Mute {
 }
 
 /// Which way media goes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MediaDirection {
     /// From us to the others.

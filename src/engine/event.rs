@@ -9,7 +9,7 @@ use crate::protocol::chat_message::{Attachment, Contact};
 use crate::store::CallRecord;
 
 /// An event with its envelope: a unique id (consumers are idempotent by it) and the time.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct Event {
     /// 24 hex digits.
     pub id: String,
@@ -40,7 +40,7 @@ pub fn unix_ms() -> u64 {
 }
 
 /// The kinds of event. [`EventKind::topic`] is the part of the topic after `event/`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 #[serde(untagged)]
 pub enum EventKind {
     /// `call/<phase>`: a call came, rings, was answered, connected, ended…
@@ -334,7 +334,7 @@ pub enum EventKind {
 }
 
 /// What is told of a ring; which fields there are depends on the phase.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct RingTold {
     /// The ring's id: 24 hex digits.
     pub ring: String,
@@ -362,7 +362,7 @@ pub struct RingTold {
 }
 
 /// Phases of a ring that are events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RingPhase {
     /// The button was pressed.
@@ -388,7 +388,7 @@ pub enum RingPhase {
 }
 
 /// What a message has beside its text.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct MessageDetails {
     /// When it was written, Unix seconds.
     pub date_sent: u64,
@@ -407,7 +407,7 @@ pub struct MessageDetails {
 }
 
 /// Phases of a visitor's message that are events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum VisitorPhase {
     /// The visitor hears the tone; a recording follows.
@@ -425,7 +425,7 @@ pub enum VisitorPhase {
 }
 
 /// What is known about a visitor's message.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct VisitorTold {
     /// Why the recording ended (`stored`), or why there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -442,7 +442,7 @@ pub struct VisitorTold {
 }
 
 /// Phases of a call that are events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CallPhase {
     /// A call comes in, or ours is ringing at the other side.
@@ -460,7 +460,7 @@ pub enum CallPhase {
 }
 
 /// Who started a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// The other side.

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::chat_command::{Check, Checked};
 use super::command::UserRef;
-use crate::store::CallFilter;
+pub use crate::store::CallFilter;
 
 /// The longest do-not-disturb with an end, minutes: a month.
 const MINUTES_MAX: u32 = 44_640;
@@ -15,7 +15,7 @@ const DETAIL_MAX: usize = 200;
 const LIMIT_MAX: u32 = 100;
 
 /// Do-not-disturb.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Dnd {
     /// On or off.
@@ -39,7 +39,7 @@ impl Dnd {
 }
 
 /// Whether the bell rings somebody.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RingTarget {
     /// Whom.
@@ -49,7 +49,7 @@ pub struct RingTarget {
 }
 
 /// Whether some calls are answered by themselves, as the configuration says.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AutoAnswer {
     /// Whether.
@@ -57,7 +57,7 @@ pub struct AutoAnswer {
 }
 
 /// Stop ringing.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Stop {
     /// Why, in words; 1 to 200 characters.
@@ -65,7 +65,7 @@ pub struct Stop {
 }
 
 /// How much of the door's log.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DoorLog {
     /// At most this many, 1 to 100.

@@ -30,7 +30,7 @@ pub enum Setting {
 }
 
 /// Who may disturb whom; kept over a restart.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PolicySetting {
     /// Calls do not ring here.
@@ -44,7 +44,7 @@ pub struct PolicySetting {
 }
 
 /// The call people talk in.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CallSetting {
     /// What of ours is not sent.
@@ -56,7 +56,7 @@ pub struct CallSetting {
 }
 
 /// What is not sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Muted {
     /// Sound.
@@ -66,7 +66,7 @@ pub struct Muted {
 }
 
 /// Microphone and loudspeaker; kept over a restart.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AudioSetting {
     /// The microphone delivers nothing, in no call and no recording.
@@ -78,7 +78,7 @@ pub struct AudioSetting {
 }
 
 /// The camera; kept over a restart.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CameraSetting {
     /// Nothing leaves the camera: no stream, no snapshot, no recording.
@@ -90,7 +90,7 @@ pub struct CameraSetting {
 }
 
 /// The door.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DoorSetting {
     /// `true` opens it; it locks by itself.

@@ -10,7 +10,7 @@ use crate::call::visitor_message::Phase;
 use crate::protocol::address::UserId;
 
 /// Everything at once; each field is also published as a part of its own.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct DeviceState {
     /// `call/state`.
     pub call: CallState,
@@ -33,7 +33,7 @@ pub struct DeviceState {
 }
 
 /// The call the device is in.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct CallState {
     /// `idle`, `dialing`, `ringing`, `connecting`, `connected`.
     pub status: CallStatus,
@@ -96,7 +96,7 @@ pub struct PreviewState {
 }
 
 /// Somebody in the call.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct ParticipantState {
     /// Who.
     pub user: UserId,
@@ -107,7 +107,7 @@ pub struct ParticipantState {
 }
 
 /// The bell.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct RingState {
     /// `idle`, `waiting`, `ringing`.
     pub status: RingStatus,
@@ -132,7 +132,7 @@ pub struct RingState {
 }
 
 /// Where the bell stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RingStatus {
     /// Nobody has pressed it.
@@ -145,7 +145,7 @@ pub enum RingStatus {
 }
 
 /// Do-not-disturb and its like, as they hold now.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct PolicyState {
     /// Whether calls that come in do not ring here because somebody asked so.
     pub dnd: bool,
@@ -167,7 +167,7 @@ pub struct PolicyState {
 }
 
 /// Counters of a call's media.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct CallMedia {
     /// Pictures of the other side decoded here.
     pub frames_decoded: u64,
@@ -221,7 +221,7 @@ pub struct FlowState {
 }
 
 /// Where a call stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CallStatus {
     /// No call.
@@ -238,7 +238,7 @@ pub enum CallStatus {
 }
 
 /// The chat connection.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct ChatState {
     /// `idle`, `connecting`, `authenticated`, `online`, `reconnecting`, `refused`, `displaced`,
     /// `closed`.
@@ -266,7 +266,7 @@ pub struct ChatState {
 }
 
 /// The history.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct HistoryState {
     /// `behind`, `current`, `full`, `failed`.
     pub status: HistoryStatus,
@@ -279,7 +279,7 @@ pub struct HistoryState {
 }
 
 /// How the history stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HistoryStatus {
     /// Something of the hub's may be missing.
@@ -294,7 +294,7 @@ pub enum HistoryStatus {
 }
 
 /// Where the chat connection stands (RT-11).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ChatStatus {
     /// Not begun.
@@ -317,7 +317,7 @@ pub enum ChatStatus {
 }
 
 /// Camera or microphone.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct SourceState {
     /// `stopped`, `running`, `failed`.
     pub status: SourceStatus,
@@ -335,7 +335,7 @@ pub struct SourceState {
 }
 
 /// Where a source stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SourceStatus {
     /// Nobody needs it.
@@ -348,7 +348,7 @@ pub enum SourceStatus {
 }
 
 /// The door.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct DoorState {
     /// Whether the relay is pulled now.
     pub unlocked: bool,
@@ -358,7 +358,7 @@ pub struct DoorState {
 }
 
 /// What visitors leave when nobody answers.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct VisitorMessageState {
     /// `idle`, `announcing`, `recording`, `storing`.
     pub status: VisitorStatus,
@@ -376,7 +376,7 @@ pub struct VisitorMessageState {
 }
 
 /// Where a visitor's message stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum VisitorStatus {
     /// There is none.
@@ -403,7 +403,7 @@ impl VisitorStatus {
 }
 
 /// One supervised actor.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct ActorHealth {
     /// Whether it runs now.
     pub alive: bool,

@@ -41,6 +41,26 @@ impl UserRef {
     }
 }
 
+impl schemars::JsonSchema for UserRef {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "UserRef".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "A user's number or login.",
+            "oneOf": [
+                { "type": "integer", "minimum": 0 },
+                { "type": "string", "minLength": 1, "maxLength": Self::LOGIN_MAX },
+            ],
+        })
+    }
+}
+
 // By hand, because serde's untagged form says only that nothing matched, and the sender of a
 // command wants to know what would have.
 impl<'de> serde::Deserialize<'de> for UserRef {

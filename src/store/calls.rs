@@ -9,7 +9,7 @@ use super::{Store, StoreError};
 use crate::protocol::address::UserId;
 
 /// Who called whom.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CallDirection {
     /// They called us.
@@ -28,7 +28,7 @@ impl CallDirection {
 }
 
 /// A call that has ended. Times are Unix milliseconds.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct CallRecord {
     /// The session id of the call's signals.
     pub call: String,
@@ -53,7 +53,7 @@ pub struct CallRecord {
 }
 
 /// What else is known of a call.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct CallDetails {
     /// The other side's name, where known.
@@ -103,7 +103,7 @@ pub struct CallPreview {
 }
 
 /// How the media of a call did.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct CallQuality {
     /// Pictures sent.
@@ -139,7 +139,7 @@ pub struct CallQuality {
 }
 
 /// Which calls to list.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CallFilter {
     /// At most this many.

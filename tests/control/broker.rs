@@ -1,6 +1,8 @@
 //! A Mosquitto of our own on a free port, and a client that looks at it from outside.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rumqttc::v5::mqttbytes::QoS;
@@ -245,6 +247,12 @@ impl Client {
             .unwrap();
     }
 
+    pub fn publish_bytes(&self, topic: &str, payload: Vec<u8>) {
+        self.client
+            .try_publish(topic, QoS::AtLeastOnce, false, payload)
+            .unwrap();
+    }
+
     /// With the user property `requester`.
     pub fn publish_as(&self, requester: &str, topic: &str, payload: &str) {
         let properties = PublishProperties {
@@ -279,6 +287,8 @@ impl Client {
 pub struct Gate {
     pub port: u16,
     open: tokio::sync::watch::Sender<bool>,
+    /// All there were, and those open now.
+    counted: Arc<(AtomicUsize, AtomicUsize)>,
     _task: AbortOnDropHandle<()>,
 }
 
@@ -288,9 +298,13 @@ impl Gate {
         let port = listener.local_addr().unwrap().port();
         let target = broker.port;
         let (open, open_rx) = tokio::sync::watch::channel(true);
+        let counted = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0)));
+        let count = counted.clone();
         let task = tokio::spawn(async move {
             while let Ok((mut inner, _)) = listener.accept().await {
                 let mut open = open_rx.clone();
+                let count = count.clone();
+                count.0.fetch_add(1, Ordering::Relaxed);
                 tokio::spawn(async move {
                     if !*open.borrow() {
                         return;
@@ -299,18 +313,31 @@ impl Gate {
                     let Ok(mut outer) = tokio::net::TcpStream::connect(target).await else {
                         return;
                     };
+                    count.1.fetch_add(1, Ordering::Relaxed);
                     tokio::select! {
                         _ = tokio::io::copy_bidirectional(&mut inner, &mut outer) => {}
                         _ = open.wait_for(|open| !open) => {}
                     }
+                    count.1.fetch_sub(1, Ordering::Relaxed);
                 });
             }
         });
         Self {
             port,
             open,
+            counted,
             _task: AbortOnDropHandle::new(task),
         }
+    }
+
+    /// How many connections were tried.
+    pub fn connections(&self) -> usize {
+        self.counted.0.load(Ordering::Relaxed)
+    }
+
+    /// How many are open.
+    pub fn open_connections(&self) -> usize {
+        self.counted.1.load(Ordering::Relaxed)
     }
 
     /// Cuts every connection and lets none through.

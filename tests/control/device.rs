@@ -31,6 +31,7 @@ pub fn settings(broker: &Broker) -> ControlSettings {
             password: None,
             tls: false,
             ca: None,
+            version: config::MqttVersion::Auto,
         },
         control: config::Control {
             commands: config::device::VERBS

@@ -25,9 +25,13 @@ mod mqtt_authorisation;
 #[cfg(feature = "media")]
 mod mqtt_commands;
 #[cfg(feature = "media")]
+mod mqtt_delivery;
+#[cfg(feature = "media")]
 mod mqtt_docs;
 #[cfg(feature = "media")]
 mod mqtt_groups;
+#[cfg(feature = "media")]
+mod mqtt_hostile;
 #[cfg(feature = "media")]
 mod mqtt_idempotency;
 #[cfg(feature = "media")]
@@ -36,4 +40,7 @@ mod mqtt_presence;
 mod mqtt_security;
 #[cfg(feature = "media")]
 mod mqtt_settings;
+#[cfg(feature = "media")]
+mod mqtt_versions;
+mod schemas;
 mod setups;

@@ -143,9 +143,9 @@ async fn the_state_a_setting_leads_to_is_published_before_its_reply() {
     let (state_tx, state_rx) = std::sync::mpsc::channel::<
         tokio::sync::watch::Sender<cubelet::engine::state::DeviceState>,
     >();
-    let state = std::sync::Mutex::new(None);
+    let state = parking_lot::Mutex::new(None);
     let mut device = Device::with_engine(settings(&broker), move |_| {
-        let mut state = state.lock().unwrap();
+        let mut state = state.lock();
         let sender = state.get_or_insert_with(|| state_rx.recv().unwrap());
         sender.send_modify(|state| state.policy.dnd = true);
         Act::Answer(Ok(Reply::Json(json!({"policy": {"dnd": true}}))))
@@ -204,4 +204,9 @@ async fn a_retained_setting_is_refused_with_an_event_and_a_line_in_the_log() {
     assert_eq!(device.executed.lock().as_slice(), [Command::Press]);
     let log = device.logged(|entry| entry.outcome == "retained").await;
     assert_eq!(log.topic, "door/policy/set");
+    // Clearing it is no order.
+    client.publish(topic, "", true);
+    client.publish("cubelet/door/cmd/press", "", false);
+    client.on("cubelet/door/cmd/press/reply").await;
+    assert_eq!(device.journal.log(10).await.len(), 1);
 }

@@ -128,6 +128,12 @@ async fn run(program: &Path, needed: &str, script: &str, least: usize) {
 }
 
 #[tokio::test]
+async fn the_contract_of_mqtt_is_an_asyncapi_document() {
+    let needs = "node_modules/@asyncapi/specs";
+    run(Path::new("node"), needs, "asyncapi.mjs", 3).await;
+}
+
+#[tokio::test]
 async fn every_method_of_the_official_sdk_is_exercised_or_excused() {
     conforms("coverage", 5).await;
 }

@@ -388,6 +388,20 @@ pub struct Mqtt {
     pub tls: bool,
     /// A PEM file with at least one certificate, trusted besides the public roots.
     pub ca: Option<PathBuf>,
+    /// Which version of the protocol the device speaks.
+    pub version: MqttVersion,
+}
+
+/// A version of MQTT.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MqttVersion {
+    /// 5, or 3.1.1 with a broker that refuses 5.
+    #[default]
+    Auto,
+    /// 5.
+    Five,
+    /// 3.1.1.
+    Three,
 }
 
 impl Mqtt {
@@ -401,6 +415,7 @@ impl Mqtt {
             password: None,
             tls,
             ca: None,
+            version: MqttVersion::Auto,
         }
     }
 }

@@ -7,7 +7,7 @@ use toml::de::DeValue;
 
 use super::{
     Account, Allow, Attachments, Audio, Camera, Chat, ChatEndpoint, ChatUnlock, Device,
-    DeviceConfig, Display, Door, History, Hub, Mqtt, Relay, VideoCodec, VideoSink,
+    DeviceConfig, Display, Door, History, Hub, Mqtt, MqttVersion, Relay, VideoCodec, VideoSink,
 };
 use super::{console, control, parse, read_calls, visitor_message};
 use crate::base::loopback::is_loopback;
@@ -378,6 +378,11 @@ fn mqtt(section: &SectionReader<'_>) -> Option<Mqtt> {
     if tls == Some(false) && section.given("ca") {
         section.fail("ca", "has no use without TLS");
     }
+    let version = section.text("version").map(|version| match version {
+        "5" => MqttVersion::Five,
+        "3.1.1" => MqttVersion::Three,
+        _ => MqttVersion::Auto,
+    });
     Some(Mqtt {
         host: host?,
         port: port?,
@@ -386,5 +391,6 @@ fn mqtt(section: &SectionReader<'_>) -> Option<Mqtt> {
         password,
         tls: tls?,
         ca,
+        version: version?,
     })
 }

@@ -59,6 +59,13 @@ pub(super) const SECTION: Section = Section {
             Without::Nothing,
             "The certificate of a site's own CA, trusted besides the public ones.",
         ),
+        field(
+            "version",
+            Kind::Choice(&["auto", "5", "3.1.1"]),
+            Without::Text("auto"),
+            "The version of MQTT the device speaks; `auto` is 5, or 3.1.1 with a broker that \
+             refuses 5.",
+        ),
         boolean(
             "plaintext",
             false,

@@ -23,7 +23,7 @@ pub(super) const MAX_BANDWIDTH_KEY: &str = "maxBandwidth";
 pub(super) const HOLD_KEY: &str = "hold";
 
 /// One switch for each kind of media.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct PerKind {
     /// Sound.
     pub audio: bool,

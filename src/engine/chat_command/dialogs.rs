@@ -10,7 +10,7 @@ use super::rules::{Checked, LIST_MAX, characters, ids, object_id, too_many};
 const EXTENSIONS_MAX: usize = 3;
 
 /// Which dialogs to list.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ListDialogs {
     /// At most this many, 1 to 100.
@@ -26,7 +26,7 @@ impl Default for ListDialogs {
 }
 
 /// The kinds of dialog there are to create.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DialogKind {
     /// With one other user.
@@ -40,7 +40,7 @@ pub enum DialogKind {
 }
 
 /// A dialog to be created.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateDialog {
     /// Its kind.
@@ -60,7 +60,7 @@ pub struct CreateDialog {
 }
 
 /// What to change about a dialog.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct UpdateDialog {
     /// The dialog.
@@ -91,7 +91,7 @@ pub struct UpdateDialog {
 }
 
 /// A dialog, for what needs nothing else.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OneDialog {
     /// The dialog.
@@ -102,7 +102,7 @@ pub struct OneDialog {
 }
 
 /// Whether messages of a dialog are pushed to this user.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Notifications {
     /// The dialog.

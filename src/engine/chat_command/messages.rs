@@ -20,7 +20,7 @@ const CONTACT_PHONE_MAX: usize = 64;
 const DESTROY_MAX: u32 = 604_800;
 
 /// A message to be sent.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Draft {
     /// The receiver, unless a dialog is given.
@@ -50,7 +50,7 @@ pub struct Draft {
 }
 
 /// A new text for a message of ours.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Edit {
     /// The message.
@@ -60,7 +60,7 @@ pub struct Edit {
 }
 
 /// Messages to be taken back.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Remove {
     /// The message.
@@ -71,7 +71,7 @@ pub struct Remove {
 }
 
 /// A reaction to be added, removed or swapped.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct React {
     /// The message.
@@ -83,7 +83,7 @@ pub struct React {
 }
 
 /// Typing, or not any more.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Typing {
     /// To a user, unless a dialog is given.
@@ -96,7 +96,7 @@ pub struct Typing {
 }
 
 /// A system message.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SendSystem {
     /// To whom.

@@ -16,7 +16,7 @@ const TAGS_MAX: usize = 10;
 const REASON_MAX: usize = 1_000;
 
 /// Whose activity.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LastActivity {
     /// The user.
@@ -26,7 +26,7 @@ pub struct LastActivity {
 }
 
 /// Whom to keep away.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Block {
     /// The user.
@@ -37,7 +37,7 @@ pub struct Block {
 }
 
 /// Whom to let in again.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Unblock {
     /// The user.
@@ -45,7 +45,7 @@ pub struct Unblock {
 }
 
 /// Whom to look up; one of the fields.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FindUsers {
     /// The exact login.
@@ -57,7 +57,7 @@ pub struct FindUsers {
 }
 
 /// What to change about the device's own profile (US-18). An empty text takes away what is there.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct UpdateProfile {
     /// Display name, at most 255 characters like the next three.
@@ -86,7 +86,7 @@ impl UpdateProfile {
 }
 
 /// A user to be reported (CH-46).
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReportUser {
     /// The user.
@@ -96,7 +96,7 @@ pub struct ReportUser {
 }
 
 /// A message to be reported (CH-47).
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReportMessage {
     /// The message.

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 /// Messages we have read.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MarkRead {
     /// All of this dialog, unless messages are given.
@@ -13,7 +13,7 @@ pub struct MarkRead {
 }
 
 /// A page of the history.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ReadHistory {
     /// Of one dialog; of all without.
@@ -35,7 +35,7 @@ impl Default for ReadHistory {
 }
 
 /// Words to look for in the history.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Search {
     /// The words, or how they begin; 1 to 256 characters.
@@ -48,7 +48,7 @@ pub struct Search {
 }
 
 /// An attachment to be fetched.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Download {
     /// The message.

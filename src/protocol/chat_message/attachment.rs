@@ -10,7 +10,7 @@ use crate::protocol::xml::clean_text;
 
 /// What is attached, by attributes alone. Everything but `kind` is optional; attributes without a
 /// field, and numbers that are none, are kept in `other`. The serde form is the REST API's.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Attachment {
     /// `photo`, `image`, `video`, `audio`, `file`, `location`, `place`, `contact` …
     #[serde(rename = "type", default)]
@@ -30,15 +30,19 @@ pub struct Attachment {
     pub data: Option<String>,
     /// Bytes.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "number")]
+    #[schemars(with = "Option<u64>")]
     pub size: Option<u64>,
     /// Pixels.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "number")]
+    #[schemars(with = "Option<u64>")]
     pub width: Option<u64>,
     /// Pixels.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "number")]
+    #[schemars(with = "Option<u64>")]
     pub height: Option<u64>,
     /// Seconds.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "number")]
+    #[schemars(with = "Option<u64>")]
     pub duration: Option<u64>,
     /// MIME type.
     #[serde(
@@ -56,7 +60,7 @@ pub struct Attachment {
 }
 
 /// An attribute's text; the REST API may have it as a number or a truth.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub struct Text(pub String);
 

@@ -9,7 +9,7 @@ use crate::protocol::percent;
 const KIND: &str = "contact";
 
 /// A contact card.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Contact {
     /// The telephone number as it was written.
     pub phone: String,

@@ -17,6 +17,8 @@ mod hub;
 #[cfg(feature = "media")]
 mod output;
 #[cfg(feature = "media")]
+mod password;
+#[cfg(feature = "media")]
 mod run;
 mod schema;
 
@@ -59,6 +61,9 @@ enum Command {
     /// Check everything a device needs, and say what to do about what is wrong.
     #[cfg(feature = "media")]
     Doctor(doctor::DoctorArgs),
+    /// Give the device's user another password, at the hub and in its file (US-19).
+    #[cfg(feature = "media")]
+    Password(password::PasswordArgs),
     /// Work with configuration files.
     Config(config::ConfigArgs),
     /// Print the contracts: AsyncAPI of MQTT, JSON Schema of configuration files.
@@ -79,7 +84,7 @@ pub fn main() -> ExitCode {
         Command::Demo(_) => "error",
         // Its user reads answers, not logs.
         #[cfg(feature = "media")]
-        Command::Ctl(_) | Command::Devices(_) | Command::Doctor(_) => "off",
+        Command::Ctl(_) | Command::Devices(_) | Command::Doctor(_) | Command::Password(_) => "off",
         _ => "info",
     };
     telemetry::init(format, default_filter);
@@ -95,6 +100,8 @@ pub fn main() -> ExitCode {
         Command::Ctl(arguments) => return ctl::run(*arguments),
         #[cfg(feature = "media")]
         Command::Devices(arguments) => devices::run(&arguments),
+        #[cfg(feature = "media")]
+        Command::Password(arguments) => password::run(&arguments),
         #[cfg(feature = "media")]
         Command::Doctor(arguments) => return doctor::run(&arguments),
         Command::Config(arguments) => return config::run(arguments),

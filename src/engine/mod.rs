@@ -43,7 +43,7 @@ pub mod state;
 pub mod storage;
 pub mod supervised;
 pub mod supervisor;
-mod upstream;
+pub mod upstream;
 pub mod visitor_message;
 pub mod watched;
 pub mod wiring;

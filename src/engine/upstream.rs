@@ -1,5 +1,9 @@
 //! The configuration's hub, turned into the settings of what talks to it.
 
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
 use super::chat::{endpoint, tuning};
 use crate::base::tls::{self, TlsError};
 use crate::chat::ChatSettings;
@@ -19,12 +23,20 @@ pub(super) fn realm(config: &DeviceConfig) -> Realm {
 ///
 /// # Errors
 /// As [`RestClient::new`].
-pub(super) fn rest_client(config: &DeviceConfig) -> Result<RestClient, RestError> {
+pub fn rest_client(config: &DeviceConfig) -> Result<RestClient, RestError> {
     let hub = &config.hub;
     let account = match &hub.account {
         config::Account::Login(login) => Account::Login(login.clone()),
         config::Account::Email(email) => Account::Email(email.clone()),
     };
+    let mut login = Login::of(account, hub.password.expose());
+    if let Some(file) = hub.password_file.clone() {
+        login = login.renewed_by(Arc::new(move || {
+            let read = config::read_secret(&file);
+            let read = read.inspect_err(|error| tracing::warn!(error, "no new password"));
+            Some(Zeroizing::new(read.ok()?.expose().to_owned()))
+        }));
+    }
     RestClient::new(
         RestSettings {
             api: hub.api.clone(),
@@ -32,7 +44,7 @@ pub(super) fn rest_client(config: &DeviceConfig) -> Result<RestClient, RestError
             auth_key: hub.auth_key.expose().to_owned().into(),
             ca: hub.ca.clone(),
         },
-        Login::of(account, hub.password.expose()),
+        login,
     )
 }
 

@@ -22,7 +22,7 @@ pub struct RestClient {
 
 struct Shared {
     exchange: Exchange,
-    login: Login,
+    login: Mutex<Login>,
     state: Mutex<SessionState>,
     /// Held during a login, so that many refused calls cause one.
     renewal: tokio::sync::Mutex<()>,
@@ -32,7 +32,7 @@ impl std::fmt::Debug for RestClient {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RestClient")
             .field("settings", self.shared.exchange.settings())
-            .field("login", &self.shared.login)
+            .field("login", &*self.shared.login.lock())
             .finish_non_exhaustive()
     }
 }
@@ -46,7 +46,7 @@ impl RestClient {
         Ok(Self {
             shared: Arc::new(Shared {
                 exchange: Exchange::new(settings)?,
-                login,
+                login: Mutex::new(login),
                 state: Mutex::default(),
                 renewal: tokio::sync::Mutex::default(),
             }),
@@ -85,12 +85,29 @@ impl RestClient {
         if let Some(known) = self.known(rejected) {
             return known;
         }
-        let outcome = self.log_in(&self.shared.exchange, &self.shared.login).await;
+        let outcome = self.log_in_with_the_password_of_now().await;
         let mut state = self.shared.state.lock();
         match &outcome {
             Ok(session) => state.logged_in(Instant::now(), session.clone()),
             Err(error) => state.login_failed(Instant::now(), error),
         }
+        outcome
+    }
+
+    /// A password that was changed where it is kept (US-19) is taken as soon as the old one is
+    /// refused.
+    async fn log_in_with_the_password_of_now(&self) -> Result<Session, RestError> {
+        let login = self.shared.login.lock().clone();
+        let outcome = self.log_in(&self.shared.exchange, &login).await;
+        if !matches!(outcome, Err(RestError::Unauthorised(_))) {
+            return outcome;
+        }
+        let Some(renewed) = login.renewed().await else {
+            return outcome;
+        };
+        tracing::info!("the password was changed; logging in with the new one");
+        let outcome = self.log_in(&self.shared.exchange, &renewed).await;
+        *self.shared.login.lock() = renewed;
         outcome
     }
 

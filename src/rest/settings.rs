@@ -1,6 +1,7 @@
 //! Where the API is and who we are there.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use url::Url;
 use zeroize::Zeroizing;
@@ -55,7 +56,12 @@ pub struct Login {
     pub account: Account,
     /// The password.
     pub password: Zeroizing<String>,
+    /// Where the password may have become another one meanwhile; asked when this one is refused.
+    pub renewal: Option<PasswordRenewal>,
 }
+
+/// Gives the password as it is now. Called on a thread where it may wait for a disk.
+pub type PasswordRenewal = Arc<dyn Fn() -> Option<Zeroizing<String>> + Send + Sync>;
 
 impl Login {
     /// A login name with its password.
@@ -68,7 +74,28 @@ impl Login {
         Self {
             account,
             password: Zeroizing::new(password.into()),
+            renewal: None,
         }
+    }
+
+    /// The same, with a place to look for a new password.
+    pub fn renewed_by(self, renewal: PasswordRenewal) -> Self {
+        Self {
+            renewal: Some(renewal),
+            ..self
+        }
+    }
+
+    /// With the password of now, if that is another one.
+    pub(super) async fn renewed(&self) -> Option<Self> {
+        let renewal = Arc::clone(self.renewal.as_ref()?);
+        let password = tokio::task::spawn_blocking(move || renewal())
+            .await
+            .ok()??;
+        (password != self.password).then(|| Self {
+            password,
+            ..self.clone()
+        })
     }
 }
 

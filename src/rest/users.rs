@@ -133,6 +133,18 @@ impl RestClient {
         Ok(self.call::<Wrapped>(request).await?.user)
     }
 
+    /// `PUT /users/{id}` with a new password (US-19). The server ends every other session of the
+    /// user, and all its connections.
+    ///
+    /// # Errors
+    /// [`RestError::Validation`] when the old one is wrong or the new one too short.
+    pub async fn change_password(&self, old: &str, new: &str) -> Result<(), RestError> {
+        let id = self.session().await?.user_id.to_string();
+        let user = json!({ "user": { "password": new, "old_password": old } });
+        let request = Request::new(Method::PUT, &["users", &id]).body(user);
+        self.call::<Wrapped>(request).await.map(drop)
+    }
+
     /// `POST /users` with the application's key: a new user, independent of our own session.
     ///
     /// # Errors

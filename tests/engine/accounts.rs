@@ -74,3 +74,54 @@ async fn a_device_with_a_wrong_password_says_that_it_is_refused() {
     door.stop().await;
     site.hub.stop().await;
 }
+
+/// `cubelet password` on a station's configuration.
+fn change_password(site: &Site, login: &str) -> std::process::Output {
+    let file = site.state_folder(login).with_file_name("kiosk.toml");
+    std::process::Command::new(env!("CARGO_BIN_EXE_cubelet"))
+        .args(["password", "--config"])
+        .arg(file)
+        .output()
+        .expect("it runs")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_running_device_takes_the_password_it_was_given_at_the_hub_and_in_its_file() {
+    let site = Site::start().await;
+    let mut door = site.station("door", "").await;
+    let output = change_password(&site, "door");
+    assert!(output.status.success(), "{output:?}");
+    // The hub ends every connection of the user; the device is back on the new password.
+    door.reaches("offline", |state| state.chat.status != ChatStatus::Online)
+        .await;
+    door.reaches("online again", |state| {
+        state.chat.status == ChatStatus::Online
+    })
+    .await;
+    let file = site.state_folder("door").with_file_name("password");
+    let now = std::fs::read_to_string(&file).expect("a file");
+    assert_ne!(now.trim(), door.password);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(!said.contains(now.trim()), "the password is shown");
+    assert!(!file.with_file_name("password.new").exists());
+    let rest = site.rest("door", now.trim());
+    rest.session().await.expect("the hub knows the new one");
+    door.stop().await;
+    site.hub.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_password_the_hub_does_not_change_stays_in_its_file() {
+    let site = Site::start().await;
+    site.sign_up("door", "the right password").await;
+    site.configure("door", "login = \"door\"", "a wrong password", "", "");
+    let output = change_password(&site, "door");
+    assert!(!output.status.success(), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("not authorised"), "{said}");
+    let file = site.state_folder("door").with_file_name("password");
+    let kept = std::fs::read_to_string(&file).expect("a file");
+    assert_eq!(kept.trim(), "a wrong password");
+    assert!(!file.with_file_name("password.new").exists());
+    site.hub.stop().await;
+}

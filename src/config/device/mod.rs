@@ -166,6 +166,8 @@ pub struct Hub {
     pub account: Account,
     /// That user's password.
     pub password: Secret,
+    /// The file it is in, unless it is a credential.
+    pub password_file: Option<PathBuf>,
 }
 
 /// The name a user logs in by.

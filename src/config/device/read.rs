@@ -146,6 +146,10 @@ fn hub(section: &SectionReader<'_>) -> Option<Hub> {
     let auth_key = section.secret("auth_key", true);
     let account = account(section);
     let password = section.secret("password", true);
+    let password_file = section
+        .given("password_file")
+        .then(|| section.path("password_file"))
+        .flatten();
     Some(Hub {
         api: api?,
         chat: chat?,
@@ -155,6 +159,7 @@ fn hub(section: &SectionReader<'_>) -> Option<Hub> {
         auth_key: auth_key?,
         account: account?,
         password: password?,
+        password_file,
     })
 }
 

@@ -10,6 +10,9 @@ mod ctl;
 mod demo;
 #[cfg(feature = "hub")]
 mod hub;
+mod manual;
+#[cfg(feature = "media")]
+mod rules;
 #[cfg(feature = "media")]
 mod run;
 
@@ -45,8 +48,15 @@ enum Command {
     /// Command and watch a device over MQTT.
     #[cfg(feature = "media")]
     Ctl(Box<ctl::CtlArgs>),
+    /// Try the rules of a device's configuration.
+    #[cfg(feature = "media")]
+    Rules(rules::RulesArgs),
     /// Work with configuration files.
     Config(config::ConfigArgs),
+    /// Print what makes a shell complete this program's arguments.
+    Completions(manual::CompletionsArgs),
+    /// Print this program's manual page.
+    Man(manual::ManArgs),
 }
 
 /// Parses the command line and runs it. Logs go to stderr; `CUBELET_LOG` sets what is logged,
@@ -77,7 +87,11 @@ pub fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         #[cfg(feature = "media")]
         Command::Ctl(arguments) => return ctl::run(*arguments),
+        #[cfg(feature = "media")]
+        Command::Rules(arguments) => return rules::run(arguments),
         Command::Config(arguments) => return config::run(arguments),
+        Command::Completions(arguments) => manual::completions::<Arguments>(&arguments),
+        Command::Man(arguments) => manual::man::<Arguments>(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,9 +4,13 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 
 use crate::base::shutdown;
-use crate::config::DeviceConfig;
+use crate::config::{DeviceConfig, Surroundings};
+use crate::control::rule_check;
+use crate::engine::command::{Command, Reply, Request};
 use crate::engine::daemon::{Daemon, Options};
 use crate::engine::state::ChatStatus;
 
@@ -29,7 +33,11 @@ pub struct RunArgs {
 /// the hub or the broker is away.
 pub fn run(arguments: RunArgs) -> anyhow::Result<()> {
     crate::base::allocator::tune_for_small_boards();
-    let config = crate::config::load_device(&arguments.config)?;
+    let report = rule_check::check(&arguments.config, &Surroundings::of_process());
+    for warning in &report.warnings {
+        tracing::warn!("{warning}");
+    }
+    let config = report.outcome?;
     // Signals, the ready line and systemd are all this runtime serves; the device has its own.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -39,6 +47,7 @@ pub fn run(arguments: RunArgs) -> anyhow::Result<()> {
 
 async fn serve(config: DeviceConfig, ready_json: bool) -> anyhow::Result<()> {
     let signalled = shutdown::on_signals().context("cannot listen for signals")?;
+    let mut hangups = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
     let name = config.device.name.clone();
     let options = Options {
         keep_frames: false,
@@ -49,20 +58,44 @@ async fn serve(config: DeviceConfig, ready_json: bool) -> anyhow::Result<()> {
     tell_systemd(&[sd_notify::NotifyState::Ready]);
     let mut state = daemon.port.state();
     let online = state.wait_for(|state| state.chat.status == ChatStatus::Online);
-    tokio::select! {
-        () = signalled.cancelled() => {}
-        seen = online => if let Ok(state) = seen {
-            if ready_json {
-                let user = state.chat.user;
-                println!("{}", json!({ "device": name, "user": user, "status": "online" }));
+    tokio::pin!(online);
+    let mut is_told = false;
+    loop {
+        tokio::select! {
+            () = signalled.cancelled() => break,
+            Some(()) = hangups.recv() => reload(&daemon).await,
+            seen = &mut online, if !is_told => {
+                is_told = true;
+                if let Ok(state) = seen {
+                    if ready_json {
+                        let user = state.chat.user;
+                        println!("{}", json!({ "device": name, "user": user, "status": "online" }));
+                    }
+                    tell_systemd(&[sd_notify::NotifyState::Status("online")]);
+                }
             }
-            tell_systemd(&[sd_notify::NotifyState::Status("online")]);
         }
     }
-    signalled.cancelled().await;
     tell_systemd(&[sd_notify::NotifyState::Stopping]);
     daemon.stop().await;
     Ok(())
+}
+
+/// What SIGHUP asks for; the outcome is in the log.
+async fn reload(daemon: &Daemon) {
+    let (reply, answer) = oneshot::channel();
+    let request = Request {
+        command: Command::Reload,
+        reply,
+    };
+    if daemon.port.requests.send(request).await.is_err() {
+        return;
+    }
+    match answer.await {
+        Ok(Ok(Reply::Json(done))) => tracing::info!(%done, "configuration read again"),
+        Ok(Err(error)) => tracing::error!(%error, "configuration not read again"),
+        _ => {}
+    }
 }
 
 fn tell_systemd(news: &[sd_notify::NotifyState<'_>]) {

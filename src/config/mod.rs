@@ -22,9 +22,10 @@ mod suggest;
 
 pub use device::{
     Account, Audio, AudioSink, AudioSource, Calls, Camera, Chat, ChatEndpoint, ChatUnlock, Control,
-    Device, DeviceConfig, Display, Door, Hub, IceServer, Incoming, Mqtt, QuietHours, Relay,
-    RingStep, VideoCodec, VideoSink, VideoSource, check_device, load_device,
+    Device, DeviceConfig, DiscoveryForm, Display, Door, HomeAssistant, Hub, IceServer, Incoming,
+    Mqtt, QuietHours, Relay, RingStep, VideoCodec, VideoSink, VideoSource, check_device,
+    load_device,
 };
 pub use load::{Check, Validate, load};
-pub use problem::{ConfigErrors, Problem, Report};
+pub use problem::{ConfigErrors, Problem, Report, locate_problems};
 pub use secret::{Secret, Surroundings, read_file as read_secret};

@@ -45,8 +45,8 @@ pub(super) enum LinkEvent {
         receive_max: Option<u16>,
         packet_max: Option<u32>,
     },
-    /// The broker has answered the subscription; on false it does not let us hear commands.
-    Subscribed(bool),
+    /// The broker has answered the subscription: which of the filters it lets us hear, in order.
+    Subscribed(Vec<bool>),
     /// A message for us.
     Arrived(Arrival),
     /// The oldest publish not yet numbered got this packet id.
@@ -99,17 +99,18 @@ impl Link {
         self.events.recv().await.unwrap_or_else(gone)
     }
 
-    /// Asks for the device's commands, also for retained ones and their flag: they are refused
-    /// knowingly rather than taken for fresh.
-    pub(super) fn subscribe(&self, filter: String) -> bool {
-        let filter = Filter {
-            path: filter,
+    /// Asks for the device's commands and what else it wants to hear, also for retained ones and
+    /// their flag: retained commands are refused knowingly rather than taken for fresh. One
+    /// request for all, because it uses up a packet id.
+    pub(super) fn subscribe(&self, filters: impl IntoIterator<Item = String>) -> bool {
+        let filters = filters.into_iter().map(|path| Filter {
+            path,
             qos: QoS::AtLeastOnce,
             nolocal: false,
             preserve_retain: true,
             retain_forward_rule: RetainForwardRule::OnEverySubscribe,
-        };
-        self.client.try_subscribe_many([filter]).is_ok()
+        });
+        self.client.try_subscribe_many(filters).is_ok()
     }
 
     /// Hands a message to the client, without waiting.
@@ -231,7 +232,8 @@ fn translate(event: Event) -> Option<LinkEvent> {
         Event::Incoming(Packet::SubAck(ack)) => LinkEvent::Subscribed(
             ack.return_codes
                 .iter()
-                .all(|code| matches!(code, SubscribeReasonCode::Success(_))),
+                .map(|code| matches!(code, SubscribeReasonCode::Success(_)))
+                .collect(),
         ),
         Event::Incoming(Packet::Publish(publish)) => LinkEvent::Arrived(arrival(publish)),
         Event::Incoming(Packet::PubAck(ack)) => {

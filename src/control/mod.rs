@@ -9,6 +9,9 @@
 //! Must not enter: what commands do (that is the engine); credentials on a topic or in a log.
 
 mod actor;
+mod automation;
+mod exchange;
+pub mod home_assistant;
 mod intake;
 mod link;
 mod message;
@@ -17,6 +20,7 @@ mod parts;
 mod payload;
 mod rate;
 pub mod remote;
+pub mod rule_check;
 mod run;
 mod topics;
 mod window;
@@ -32,6 +36,8 @@ use crate::engine::state::DeviceState;
 use crate::protocol::call_signal::CallType;
 
 pub use actor::actors;
+pub use exchange::Exchange;
+pub use home_assistant::Equipment;
 pub use run::run;
 
 /// Reads a command as one that arrived on `cmd/<verb>`, without carrying it out.
@@ -54,6 +60,8 @@ pub struct ControlSettings {
     pub control: config::Control,
     /// The kind of call when `call` names none.
     pub call_type: CallType,
+    /// What the device has.
+    pub equipment: Equipment,
     /// How long the engine may take for a command before it is answered `timeout`.
     pub command_timeout: Duration,
 }
@@ -66,6 +74,12 @@ impl ControlSettings {
             mqtt: config.mqtt.clone()?,
             control: config.control.clone(),
             call_type: config.calls.call_type,
+            equipment: Equipment {
+                relay: config.door.relay != config::Relay::None,
+                camera: config.camera.source != config::VideoSource::None,
+                auto_answer: !config.calls.incoming.auto_answer.is_empty(),
+                visitor_message: config.visitor_message.enabled,
+            },
             command_timeout: Duration::from_secs(10),
         })
     }
@@ -80,6 +94,8 @@ pub struct EnginePort {
     pub events: broadcast::Receiver<Event>,
     /// How things are.
     pub state: watch::Receiver<DeviceState>,
+    /// What the rules want to hear and to show.
+    pub exchange: Exchange,
 }
 
 /// How the connection to the broker stands.

@@ -20,6 +20,9 @@ const REASON_MAX: usize = 200;
 /// The most targets of a ring, as in `[calls] ring`.
 const TARGETS_MAX: usize = 16;
 
+/// The most lines of the log in one answer.
+const LOGS_MAX: usize = crate::base::telemetry::KEPT_LINES;
+
 /// Refuses a payload.
 pub(super) fn invalid(message: impl Into<String>) -> CommandError {
     // Field names come from the sender, who may choose long ones.
@@ -105,6 +108,17 @@ struct Kill {
     actor: String,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Logs {
+    #[serde(default = "some_lines")]
+    limit: usize,
+}
+
+fn some_lines() -> usize {
+    100
+}
+
 /// The command of a verb with its fields.
 ///
 /// # Errors
@@ -156,6 +170,16 @@ pub(super) fn parse(
         "unlock" => plain(Command::Unlock),
         "snapshot" => plain(Command::Snapshot),
         "press" => plain(Command::Press),
+        "reload" => plain(Command::Reload),
+        "logs" => {
+            let Logs { limit } = read(&fields)?;
+            if !(1..=LOGS_MAX).contains(&limit) {
+                return Err(invalid(format!(
+                    "limit: must be 1 to {LOGS_MAX}, not {limit}"
+                )));
+            }
+            Ok(Command::Logs { limit })
+        }
         "visitor_message" => {
             let VisitorMessage { action } = read(&fields)?;
             Ok(Command::VisitorMessage(action))

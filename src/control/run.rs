@@ -11,10 +11,11 @@ use futures::stream::FuturesUnordered;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{broadcast, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::home_assistant::Discovery;
 use super::intake::{Answer, Intake, Verdict};
 use super::link::{Link, LinkEvent};
 use super::message::Message;
@@ -80,6 +81,11 @@ struct Controller {
     intake: Intake,
     outbox: Outbox,
     parts: StateParts,
+    discovery: Discovery,
+    /// Topics of others the rules wait for.
+    wanted: watch::Receiver<Vec<String>>,
+    /// Pictures the rules had taken.
+    pictures: broadcast::Receiver<Bytes>,
     running: FuturesUnordered<Running>,
     link: Option<Link>,
     /// Since when the subscription stands; nothing is published before.
@@ -104,6 +110,9 @@ enum Turn {
     Event(Result<Event, RecvError>),
     StateChanged(bool),
     StateDue,
+    DiscoveryDue,
+    Wanted,
+    Picture(Bytes),
     Finished(Ticket, Outcome),
     Retry,
     DrainTick,
@@ -117,10 +126,16 @@ impl Controller {
     ) -> Self {
         let topics = Topics::new(&settings.mqtt.base, &settings.device);
         let intake = Intake::new(topics.clone(), &settings.control, settings.call_type);
+        let wanted = port.exchange.wanted();
+        let pictures = port.exchange.pictures();
+        let discovery = Discovery::new(settings.clone(), rand::random());
         Self {
             settings,
             port,
             status,
+            discovery,
+            wanted,
+            pictures,
             topics,
             intake,
             outbox: Outbox::new(),
@@ -149,6 +164,13 @@ impl Controller {
                 Turn::Event(event) => self.on_event(event),
                 Turn::StateChanged(open) => self.on_state_changed(open),
                 Turn::StateDue => self.publish_state(),
+                Turn::DiscoveryDue => self.announce(),
+                Turn::Wanted => self.subscribe_more(),
+                Turn::Picture(picture) => {
+                    if let Err(error) = self.publish_snapshot(picture) {
+                        tracing::warn!(%error, "a rule's picture is not published");
+                    }
+                }
                 Turn::Finished(ticket, outcome) => self.on_finished(ticket, outcome),
                 Turn::Retry => self.connect(),
                 Turn::DrainTick => {}
@@ -162,12 +184,15 @@ impl Controller {
     async fn turn(&mut self, shutdown: &CancellationToken) -> Turn {
         let serving = self.phase == Phase::Serving;
         let state_due = self.state_due;
+        let discovery_due = self.discovery.due().map(Instant::from_std);
         let retry = (serving && self.link.is_none()).then_some(self.retry_at);
         let tick = self.drain_tick();
         let Self {
             link,
             port,
             running,
+            wanted,
+            pictures,
             events_open,
             state_open,
             ..
@@ -187,6 +212,10 @@ impl Controller {
                 Turn::Finished(ticket, outcome)
             }
             () = until(state_due) => Turn::StateDue,
+            () = until(discovery_due) => Turn::DiscoveryDue,
+            // Neither ends before the exchange does, which is ours, too.
+            Ok(()) = wanted.changed() => Turn::Wanted,
+            Ok(picture) = pictures.recv() => Turn::Picture(picture),
             () = until(retry) => Turn::Retry,
             () = until(tick) => Turn::DrainTick,
         }
@@ -214,17 +243,30 @@ impl Controller {
             } => {
                 self.connected_before = true;
                 self.outbox.connected(receive_max, packet_max);
-                let filter = self.topics.commands();
+                let mut filters = vec![self.topics.commands()];
+                filters.extend(self.discovery.filters());
+                filters.extend(self.wanted.borrow_and_update().iter().cloned());
                 if !self
                     .link
                     .as_ref()
-                    .is_some_and(|link| link.subscribe(filter))
+                    .is_some_and(|link| link.subscribe(filters))
                 {
                     self.on_failed("the subscription could not be sent".into());
                 }
             }
-            LinkEvent::Subscribed(heard) => self.on_subscribed(heard),
+            // The first filter is that of the commands; the others are not needed to be online.
+            LinkEvent::Subscribed(_) if self.online.is_some() => {}
+            LinkEvent::Subscribed(heard) => {
+                self.on_subscribed(heard.first().copied().unwrap_or_default());
+            }
             LinkEvent::Arrived(arrival) => {
+                if self.discovery.arrive(std::time::Instant::now(), &arrival) {
+                    return;
+                }
+                if self.topics.verb(&arrival.topic).is_none() && self.port.exchange.arrive(&arrival)
+                {
+                    return;
+                }
                 let topic = arrival.topic.clone();
                 match self.intake.arrive(std::time::Instant::now(), arrival) {
                     Verdict::Ignore(reason) => tracing::warn!(topic, reason, "message ignored"),
@@ -274,11 +316,31 @@ impl Controller {
             .push(Message::availability(self.topics.availability(), "online"));
         self.parts.forget();
         self.publish_state();
+        self.discovery.subscribed(std::time::Instant::now());
+    }
+
+    /// Other rules wait for other topics. Before the connection stands there is nothing to do.
+    fn subscribe_more(&mut self) {
+        let filters = self.wanted.borrow_and_update().clone();
+        let link = self.link.as_ref().filter(|_| self.online.is_some());
+        if let Some(link) = link
+            && !filters.is_empty()
+            && !link.subscribe(filters)
+        {
+            self.on_failed("the subscription could not be sent".into());
+        }
+    }
+
+    fn announce(&mut self) {
+        for message in self.discovery.take(&self.port.state.borrow()) {
+            self.outbox.push(message);
+        }
     }
 
     fn on_failed(&mut self, reason: String) {
         self.link = None;
         self.outbox.disconnected();
+        self.discovery.disconnected();
         let was_online = self.online.take();
         if was_online.is_some_and(|since| since.elapsed() >= HEALTHY_AFTER) {
             self.backoff.reset();

@@ -35,6 +35,10 @@ impl Topics {
         format!("{}/camera/main/snapshot", self.root)
     }
 
+    pub(super) fn command(&self, verb: &str) -> String {
+        format!("{}/cmd/{verb}", self.root)
+    }
+
     pub(super) fn commands(&self) -> String {
         format!("{}/cmd/+", self.root)
     }

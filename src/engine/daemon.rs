@@ -18,18 +18,21 @@ use super::chat::{Chat, ChatLine};
 use super::command::Request;
 use super::dispatch;
 use super::door::Door;
-use super::event::Event;
+use super::event::{Event, EventKind};
 use super::gallery::Gallery;
 use super::history::{Historian, HistoryQueue};
 use super::incoming::{DevicePolicy, Manners};
 use super::live::Live;
 use super::presence::Presence;
+use super::reloading::Reloading;
 use super::roster::Roster;
 use super::session::Session;
 use super::state::DeviceState;
 use super::storage::Storage;
 use super::supervisor::{ChildSpec, Supervisor};
+use super::texting::Texting;
 use super::visitor_message::{Archive, VisitorMessages};
+use super::vitals;
 use super::watched::Watched;
 use super::wiring::{Slots, Wiring};
 use crate::base::tls::TlsError;
@@ -80,11 +83,18 @@ pub enum StartError {
 pub struct Port {
     /// Commands go in here.
     pub requests: mpsc::Sender<Request>,
+    /// Questions to read the configuration again come out here.
+    pub reloading: Reloading,
     board: Board,
     gallery: Gallery,
 }
 
 impl Port {
+    /// Tells what happened.
+    pub fn publish(&self, kind: EventKind) {
+        self.board.publish(kind);
+    }
+
     /// The pictures received in the last call, as JPEG; empty unless
     /// [`Options::keep_frames`] is set.
     pub fn received_pictures(&self) -> Vec<bytes::Bytes> {
@@ -136,14 +146,17 @@ impl Daemon {
         let is_warm = config.camera.warm;
         let (requests, queue) = mpsc::channel(REQUEST_BACKLOG);
         let board = Board::new();
+        vitals::note(&board);
         let gallery = Gallery::default();
+        let reloading = Reloading::default();
         let port = Port {
             requests,
+            reloading: reloading.clone(),
             board: board.clone(),
             gallery: gallery.clone(),
         };
         let shutdown = CancellationToken::new();
-        let parts = Parts::open(&config, board, gallery, options.keep_frames)?;
+        let parts = Parts::open(&config, board, reloading, gallery, options.keep_frames)?;
         if is_warm {
             // The report is in the log; nobody needs to wait for it.
             drop(media::prewarm(&[super::media_settings::codec(
@@ -187,6 +200,7 @@ impl Parts {
     fn open(
         config: &Arc<DeviceConfig>,
         board: Board,
+        reloading: Reloading,
         gallery: Gallery,
         keep_frames: bool,
     ) -> Result<Self, StartError> {
@@ -252,6 +266,7 @@ impl Parts {
             live,
             manners,
             incoming_policy: Arc::new(policy),
+            reloading,
             gallery,
             keep_frames,
         };
@@ -272,6 +287,7 @@ impl Parts {
         let stop_actors = CancellationToken::new();
         let supervisor = Supervisor::new(specs, wiring.board.clone(), crashes);
         let running = actix::spawn(supervisor.run(stop_actors.clone()));
+        let measuring = actix::spawn(vitals::watch(wiring.board.clone()));
         let dispatching = actix::spawn(dispatch::run(wiring.clone(), requests, crash));
         shutdown.cancelled().await;
         // The bell first, or it would go on to its next step when the calls of this one end.
@@ -291,6 +307,7 @@ impl Parts {
             tracing::error!("the supervisor panicked");
         }
         dispatching.abort();
+        measuring.abort();
     }
 }
 
@@ -308,7 +325,7 @@ fn own_actors(wiring: &Wiring) -> Vec<ChildSpec> {
     let (store, session, chat, calls) = (give(), give(), give(), give());
     let (history, uploads) = (give(), give());
     let (camera, audio, bell, door) = (give(), give(), give(), give());
-    let visitors = give();
+    let (visitors, texting) = (give(), give());
     vec![
         // First, so that it is stopped last: everybody else writes into it.
         ChildSpec::new("store", slots.storage, move |life| {
@@ -340,6 +357,9 @@ fn own_actors(wiring: &Wiring) -> Vec<ChildSpec> {
         }),
         ChildSpec::new("door", slots.door, move |life| {
             Door::new(life, door.clone())
+        }),
+        ChildSpec::new("texting", slots.texting, move |life| {
+            Texting::new(life, texting.clone())
         }),
         ChildSpec::new("visitor_message", slots.visitor_messages, move |life| {
             VisitorMessages::new(life, visitors.clone())

@@ -250,6 +250,18 @@ pub enum EventKind {
         /// The hub's words.
         reason: String,
     },
+    /// `chat/command`: somebody ordered something by writing to the device.
+    ChatCommand {
+        /// Who.
+        from: UserId,
+        /// `snapshot`, `status` or `dnd`.
+        command: &'static str,
+        /// Whether it was done.
+        ok: bool,
+        /// Why not: `not_allowed`, `too_old`, or in words.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     /// `door/unlocked`.
     DoorUnlocked {
         /// Who opened it: `control` or a user's number.
@@ -286,6 +298,16 @@ pub enum EventKind {
     ButtonPressed {
         /// Which button.
         button: String,
+    },
+    /// `rule/fired`: a rule was set off, and what it does has been tried.
+    RuleFired {
+        /// Its name.
+        rule: String,
+        /// The event, or somebody else's topic.
+        cause: String,
+        /// Commands that failed, each with why.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        errors: Vec<String>,
     },
     /// `health/restarted`: the supervisor brought an actor back.
     ActorRestarted {
@@ -485,6 +507,7 @@ impl EventKind {
             Self::ChatMarker { .. } => "chat/marker",
             Self::ChatSent { .. } => "chat/sent",
             Self::ChatRefused { .. } => "chat/refused",
+            Self::ChatCommand { .. } => "chat/command",
             Self::DoorUnlocked { .. } => "door/unlocked",
             Self::DoorRefused { .. } => "door/refused",
             Self::VisitorMessage { phase, .. } => match phase {
@@ -496,6 +519,7 @@ impl EventKind {
                 VisitorPhase::Cancelled => "visitor_message/cancelled",
             },
             Self::ButtonPressed { .. } => "button/pressed",
+            Self::RuleFired { .. } => "rule/fired",
             Self::ActorRestarted { .. } => "health/restarted",
         }
     }

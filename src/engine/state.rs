@@ -28,8 +28,32 @@ pub struct DeviceState {
     pub door: DoorState,
     /// `visitor_message/state`.
     pub visitor_message: VisitorMessageState,
+    /// `device/state`: the board and the program.
+    pub device: Vitals,
     /// `health/state`: every supervised actor.
     pub health: BTreeMap<String, ActorHealth>,
+}
+
+/// The board and the program.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Vitals {
+    /// The program's version.
+    pub version: &'static str,
+    /// When the program was started, Unix milliseconds.
+    pub started: u64,
+    /// The hottest of the board's sensors, whole degrees Celsius; absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature_c: Option<i32>,
+}
+
+impl Default for Vitals {
+    fn default() -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            started: 0,
+            temperature_c: None,
+        }
+    }
 }
 
 /// The call the device is in.

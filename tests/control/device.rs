@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cubelet::config;
-use cubelet::control::{BrokerStatus, ControlSettings, EnginePort, run};
+use cubelet::control::{BrokerStatus, ControlSettings, EnginePort, Equipment, run};
 use cubelet::engine::command::{Command, CommandError, Reply, Request};
 use cubelet::engine::event::Event;
 use cubelet::engine::state::DeviceState;
@@ -29,6 +29,7 @@ pub fn settings(broker: &Broker) -> ControlSettings {
             password: None,
             tls: false,
             ca: None,
+            home_assistant: config::HomeAssistant::default(),
         },
         control: config::Control {
             commands: config::device::VERBS
@@ -39,6 +40,7 @@ pub fn settings(broker: &Broker) -> ControlSettings {
             test_commands: false,
         },
         call_type: CallType::Video,
+        equipment: Equipment::default(),
         command_timeout: Duration::from_secs(10),
     }
 }
@@ -94,6 +96,7 @@ impl Device {
             requests,
             events: event_rx,
             state: state_rx,
+            exchange: cubelet::control::Exchange::default(),
         };
         let shutdown = CancellationToken::new();
         let task = tokio::spawn(run(settings, port, shutdown.clone(), status_tx));

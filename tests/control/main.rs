@@ -20,6 +20,12 @@ mod ctl_process;
 mod device;
 mod fixture;
 #[cfg(feature = "media")]
+mod guide_examples;
+#[cfg(feature = "media")]
+mod home_assistant;
+#[cfg(feature = "media")]
+mod manual;
+#[cfg(feature = "media")]
 mod mqtt_commands;
 #[cfg(feature = "media")]
 mod mqtt_docs;
@@ -27,4 +33,6 @@ mod mqtt_docs;
 mod mqtt_presence;
 #[cfg(feature = "media")]
 mod mqtt_security;
+#[cfg(feature = "media")]
+mod rules;
 mod setups;

@@ -25,6 +25,7 @@ mod pair;
 mod playing;
 mod recovery;
 mod ringing;
+mod rules;
 mod site;
 mod soak;
 mod upstream;

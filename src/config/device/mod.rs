@@ -2,9 +2,12 @@
 //! are in [`super::fields::DEVICE`].
 
 mod calling;
+mod chat_commands;
+mod home_assistant;
 mod parse;
 mod read;
 mod read_calls;
+mod rule;
 mod visitor_message;
 
 use std::path::PathBuf;
@@ -13,9 +16,12 @@ use url::Url;
 
 use super::Secret;
 use crate::call::party::Party;
+use crate::call::rule::Rule;
 use crate::call::schedule::Schedule;
 
 pub use calling::{Calls, Incoming, QuietHours, RingStep};
+pub use chat_commands::ChatCommands;
+pub use home_assistant::{DiscoveryForm, HomeAssistant};
 pub(super) use parse::PATTERNS;
 pub use read::{check_device, load_device};
 pub use visitor_message::{Recipients, Tone, VisitorMessage};
@@ -74,6 +80,58 @@ pub const VERBS: &[&str] = &[
     "report_user",
     "report_message",
     "download",
+    "reload",
+    "logs",
+];
+
+/// The types of events, as named in topics after `event/`.
+pub const EVENTS: &[&str] = &[
+    "call/ringing",
+    "call/answered",
+    "call/connected",
+    "call/first_frame",
+    "call/ended",
+    "call/refused",
+    "call/auto_answer",
+    "call/record",
+    "call/participant",
+    "call/told",
+    "ring/started",
+    "ring/waiting",
+    "ring/step",
+    "ring/joined",
+    "ring/skipped",
+    "ring/offline",
+    "ring/repeated",
+    "ring/answered",
+    "ring/unanswered",
+    "ring/stopped",
+    "chat/message",
+    "chat/edited",
+    "chat/removed",
+    "chat/reaction",
+    "chat/typing",
+    "chat/system",
+    "chat/dialog",
+    "chat/destroyed",
+    "chat/activity",
+    "chat/upload",
+    "chat/saved",
+    "chat/marker",
+    "chat/sent",
+    "chat/refused",
+    "chat/command",
+    "visitor_message/started",
+    "visitor_message/recording",
+    "visitor_message/stored",
+    "visitor_message/sent",
+    "visitor_message/failed",
+    "visitor_message/cancelled",
+    "door/unlocked",
+    "door/refused",
+    "button/pressed",
+    "rule/fired",
+    "health/restarted",
 ];
 
 /// Everything `cubelet run` needs to know.
@@ -107,6 +165,10 @@ pub struct DeviceConfig {
     pub mqtt: Option<Mqtt>,
     /// `[control]`.
     pub control: Control,
+    /// `[[rule]]`.
+    pub rules: Vec<Rule>,
+    /// Where all this was read.
+    pub file: PathBuf,
 }
 
 /// The device itself.
@@ -178,6 +240,8 @@ pub struct Chat {
     pub answer_timeout_s: u32,
     /// Seconds, up to 86,400, a stream should be resumable; 0 means not at all.
     pub resume_s: u32,
+    /// `[chat.commands]`.
+    pub commands: ChatCommands,
 }
 
 /// The copy of dialogs and messages kept on the device.
@@ -358,6 +422,8 @@ pub struct Mqtt {
     pub tls: bool,
     /// A PEM file with at least one certificate, trusted besides the public roots.
     pub ca: Option<PathBuf>,
+    /// `[mqtt.home_assistant]`.
+    pub home_assistant: HomeAssistant,
 }
 
 impl Mqtt {
@@ -371,6 +437,7 @@ impl Mqtt {
             password: None,
             tls,
             ca: None,
+            home_assistant: HomeAssistant::default(),
         }
     }
 }

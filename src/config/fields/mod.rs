@@ -10,19 +10,22 @@ mod audio;
 mod calls;
 mod camera;
 mod chat;
+mod chat_commands;
 mod control;
 mod device;
 mod display;
 mod door;
 mod history;
+mod home_assistant;
 mod hub;
 mod incoming;
 mod mqtt;
 mod ringing;
+mod rule;
 mod schedule;
 mod visitor_message;
 
-use super::device::{PATTERNS, VERBS};
+use super::device::{EVENTS, PATTERNS, VERBS};
 
 /// A `[section]` or, when repeated, a `[[section]]`.
 #[derive(Debug)]
@@ -144,6 +147,7 @@ pub static DEVICE: &[Section] = &[
     device::SECTION,
     hub::SECTION,
     chat::SECTION,
+    chat_commands::SECTION,
     history::SECTION,
     attachments::SECTION,
     camera::SECTION,
@@ -158,7 +162,9 @@ pub static DEVICE: &[Section] = &[
     door::SECTION,
     visitor_message::SECTION,
     mqtt::SECTION,
+    home_assistant::SECTION,
     control::SECTION,
+    rule::SECTION,
 ];
 
 impl Section {
@@ -172,6 +178,7 @@ impl Section {
         match self.name {
             "camera" => Some(format!("Test patterns: `{}`.", PATTERNS.join("`, `"))),
             "control" => Some(format!("Commands: `{}`.", VERBS.join("`, `"))),
+            "rule" => Some(format!("Events: `{}`.", EVENTS.join("`, `"))),
             _ => None,
         }
     }

@@ -9,7 +9,7 @@ const READY_LIMIT_MS = 30_000;
 /**
  * Starts the device of a signed-up user. `ring` and `allowed` are logins: whom the bell calls,
  * and who may open the door; `warm` keeps the camera ready between calls; `source` is the camera;
- * `calls` is TOML for the section of that name.
+ * `calls` is TOML for the section of that name, `extra` for sections of its own.
  */
 export async function startDevice(settings) {
   const { ready, user, name } = settings;
@@ -38,7 +38,7 @@ export async function startDevice(settings) {
   };
 }
 
-function config({ ready, user, brokerPort, name, ring, allowed, warm = true, source = "test:ball", calls = "" }) {
+function config({ ready, user, brokerPort, name, ring, allowed, warm = true, source = "test:ball", calls = "", extra = "" }) {
   // A JSON string is a TOML string, and a JSON list of strings a TOML list.
   const toml = JSON.stringify;
   return `
@@ -76,7 +76,7 @@ unlock_allowed = ${toml(allowed)}
 [mqtt]
 host = "127.0.0.1"
 port = ${brokerPort}
-`;
+${extra}`;
 }
 
 async function secret(path, text) {

@@ -37,6 +37,7 @@ fn every_piece_of_configuration_in_the_guides_is_right() {
             let fixture = Fixture::new();
             fixture.secret("mqtt-password", "x", 0o600);
             fixture.certificate("site-ca.pem");
+            std::fs::write(fixture.path().join("please-speak.wav"), "RIFF").unwrap();
             let password = fixture.path().join("mqtt-password");
             let piece = piece.replace("/etc/cubelet/mqtt-password", password.to_str().unwrap());
             // A piece may be of a section the least configuration has already.

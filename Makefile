@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test build lint features interop-deps deb deb-test fuzz chaos soak-calls bench bench-calls bench-preview bench-memory bench-media bench-chat bench-control bench-boot screenshots clean
+.PHONY: help demo test test-homeassistant build lint features interop-deps deb deb-test fuzz chaos soak-calls bench bench-calls bench-preview bench-memory bench-media bench-chat bench-control bench-boot screenshots clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s $$'\t'
@@ -22,6 +22,13 @@ test: ## install what is missing, run every check and every test
 	@$(MAKE) --no-print-directory lint interop-deps
 	cargo nextest run
 	@$(MAKE) --no-print-directory features
+
+HA_ROOT ?= $(CURDIR)/target/homeassistant/root
+
+test-homeassistant: interop-deps ## a device in a real Home Assistant; as root, about 5 minutes the first time
+	tests/interop/homeassistant/prepare $(HA_ROOT)
+	cargo build
+	cd tests/interop && HA_ROOT=$(HA_ROOT) CUBELET_BIN=$(CURDIR)/target/debug/cubelet node homeassistant.mjs
 
 lint: ## formatting and clippy
 	cargo fmt --check

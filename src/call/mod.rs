@@ -18,6 +18,7 @@ pub mod registry;
 mod restart;
 mod ring_outcome;
 pub mod ring_plan;
+pub mod rule;
 pub mod schedule;
 pub mod session;
 pub mod timers;

@@ -5,7 +5,11 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use crate::config::{Surroundings, check_device};
+use crate::config::Surroundings;
+#[cfg(not(feature = "media"))]
+use crate::config::check_device as check_all;
+#[cfg(feature = "media")]
+use crate::control::rule_check::check as check_all;
 
 /// Arguments of `cubelet config`.
 #[derive(Debug, Args)]
@@ -47,7 +51,7 @@ fn check(file: &Path) -> Result<(), String> {
         let config = crate::config::hub::HubConfig::load(file);
         return config.map(drop).map_err(|errors| errors.to_string());
     }
-    let report = check_device(file, &Surroundings::of_process());
+    let report = check_all(file, &Surroundings::of_process());
     for warning in &report.warnings {
         eprintln!("{warning}");
     }

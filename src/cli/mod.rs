@@ -14,10 +14,13 @@ mod devices;
 mod doctor;
 #[cfg(feature = "hub")]
 mod hub;
+mod manual;
 #[cfg(feature = "media")]
 mod output;
 #[cfg(feature = "media")]
 mod password;
+#[cfg(feature = "media")]
+mod rules;
 #[cfg(feature = "media")]
 mod run;
 mod schema;
@@ -64,10 +67,17 @@ enum Command {
     /// Give the device's user another password, at the hub and in its file (US-19).
     #[cfg(feature = "media")]
     Password(password::PasswordArgs),
-    /// Work with configuration files.
-    Config(config::ConfigArgs),
     /// Print the contracts: AsyncAPI of MQTT, JSON Schema of configuration files.
     Schema(schema::SchemaArgs),
+    /// Try the rules of a device's configuration.
+    #[cfg(feature = "media")]
+    Rules(rules::RulesArgs),
+    /// Work with configuration files.
+    Config(config::ConfigArgs),
+    /// Print what makes a shell complete this program's arguments.
+    Completions(manual::CompletionsArgs),
+    /// Print this program's manual page.
+    Man(manual::ManArgs),
 }
 
 /// Parses the command line and runs it. Logs go to stderr; `CUBELET_LOG` sets what is logged,
@@ -104,8 +114,12 @@ pub fn main() -> ExitCode {
         Command::Password(arguments) => password::run(&arguments),
         #[cfg(feature = "media")]
         Command::Doctor(arguments) => return doctor::run(&arguments),
-        Command::Config(arguments) => return config::run(arguments),
         Command::Schema(arguments) => return schema::run(&arguments),
+        #[cfg(feature = "media")]
+        Command::Rules(arguments) => return rules::run(arguments),
+        Command::Config(arguments) => return config::run(arguments),
+        Command::Completions(arguments) => manual::completions::<Arguments>(&arguments),
+        Command::Man(arguments) => manual::man::<Arguments>(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

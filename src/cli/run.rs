@@ -5,11 +5,14 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use serde_json::json;
-use tokio::sync::watch;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::base::{shutdown, systemd};
-use crate::config::DeviceConfig;
+use crate::config::{DeviceConfig, Surroundings};
+use crate::control::rule_check;
+use crate::engine::command::{Command, Reply, Request};
 use crate::engine::daemon::{Daemon, MoreActors, Options};
 use crate::engine::state::ChatStatus;
 use crate::engine::supervisor::LONGEST_PULSE;
@@ -33,7 +36,11 @@ pub struct RunArgs {
 /// the hub or the broker is away.
 pub fn run(arguments: RunArgs) -> anyhow::Result<()> {
     crate::base::allocator::tune_for_small_boards();
-    let config = crate::config::load_device(&arguments.config)?;
+    let report = rule_check::check(&arguments.config, &Surroundings::of_process());
+    for warning in &report.warnings {
+        tracing::warn!("{warning}");
+    }
+    let config = report.outcome?;
     // Signals, the ready line and systemd are all this runtime serves; the device has its own.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -43,6 +50,7 @@ pub fn run(arguments: RunArgs) -> anyhow::Result<()> {
 
 async fn serve(config: DeviceConfig, ready_json: bool) -> anyhow::Result<()> {
     let signalled = shutdown::on_signals().context("cannot listen for signals")?;
+    let mut hangups = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
     let name = config.device.name.clone();
     let (more, console) = more_actors(&config);
     let options = Options {
@@ -55,25 +63,49 @@ async fn serve(config: DeviceConfig, ready_json: bool) -> anyhow::Result<()> {
     let watchdog = feed_watchdog(daemon.port.pulse());
     let mut state = daemon.port.state();
     let online = state.wait_for(|state| state.chat.status == ChatStatus::Online);
-    tokio::select! {
-        () = signalled.cancelled() => {}
-        seen = online => if let Ok(state) = seen {
-            if ready_json {
-                let user = state.chat.user;
-                let console = *console.borrow();
-                println!(
-                    "{}",
-                    json!({ "device": name, "user": user, "status": "online", "console": console })
-                );
+    tokio::pin!(online);
+    let mut is_told = false;
+    loop {
+        tokio::select! {
+            () = signalled.cancelled() => break,
+            Some(()) = hangups.recv() => reload(&daemon).await,
+            seen = &mut online, if !is_told => {
+                is_told = true;
+                if let Ok(state) = seen {
+                    if ready_json {
+                        let user = state.chat.user;
+                        let console = *console.borrow();
+                        println!(
+                            "{}",
+                            json!({ "device": name, "user": user, "status": "online", "console": console })
+                        );
+                    }
+                    systemd::status("online");
+                }
             }
-            systemd::status("online");
         }
     }
-    signalled.cancelled().await;
     systemd::stopping();
     daemon.stop().await;
     watchdog.abort();
     Ok(())
+}
+
+/// What SIGHUP asks for; the outcome is in the log.
+async fn reload(daemon: &Daemon) {
+    let (reply, answer) = oneshot::channel();
+    let request = Request {
+        command: Command::Reload,
+        reply,
+    };
+    if daemon.port.requests.send(request).await.is_err() {
+        return;
+    }
+    match answer.await {
+        Ok(Ok(Reply::Json(done))) => tracing::info!(%done, "configuration read again"),
+        Ok(Err(error)) => tracing::error!(%error, "configuration not read again"),
+        _ => {}
+    }
 }
 
 /// What the layers above the engine add to it, and where the console listens once it does.

@@ -4,6 +4,8 @@ use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use super::document;
+
 /// One mistake: `kiosk.toml:12:9: camera.width: 5000 is above the largest 3840`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -72,6 +74,25 @@ pub struct Report<T> {
     pub outcome: Result<T, ConfigErrors>,
     /// In the form of the mistakes.
     pub warnings: Vec<Problem>,
+}
+
+/// Mistakes only a layer above can find, each with its field, put into their places in the file.
+/// At least one must be given.
+pub fn locate_problems(path: &Path, mistakes: Vec<(String, String)>) -> ConfigErrors {
+    let text = match document::read(path) {
+        Ok(text) => text,
+        Err(errors) => return errors,
+    };
+    let mut problems = Problems::new(path, &text);
+    let tree = document::parse(&text, &mut problems);
+    for (field, rule) in mistakes {
+        problems.add(&document::locate(&tree, &field), &field, rule);
+    }
+    let report: Report<()> = problems.finish(None);
+    match report.outcome {
+        Err(errors) => errors,
+        Ok(()) => ConfigErrors::unreadable(path, "could not be read".into()),
+    }
 }
 
 /// Gathers mistakes while a file is read.

@@ -5,6 +5,8 @@ use futures::future::LocalBoxFuture;
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::automation::{Automation, Rules};
+use super::exchange::Exchange;
 use super::{BrokerStatus, ControlSettings, EnginePort, run};
 use crate::config::DeviceConfig;
 use crate::engine::daemon::{MoreActors, Port};
@@ -17,6 +19,7 @@ pub struct Control {
     _life: Life,
     settings: ControlSettings,
     port: Port,
+    exchange: Exchange,
     running: Option<DropGuard>,
     status: watch::Sender<BrokerStatus>,
 }
@@ -24,12 +27,13 @@ pub struct Control {
 supervised!(Control, drain = say_offline);
 
 impl Control {
-    fn new(life: Life, settings: ControlSettings, port: Port) -> Self {
+    fn new(life: Life, settings: ControlSettings, port: Port, exchange: Exchange) -> Self {
         let status = watch::Sender::new(BrokerStatus::default());
         Self {
             _life: life,
             settings,
             port,
+            exchange,
             running: None,
             status,
         }
@@ -58,23 +62,32 @@ impl Actor for Control {
             events: self.port.events(),
             state: self.port.state(),
             journal: self.port.journal.clone(),
+            exchange: self.exchange.clone(),
         };
         let serve = run(self.settings.clone(), port, token, self.status.clone());
         ctx.spawn(serve.into_actor(self));
     }
 }
 
-/// The control plane's actors for a device: none when its configuration names no broker.
+/// The control plane's actors for a device: the rules, and the connection to the broker if its
+/// configuration names one.
 pub fn actors(config: &DeviceConfig) -> MoreActors {
     let settings = ControlSettings::from_config(config);
+    let exchange = Exchange::default();
+    let rules = Rules::new(config, exchange.clone());
     Box::new(move |port: &Port| {
-        let Some(settings) = settings else {
-            return Vec::new();
-        };
-        let port = port.clone();
-        let slot = Slot::<Control>::default();
-        vec![ChildSpec::new("control", slot, move |life| {
-            Control::new(life, settings.clone(), port.clone())
-        })]
+        let slot = Slot::<Automation>::default();
+        let automated = port.clone();
+        let mut actors = vec![ChildSpec::new("rules", slot, move |life| {
+            Automation::new(life, automated.clone(), rules.clone())
+        })];
+        if let Some(settings) = settings {
+            let port = port.clone();
+            let slot = Slot::<Control>::default();
+            actors.push(ChildSpec::new("control", slot, move |life| {
+                Control::new(life, settings.clone(), port.clone(), exchange.clone())
+            }));
+        }
+        actors
     })
 }

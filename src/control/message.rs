@@ -61,6 +61,14 @@ impl Message {
         Self::retained(topic, Bytes::from_static(text.as_bytes()), Content::Text)
     }
 
+    /// For Home Assistant. The order counts, so that none takes another's place.
+    pub(super) fn announcement(topic: String, payload: Bytes) -> Self {
+        Self {
+            class: Class::Event,
+            ..Self::retained(topic, payload, Content::Json)
+        }
+    }
+
     pub(super) fn state(topic: String, value: &Value) -> Self {
         Self::retained(topic, value.to_string().into(), Content::Json)
     }

@@ -12,7 +12,10 @@
 
 mod actor;
 pub mod asyncapi;
+mod automation;
+mod exchange;
 mod execution;
+pub mod home_assistant;
 mod intake;
 mod lanes;
 mod link;
@@ -25,6 +28,7 @@ mod payload_schema;
 mod rate;
 pub mod remote;
 mod requester;
+pub mod rule_check;
 mod run;
 mod timing;
 mod topics;
@@ -42,6 +46,8 @@ use crate::engine::state::DeviceState;
 use crate::protocol::call_signal::CallType;
 
 pub use actor::actors;
+pub use exchange::Exchange;
+pub use home_assistant::Equipment;
 pub use run::run;
 
 /// Reads a command as one that arrived on `cmd/<verb>`, without carrying it out.
@@ -66,6 +72,8 @@ pub struct ControlSettings {
     pub control: config::Control,
     /// The kind of call when `call` names none.
     pub call_type: CallType,
+    /// What the device has.
+    pub equipment: Equipment,
     /// How long the engine may take for a command before it is answered `timeout`.
     pub command_timeout: Duration,
 }
@@ -79,6 +87,12 @@ impl ControlSettings {
             mqtt: config.mqtt.clone()?,
             control: config.control.clone(),
             call_type: config.calls.call_type,
+            equipment: Equipment {
+                relay: config.door.relay != config::Relay::None,
+                camera: config.camera.source != config::VideoSource::None,
+                auto_answer: !config.calls.incoming.auto_answer.is_empty(),
+                visitor_message: config.visitor_message.enabled,
+            },
             command_timeout: Duration::from_secs(10),
         })
     }
@@ -95,6 +109,8 @@ pub struct EnginePort {
     pub state: watch::Receiver<DeviceState>,
     /// What outlives a restart.
     pub journal: Journal,
+    /// What the rules want to hear and to show.
+    pub exchange: Exchange,
 }
 
 /// How the connection to the broker stands.

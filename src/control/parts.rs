@@ -59,6 +59,7 @@ mod tests {
             "audio",
             "door",
             "visitor_message",
+            "device",
             "health",
         ];
         let value = |state: &DeviceState| serde_json::to_value(state).unwrap();

@@ -23,6 +23,9 @@ const LOG_MAX: u32 = 100;
 /// The most targets of a ring, as in `[calls] ring`.
 const TARGETS_MAX: usize = 16;
 
+/// The most lines of the log in one answer.
+const LOGS_MAX: usize = crate::base::telemetry::KEPT_LINES;
+
 /// Refuses a payload.
 pub(super) fn invalid(message: impl Into<String>) -> CommandError {
     // Field names come from the sender, who may choose long ones.
@@ -127,6 +130,17 @@ pub(super) struct Kill {
     actor: String,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Logs {
+    #[serde(default = "some_lines")]
+    limit: usize,
+}
+
+fn some_lines() -> usize {
+    100
+}
+
 /// The command of a verb with its fields.
 ///
 /// # Errors
@@ -186,6 +200,16 @@ pub(super) fn parse(
                 )));
             }
             Ok(Command::ControlLog { limit })
+        }
+        "reload" => plain(Command::Reload),
+        "logs" => {
+            let Logs { limit } = read(&fields)?;
+            if !(1..=LOGS_MAX).contains(&limit) {
+                return Err(invalid(format!(
+                    "limit: must be 1 to {LOGS_MAX}, not {limit}"
+                )));
+            }
+            Ok(Command::Logs { limit })
         }
         "visitor_message" => {
             let VisitorMessage { action } = read(&fields)?;

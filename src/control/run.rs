@@ -6,11 +6,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::execution::{Execution, Outcome};
+use super::home_assistant::Discovery;
 use super::intake::{Accepted, Answer, Intake, Verdict, failure};
 use super::lanes::Lane;
 use super::link::{Link, LinkEvent, Version};
@@ -77,6 +78,11 @@ struct Controller {
     outbox: Outbox,
     parts: StateParts,
     execution: Execution,
+    discovery: Discovery,
+    /// Topics of others the rules wait for.
+    wanted: watch::Receiver<Vec<String>>,
+    /// Pictures the rules had taken.
+    pictures: broadcast::Receiver<Bytes>,
     link: Option<Link>,
     /// The version of the protocol the next connection tries.
     version: Version,
@@ -104,6 +110,9 @@ enum Turn {
     Event(Result<Event, RecvError>),
     StateChanged(bool),
     StateDue,
+    DiscoveryDue,
+    Wanted,
+    Picture(Bytes),
     Finished(Ticket, Outcome),
     Retry,
     DrainTick,
@@ -131,10 +140,16 @@ impl Controller {
             port.journal.clone(),
             settings.command_timeout,
         );
+        let wanted = port.exchange.wanted();
+        let pictures = port.exchange.pictures();
+        let discovery = Discovery::new(settings.clone(), rand::random());
         Self {
             settings,
             port,
             status,
+            discovery,
+            wanted,
+            pictures,
             topics,
             intake,
             outbox: Outbox::new(),
@@ -191,6 +206,13 @@ impl Controller {
                 Turn::Event(event) => self.on_event(event),
                 Turn::StateChanged(open) => self.on_state_changed(open),
                 Turn::StateDue => self.publish_state(),
+                Turn::DiscoveryDue => self.announce(),
+                Turn::Wanted => self.subscribe_more(),
+                Turn::Picture(picture) => {
+                    if let Err(error) = self.publish_snapshot(picture) {
+                        tracing::warn!(%error, "a rule's picture is not published");
+                    }
+                }
                 Turn::Finished(ticket, outcome) => self.on_finished(ticket, outcome),
                 Turn::Retry => self.connect(),
                 Turn::DrainTick => {}
@@ -204,12 +226,15 @@ impl Controller {
     async fn turn(&mut self, shutdown: &CancellationToken) -> Turn {
         let serving = self.phase == Phase::Serving;
         let state_due = self.state_due;
+        let discovery_due = self.discovery.due().map(Instant::from_std);
         let retry = (serving && self.link.is_none()).then_some(self.retry_at);
         let tick = self.drain_tick();
         let Self {
             link,
             port,
             execution,
+            wanted,
+            pictures,
             events_open,
             state_open,
             ..
@@ -229,6 +254,10 @@ impl Controller {
                 Turn::Finished(ticket, outcome)
             }
             () = until(state_due) => Turn::StateDue,
+            () = until(discovery_due) => Turn::DiscoveryDue,
+            // Neither ends before the exchange does, which is ours, too.
+            Ok(()) = wanted.changed() => Turn::Wanted,
+            Ok(picture) = pictures.recv() => Turn::Picture(picture),
             () = until(retry) => Turn::Retry,
             () = until(tick) => Turn::DrainTick,
         }
@@ -259,7 +288,9 @@ impl Controller {
                 self.connected_before = true;
                 self.is_accepted = true;
                 self.outbox.connected(receive_max, packet_max);
-                let filters = self.topics.subscriptions();
+                let mut filters = self.topics.subscriptions();
+                filters.extend(self.discovery.filters());
+                filters.extend(self.wanted.borrow_and_update().iter().cloned());
                 if !self
                     .link
                     .as_ref()
@@ -268,8 +299,17 @@ impl Controller {
                     self.on_failed("the subscription could not be sent".into());
                 }
             }
+            // What rules wait for came later; it is not needed to be online.
+            LinkEvent::Subscribed(_) if self.online.is_some() => {}
             LinkEvent::Subscribed(heard) => self.on_subscribed(&heard),
             LinkEvent::Arrived(arrival) => {
+                if self.discovery.arrive(std::time::Instant::now(), &arrival) {
+                    return;
+                }
+                if self.topics.read(&arrival.topic).is_none() && self.port.exchange.arrive(&arrival)
+                {
+                    return;
+                }
                 let topic = arrival.topic.clone();
                 match self.intake.arrive(std::time::Instant::now(), arrival) {
                     Verdict::Ignore(reason) => tracing::warn!(topic, reason, "message ignored"),
@@ -356,11 +396,31 @@ impl Controller {
             .push(Message::availability(self.topics.availability(), "online"));
         self.parts.forget();
         self.publish_state();
+        self.discovery.subscribed(std::time::Instant::now());
+    }
+
+    /// Other rules wait for other topics. Before the connection stands there is nothing to do.
+    fn subscribe_more(&mut self) {
+        let filters = self.wanted.borrow_and_update().clone();
+        let link = self.link.as_ref().filter(|_| self.online.is_some());
+        if let Some(link) = link
+            && !filters.is_empty()
+            && !link.subscribe(filters)
+        {
+            self.on_failed("the subscription could not be sent".into());
+        }
+    }
+
+    fn announce(&mut self) {
+        for message in self.discovery.take(&self.port.state.borrow()) {
+            self.outbox.push(message);
+        }
     }
 
     fn on_failed(&mut self, reason: String) {
         self.link = None;
         self.outbox.disconnected();
+        self.discovery.disconnected();
         let was_online = self.online.take();
         if was_online.is_some_and(|since| since.elapsed() >= HEALTHY_AFTER) {
             self.backoff.reset();

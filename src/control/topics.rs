@@ -99,6 +99,10 @@ impl Topics {
         filters
     }
 
+    pub(super) fn command(&self, verb: &str) -> String {
+        format!("{}/cmd/{verb}", self.root)
+    }
+
     /// How many of the subscriptions are the device's own.
     pub(super) const OWN: usize = 4;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::{broadcast, watch};
 
-use super::event::{Event, EventKind};
+use super::event::{Event, EventKind, unix_ms};
 use super::state::DeviceState;
 
 /// Events a slow listener may lag behind before it misses the oldest.
@@ -27,8 +27,10 @@ impl Default for Board {
 impl Board {
     /// An idle device.
     pub fn new() -> Self {
+        let mut state = DeviceState::default();
+        state.device.started = unix_ms();
         Self {
-            state: Arc::new(watch::Sender::new(DeviceState::default())),
+            state: Arc::new(watch::Sender::new(state)),
             events: broadcast::Sender::new(EVENT_BACKLOG),
         }
     }
@@ -54,6 +56,11 @@ impl Board {
 
     /// Tells what happened.
     pub fn publish(&self, kind: EventKind) {
+        debug_assert!(
+            crate::config::device::EVENTS.contains(&kind.topic()),
+            "{} is missing in the list of events",
+            kind.topic()
+        );
         let event = Event::now(kind);
         tracing::info!(topic = event.kind.topic(), id = %event.id, "event");
         // An error only means that nobody listens at the moment.

@@ -379,6 +379,7 @@ mod tests {
             keep_alive_s: 4,
             answer_timeout_s: 5,
             resume_s: 6,
+            commands: config::device::ChatCommands::default(),
         };
         let expected = ChatTuning {
             retry_first: Duration::from_millis(150),

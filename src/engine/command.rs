@@ -59,6 +59,13 @@ pub enum Command {
     Press,
     /// Begins, ends or calls off a visitor's message.
     VisitorMessage(VisitorAction),
+    /// Reads the configuration again; what can change while the device runs does.
+    Reload,
+    /// The last lines of the log.
+    Logs {
+        /// At most so many, 1 to 500.
+        limit: usize,
+    },
     /// Test aid, refused unless `[control] test_commands = true`: makes one actor panic.
     Kill {
         /// The actor's name as in the health state.

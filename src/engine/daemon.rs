@@ -18,26 +18,29 @@ use super::chat::{Chat, ChatLine};
 use super::command::Request;
 use super::dispatch;
 use super::door::Door;
-use super::event::Event;
+use super::event::{Event, EventKind};
 use super::gallery::Gallery;
 use super::history::{Historian, HistoryQueue};
 use super::incoming::{DevicePolicy, Manners};
 use super::journal::Journal;
 use super::live::Live;
 use super::presence::Presence;
+use super::reloading::Reloading;
 use super::roster::Roster;
 use super::session::Session;
 use super::state::DeviceState;
 use super::storage::Storage;
 use super::supervisor::{ChildSpec, Supervisor};
+use super::texting::Texting;
 use super::upstream;
 use super::visitor_message::{Archive, VisitorMessages};
+use super::vitals;
 use super::watched::Watched;
 use super::wiring::{Slots, Wiring};
 use crate::base::tls::TlsError;
 use crate::call::end::EndReason;
 use crate::call::ring_plan::StopReason;
-use crate::config::DeviceConfig;
+use crate::config::{AudioSource, DeviceConfig};
 use crate::media;
 use crate::media::peer::{OneWay, Peer, PeerError, PeerEvent, PeerSettings, Way};
 use crate::media::{AudioFanout, VideoFanout};
@@ -87,6 +90,8 @@ pub struct Port {
     pub requests: mpsc::Sender<Request>,
     /// What control remembers.
     pub journal: Journal,
+    /// Questions to read the configuration again come out here.
+    pub reloading: Reloading,
     board: Board,
     gallery: Gallery,
     pulse: watch::Receiver<u64>,
@@ -96,6 +101,11 @@ pub struct Port {
 }
 
 impl Port {
+    /// Tells what happened.
+    pub fn publish(&self, kind: EventKind) {
+        self.board.publish(kind);
+    }
+
     /// The pictures received in the last call, as JPEG; empty unless
     /// [`Options::keep_frames`] is set.
     pub fn received_pictures(&self) -> Vec<bytes::Bytes> {
@@ -115,7 +125,7 @@ impl Port {
         let settings = PeerSettings {
             one_way: Some(OneWay {
                 way: Way::Out,
-                sound: sound && self.config.audio.source != config::AudioSource::None,
+                sound: sound && self.config.audio.source != AudioSource::None,
             }),
             ..super::media_settings::peer(&self.config, CallType::Video)
         };
@@ -174,13 +184,22 @@ impl Daemon {
         let is_warm = config.camera.warm;
         let (requests, queue) = mpsc::channel(REQUEST_BACKLOG);
         let board = Board::new();
+        vitals::note(&board);
         let gallery = Gallery::default();
         let (beat, pulse) = watch::channel(0);
+        let reloading = Reloading::default();
         let shutdown = CancellationToken::new();
-        let parts = Parts::open(&config, board.clone(), gallery.clone(), options.keep_frames)?;
+        let parts = Parts::open(
+            &config,
+            board.clone(),
+            reloading.clone(),
+            gallery.clone(),
+            options.keep_frames,
+        )?;
         let port = Port {
             requests,
             journal: Journal::new(parts.wiring.store.clone(), config.control.keep_log),
+            reloading,
             board,
             gallery,
             pulse,
@@ -233,6 +252,7 @@ impl Parts {
     fn open(
         config: &Arc<DeviceConfig>,
         board: Board,
+        reloading: Reloading,
         gallery: Gallery,
         keep_frames: bool,
     ) -> Result<Self, StartError> {
@@ -280,6 +300,7 @@ impl Parts {
             live,
             manners,
             incoming_policy: Arc::new(policy),
+            reloading,
             gallery,
             keep_frames,
         };
@@ -301,6 +322,7 @@ impl Parts {
         let stop_actors = CancellationToken::new();
         let supervisor = Supervisor::new(specs, wiring.board.clone(), crashes, pulse);
         let running = actix::spawn(supervisor.run(stop_actors.clone()));
+        let measuring = actix::spawn(vitals::watch(wiring.board.clone()));
         let dispatching = actix::spawn(dispatch::run(wiring.clone(), requests, crash));
         shutdown.cancelled().await;
         // The bell first, or it would go on to its next step when the calls of this one end.
@@ -320,6 +342,7 @@ impl Parts {
             tracing::error!("the supervisor panicked");
         }
         dispatching.abort();
+        measuring.abort();
     }
 }
 
@@ -329,7 +352,7 @@ fn own_actors(wiring: &Wiring) -> Vec<ChildSpec> {
     let (store, session, chat, calls) = (give(), give(), give(), give());
     let (history, uploads) = (give(), give());
     let (camera, audio, bell, door) = (give(), give(), give(), give());
-    let visitors = give();
+    let (visitors, texting) = (give(), give());
     vec![
         // First, so that it is stopped last: everybody else writes into it.
         ChildSpec::new("store", slots.storage, move |life| {
@@ -361,6 +384,9 @@ fn own_actors(wiring: &Wiring) -> Vec<ChildSpec> {
         }),
         ChildSpec::new("door", slots.door, move |life| {
             Door::new(life, door.clone())
+        }),
+        ChildSpec::new("texting", slots.texting, move |life| {
+            Texting::new(life, texting.clone())
         }),
         ChildSpec::new("visitor_message", slots.visitor_messages, move |life| {
             VisitorMessages::new(life, visitors.clone())

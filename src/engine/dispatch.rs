@@ -85,6 +85,8 @@ async fn execute(
         Command::Set(setting) => apply_setting::apply(wiring, setting).await?,
         Command::ControlLog { limit } => records::control_log(wiring, limit).await?,
         Command::VisitorMessage(action) => visitor_message(wiring, action).await?,
+        Command::Reload => wiring.reloading.ask().await?,
+        Command::Logs { limit } => json!({ "lines": logs(wiring, limit) }),
         Command::Kill { actor } => crash(wiring, actor, crashes).await?,
     };
     Ok(Reply::Json(details))
@@ -259,6 +261,22 @@ async fn crash(
         return Err(CommandError::new(ErrorCode::NotFound, message));
     }
     Ok(json!({ "actor": actor }))
+}
+
+/// The last lines of the log. No secret is logged; should one be all the same, it stays here.
+fn logs(wiring: &Wiring, limit: usize) -> Vec<String> {
+    let config = &wiring.config;
+    let mut secrets = vec![&config.hub.auth_key, &config.hub.password];
+    secrets.extend(config.mqtt.as_ref().and_then(|mqtt| mqtt.password.as_ref()));
+    let servers = config.calls.ice_servers.iter();
+    secrets.extend(servers.filter_map(|server| server.credential.as_ref()));
+    let hide = |line: String| {
+        secrets
+            .iter()
+            .fold(line, |line, secret| line.replace(secret.expose(), "***"))
+    };
+    let lines = crate::base::telemetry::recent(limit);
+    lines.into_iter().map(hide).collect()
 }
 
 pub(super) fn away(error: Undelivered) -> CommandError {

@@ -273,6 +273,18 @@ pub enum EventKind {
         /// The hub's words.
         reason: String,
     },
+    /// `chat/command`: somebody ordered something by writing to the device.
+    ChatCommand {
+        /// Who.
+        from: UserId,
+        /// `snapshot`, `status` or `dnd`.
+        command: &'static str,
+        /// Whether it was done.
+        ok: bool,
+        /// Why not: `not_allowed`, `too_old`, or in words.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     /// `door/unlocked`.
     DoorUnlocked {
         /// Who opened it: `control` or a user's number.
@@ -323,6 +335,16 @@ pub enum EventKind {
         code: String,
         /// Why.
         reason: String,
+    },
+    /// `rule/fired`: a rule was set off, and what it does has been tried.
+    RuleFired {
+        /// Its name.
+        rule: String,
+        /// The event, or somebody else's topic.
+        cause: String,
+        /// Commands that failed, each with why.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        errors: Vec<String>,
     },
     /// `health/restarted`: the supervisor brought an actor back.
     ActorRestarted {
@@ -530,6 +552,7 @@ impl EventKind {
             Self::ChatMarker { .. } => "chat/marker",
             Self::ChatSent { .. } => "chat/sent",
             Self::ChatRefused { .. } => "chat/refused",
+            Self::ChatCommand { .. } => "chat/command",
             Self::DoorUnlocked { .. } => "door/unlocked",
             Self::DoorRefused { .. } => "door/refused",
             Self::VisitorMessage { phase, .. } => match phase {
@@ -542,6 +565,7 @@ impl EventKind {
             },
             Self::ButtonPressed { .. } => "button/pressed",
             Self::ControlRefused { .. } => "control/refused",
+            Self::RuleFired { .. } => "rule/fired",
             Self::ActorRestarted { .. } => "health/restarted",
         }
     }

@@ -28,8 +28,32 @@ pub struct DeviceState {
     pub door: DoorState,
     /// `visitor_message/state`.
     pub visitor_message: VisitorMessageState,
+    /// `device/state`: the board and the program.
+    pub device: Vitals,
     /// `health/state`: every supervised actor.
     pub health: BTreeMap<String, ActorHealth>,
+}
+
+/// The board and the program.
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct Vitals {
+    /// The program's version.
+    pub version: &'static str,
+    /// When the program was started, Unix milliseconds.
+    pub started: u64,
+    /// The hottest of the board's sensors, whole degrees Celsius; absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature_c: Option<i32>,
+}
+
+impl Default for Vitals {
+    fn default() -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            started: 0,
+            temperature_c: None,
+        }
+    }
 }
 
 /// The call the device is in.
@@ -77,7 +101,7 @@ pub struct CallState {
 }
 
 /// The picture before the answer: ours that others see, or theirs that is shown here.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct PreviewState {
     /// Who of those that are rung sees our picture.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -202,7 +226,7 @@ pub struct CallMedia {
 }
 
 /// The media of a call in one direction, at the moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct FlowState {
     /// Payload of both kinds, kbit/s.
     pub kbps: u32,

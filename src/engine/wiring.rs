@@ -19,9 +19,11 @@ use super::incoming::Manners;
 use super::live::Live;
 use super::mailbox::Slot;
 use super::presence::Presence;
+use super::reloading::Reloading;
 use super::roster::Roster;
 use super::session::Session;
 use super::storage::Storage;
+use super::texting::Texting;
 use super::visitor_message::{Archive, VisitorMessages};
 use super::watched::Watched;
 use crate::call::verdict::IncomingPolicy;
@@ -81,6 +83,8 @@ pub struct Wiring {
     pub manners: Manners,
     /// Decides about incoming calls before they ring.
     pub incoming_policy: Arc<dyn IncomingPolicy>,
+    /// The way to whoever reads the configuration again.
+    pub reloading: Reloading,
     /// Pictures received in the last call.
     pub gallery: Gallery,
     /// Whether received pictures go to the gallery.
@@ -110,6 +114,8 @@ pub struct Slots {
     pub bell: Slot<Bell>,
     /// The door's relay.
     pub door: Slot<Door>,
+    /// Commands by chat.
+    pub texting: Slot<Texting>,
     /// What visitors leave.
     pub visitor_messages: Slot<VisitorMessages>,
 }

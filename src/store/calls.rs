@@ -89,7 +89,7 @@ pub struct CallDetails {
 }
 
 /// What was seen before a call was answered.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct CallPreview {
     /// How often it was begun.

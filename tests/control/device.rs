@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cubelet::config;
-use cubelet::control::{BrokerStatus, ControlSettings, EnginePort, run};
+use cubelet::control::{BrokerStatus, ControlSettings, EnginePort, Equipment, run};
 use cubelet::engine::command::{Command, CommandError, Reply, Request};
 use cubelet::engine::event::Event;
 use cubelet::engine::journal::{ControlEntry, Journal};
@@ -32,6 +32,7 @@ pub fn settings(broker: &Broker) -> ControlSettings {
             tls: false,
             ca: None,
             version: config::MqttVersion::Auto,
+            home_assistant: config::HomeAssistant::default(),
         },
         control: config::Control {
             commands: config::device::VERBS
@@ -50,6 +51,7 @@ pub fn settings(broker: &Broker) -> ControlSettings {
             keep_log: 100,
         },
         call_type: CallType::Video,
+        equipment: Equipment::default(),
         command_timeout: Duration::from_secs(10),
     }
 }
@@ -133,6 +135,7 @@ impl Device {
             events: event_rx,
             state: state_rx,
             journal: journal.clone(),
+            exchange: cubelet::control::Exchange::default(),
         };
         let shutdown = CancellationToken::new();
         let task = tokio::spawn(run(settings, port, shutdown.clone(), status_tx));

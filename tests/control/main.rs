@@ -21,6 +21,12 @@ mod ctl_process;
 mod device;
 mod fixture;
 #[cfg(feature = "media")]
+mod guide_examples;
+#[cfg(feature = "media")]
+mod home_assistant;
+#[cfg(feature = "media")]
+mod manual;
+#[cfg(feature = "media")]
 mod mqtt_authorisation;
 #[cfg(feature = "media")]
 mod mqtt_commands;
@@ -42,5 +48,6 @@ mod mqtt_security;
 mod mqtt_settings;
 #[cfg(feature = "media")]
 mod mqtt_versions;
+mod rules;
 mod schemas;
 mod setups;

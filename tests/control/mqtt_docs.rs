@@ -1,6 +1,6 @@
 //! The contract names everything there is.
 
-use cubelet::config::device::VERBS;
+use cubelet::config::device::{EVENTS, VERBS};
 use cubelet::engine::command::ErrorCode;
 
 const CONTRACT: &str = include_str!("../../docs/reference/mqtt.md");
@@ -9,6 +9,14 @@ const CONTRACT: &str = include_str!("../../docs/reference/mqtt.md");
 fn every_command_has_its_row() {
     for verb in VERBS {
         assert!(CONTRACT.contains(&format!("\n| `{verb}` |")), "{verb}");
+    }
+}
+
+#[test]
+fn every_event_has_its_row() {
+    for event in EVENTS {
+        let is_told = |row: &str| row.starts_with("| `") && row.contains(&format!("`{event}`"));
+        assert!(CONTRACT.lines().any(is_told), "{event}");
     }
 }
 

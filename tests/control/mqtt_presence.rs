@@ -52,7 +52,7 @@ async fn state_is_retained_as_a_whole_and_in_parts() {
         .await;
     let mut late = Client::subscribe(&broker, "cubelet/door/#").await;
     let mut topics = BTreeSet::new();
-    while topics.len() < 11 {
+    while topics.len() < 12 {
         let seen = late.next().await;
         assert!(seen.retained, "{seen:?}");
         if seen.topic == "cubelet/door/state" {
@@ -66,6 +66,7 @@ async fn state_is_retained_as_a_whole_and_in_parts() {
         "call/state",
         "camera/state",
         "chat/state",
+        "device/state",
         "door/state",
         "health/state",
         "policy/state",
@@ -80,7 +81,7 @@ async fn state_is_retained_as_a_whole_and_in_parts() {
 async fn only_the_changed_part_is_published_again() {
     let (broker, device) = Device::at_a_broker().await;
     let mut client = Client::subscribe(&broker, "cubelet/door/+/state").await;
-    for _ in 0..9 {
+    for _ in 0..10 {
         client.next().await;
     }
     device.state.send_modify(|state| state.chat.outbox = 3);

@@ -29,6 +29,7 @@ mod playing;
 mod preview;
 mod recovery;
 mod ringing;
+mod rules;
 mod site;
 mod soak;
 mod upstream;

@@ -1,6 +1,6 @@
 //! `ctl status`: the device's retained state, once or at every change.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
@@ -30,16 +30,23 @@ impl Seen {
         true
     }
 
-    fn show(&self, device: &str, json: bool) {
+    /// Prints it; on a terminal that is watched, over what was there before.
+    fn show(&self, device: &str, json: bool, over: bool) -> std::io::Result<()> {
         let availability = self.availability.as_deref().unwrap_or("unknown");
         if json {
             let status = json!({
                 "device": device, "availability": availability, "state": self.state,
             });
-            println!("{status}");
-        } else {
-            table::status(device, availability, &self.state);
+            return writeln!(std::io::stdout(), "{status}");
         }
+        let mut text = table::status(device, availability, &self.state);
+        if over {
+            // Every line clears the rest of its own, and the last all below: nothing flickers.
+            text = format!("\x1b[H{}\x1b[J", text.replace('\n', "\x1b[K\n"));
+        }
+        let mut out = std::io::stdout().lock();
+        out.write_all(text.as_bytes())?;
+        out.flush()
     }
 }
 
@@ -66,12 +73,11 @@ pub async fn show(
         return Err(PlaceError::Device(unknown).into());
     }
     let clears = !json && watch && std::io::stdout().is_terminal();
+    if clears {
+        print!("\x1b[2J");
+    }
     loop {
-        if clears {
-            // Home and clear to the end, so that nothing flickers.
-            print!("\x1b[H\x1b[2J");
-        }
-        seen.show(&place.device, json);
+        seen.show(&place.device, json, clears)?;
         if !watch {
             return Ok(());
         }

@@ -2,11 +2,14 @@
 //! are in [`super::fields::DEVICE`].
 
 mod calling;
+mod chat_commands;
 mod console;
 mod control;
+mod home_assistant;
 mod parse;
 mod read;
 mod read_calls;
+mod rule;
 mod visitor_message;
 
 use std::path::PathBuf;
@@ -15,10 +18,13 @@ use url::Url;
 
 use super::Secret;
 use crate::call::party::Party;
+use crate::call::rule::Rule;
 use crate::call::schedule::Schedule;
 
 pub use calling::{Calls, Incoming, Preview, QuietHours, RingStep};
+pub use chat_commands::ChatCommands;
 pub use console::{Console, ConsoleTls};
+pub use home_assistant::{DiscoveryForm, HomeAssistant};
 pub(super) use parse::PATTERNS;
 pub use read::{check_device, load_device};
 pub use visitor_message::{Recipients, Tone, VisitorMessage};
@@ -78,6 +84,61 @@ pub const VERBS: &[&str] = &[
     "report_message",
     "download",
     "control_log",
+    "reload",
+    "logs",
+];
+
+/// The types of events, as named in topics after `event/`.
+pub const EVENTS: &[&str] = &[
+    "call/ringing",
+    "call/answered",
+    "call/connected",
+    "call/first_frame",
+    "call/ended",
+    "call/refused",
+    "call/auto_answer",
+    "call/tone",
+    "call/preview",
+    "call/record",
+    "call/participant",
+    "call/told",
+    "ring/started",
+    "ring/waiting",
+    "ring/step",
+    "ring/joined",
+    "ring/skipped",
+    "ring/offline",
+    "ring/repeated",
+    "ring/answered",
+    "ring/unanswered",
+    "ring/stopped",
+    "chat/message",
+    "chat/edited",
+    "chat/removed",
+    "chat/reaction",
+    "chat/typing",
+    "chat/system",
+    "chat/dialog",
+    "chat/destroyed",
+    "chat/activity",
+    "chat/upload",
+    "chat/saved",
+    "chat/marker",
+    "chat/sent",
+    "chat/refused",
+    "chat/command",
+    "visitor_message/started",
+    "visitor_message/recording",
+    "visitor_message/stored",
+    "visitor_message/sent",
+    "visitor_message/failed",
+    "visitor_message/cancelled",
+    "door/unlocked",
+    "door/refused",
+    "button/pressed",
+    "control/refused",
+    "rule/fired",
+    "health/restarted",
 ];
 
 /// The commands that may be given to several devices at once. None that calls somebody or writes
@@ -133,6 +194,10 @@ pub struct DeviceConfig {
     pub control: Control,
     /// `[console]`; without it there is no web server.
     pub console: Option<Console>,
+    /// `[[rule]]`.
+    pub rules: Vec<Rule>,
+    /// Where all this was read.
+    pub file: PathBuf,
 }
 
 /// The device itself.
@@ -208,6 +273,8 @@ pub struct Chat {
     pub answer_timeout_s: u32,
     /// Seconds, up to 86,400, a stream should be resumable; 0 means not at all.
     pub resume_s: u32,
+    /// `[chat.commands]`.
+    pub commands: ChatCommands,
 }
 
 /// The copy of dialogs and messages kept on the device.
@@ -390,6 +457,8 @@ pub struct Mqtt {
     pub tls: bool,
     /// A PEM file with at least one certificate, trusted besides the public roots.
     pub ca: Option<PathBuf>,
+    /// `[mqtt.home_assistant]`.
+    pub home_assistant: HomeAssistant,
     /// Which version of the protocol the device speaks.
     pub version: MqttVersion,
 }
@@ -418,6 +487,7 @@ impl Mqtt {
             tls,
             ca: None,
             version: MqttVersion::Auto,
+            home_assistant: HomeAssistant::default(),
         }
     }
 }

@@ -9,7 +9,10 @@ use super::{
     Account, Allow, Attachments, Audio, Camera, Chat, ChatEndpoint, ChatUnlock, Device,
     DeviceConfig, Display, Door, History, Hub, Mqtt, MqttVersion, Relay, VideoCodec, VideoSink,
 };
-use super::{console, control, parse, read_calls, visitor_message};
+use super::{
+    ChatCommands, HomeAssistant, chat_commands, console, control, home_assistant, parse,
+    read_calls, rule, visitor_message,
+};
 use crate::base::loopback::is_loopback;
 use crate::config::Surroundings;
 use crate::config::document::{self, describe};
@@ -48,25 +51,29 @@ pub fn check_device(path: &Path, around: &Surroundings) -> Report<DeviceConfig> 
         return problems.finish(None);
     }
     let problems = RefCell::new(problems);
-    let config = read(&FileReader {
-        tree: &tree,
-        sections: DEVICE,
-        problems: &problems,
-        base_dir: path.parent().unwrap_or(Path::new("")),
-        around,
-    });
+    let config = read(
+        path,
+        &FileReader {
+            tree: &tree,
+            sections: DEVICE,
+            problems: &problems,
+            base_dir: path.parent().unwrap_or(Path::new("")),
+            around,
+        },
+    );
     problems.into_inner().finish(config)
 }
 
 /// Topic levels beside the devices'.
 const RESERVED: &[&str] = &["all", "group", "reply"];
 
-fn read(file: &FileReader<'_>) -> Option<DeviceConfig> {
+fn read(path: &Path, file: &FileReader<'_>) -> Option<DeviceConfig> {
     file.refuse_unknown_sections();
     // Read all before the first `?`, so that every section gets its say.
     let device = device(&file.section("device"));
     let hub = hub(&file.section("hub"));
-    let chat = chat(&file.section("chat"));
+    let commands = chat_commands::read(&file.section("chat.commands"));
+    let chat = chat(&file.section("chat"), commands);
     let history = history(&file.section("history"));
     let attachments = attachments(&file.section("attachments"));
     let camera = camera(&file.section("camera"));
@@ -76,7 +83,10 @@ fn read(file: &FileReader<'_>) -> Option<DeviceConfig> {
     let calls = read_calls::calls(file, &schedules);
     let door = door(&file.section("door"));
     let visitor_message = visitor_message::read(&file.section("visitor_message"));
-    let mqtt = file.optional_section("mqtt").map(|section| mqtt(&section));
+    let assistant = home_assistant::read(&file.section("mqtt.home_assistant"));
+    let mqtt = file
+        .optional_section("mqtt")
+        .map(|section| mqtt(&section, assistant));
     let allow: Option<Vec<Allow>> = file
         .repeated("control.allow")
         .iter()
@@ -85,6 +95,11 @@ fn read(file: &FileReader<'_>) -> Option<DeviceConfig> {
     let control = control::read(&file.section("control"), allow.unwrap_or_default());
     let console = file.optional_section("console");
     let console = console.map(|section| console::read(&section));
+    let root = match (&mqtt, &device) {
+        (Some(Some(mqtt)), Some(device)) => format!("{}/{}", mqtt.base, device.name),
+        _ => String::new(),
+    };
+    let rules = rule::rules(file, &schedules, &root);
     Some(DeviceConfig {
         device: device?,
         hub: hub?,
@@ -107,6 +122,8 @@ fn read(file: &FileReader<'_>) -> Option<DeviceConfig> {
             Some(console) => Some(console?),
             None => None,
         },
+        rules: rules?,
+        file: path.to_owned(),
     })
 }
 
@@ -182,7 +199,7 @@ fn account(section: &SectionReader<'_>) -> Option<Account> {
     }
 }
 
-fn chat(section: &SectionReader<'_>) -> Option<Chat> {
+fn chat(section: &SectionReader<'_>, commands: Option<ChatCommands>) -> Option<Chat> {
     let retry_first_ms: Option<u32> = section.integer("retry_first_ms");
     let retry_longest_s: Option<u32> = section.integer("retry_longest_s");
     if let (Some(first), Some(longest)) = (retry_first_ms, retry_longest_s)
@@ -201,6 +218,7 @@ fn chat(section: &SectionReader<'_>) -> Option<Chat> {
         keep_alive_s: keep_alive_s?,
         answer_timeout_s: answer_timeout_s?,
         resume_s: resume_s?,
+        commands: commands?,
     })
 }
 
@@ -341,7 +359,7 @@ fn door(section: &SectionReader<'_>) -> Option<Door> {
     })
 }
 
-fn mqtt(section: &SectionReader<'_>) -> Option<Mqtt> {
+fn mqtt(section: &SectionReader<'_>, home_assistant: Option<HomeAssistant>) -> Option<Mqtt> {
     let host = section.parsed("host", parse::host);
     let local = host.as_deref().map(is_loopback);
     let tls = if section.given("tls") {
@@ -397,5 +415,6 @@ fn mqtt(section: &SectionReader<'_>) -> Option<Mqtt> {
         tls: tls?,
         ca,
         version: version?,
+        home_assistant: home_assistant?,
     })
 }

@@ -69,7 +69,11 @@ pub(super) fn schedules(file: &FileReader<'_>) -> Vec<Schedule> {
 }
 
 /// The name of a schedule that exists.
-fn schedule(section: &SectionReader<'_>, key: &str, schedules: &[Schedule]) -> Option<String> {
+pub(super) fn schedule(
+    section: &SectionReader<'_>,
+    key: &str,
+    schedules: &[Schedule],
+) -> Option<String> {
     section.parsed(key, |name| {
         let known: Vec<&str> = schedules.iter().map(|one| one.name.as_str()).collect();
         if known.contains(&name) {

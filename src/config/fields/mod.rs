@@ -10,21 +10,24 @@ mod audio;
 mod calls;
 mod camera;
 mod chat;
+mod chat_commands;
 mod console;
 mod control;
 mod device;
 mod display;
 mod door;
 mod history;
+mod home_assistant;
 mod hub;
 mod incoming;
 mod mqtt;
 mod preview;
 mod ringing;
+mod rule;
 mod schedule;
 mod visitor_message;
 
-use super::device::{GROUP_VERBS, PATTERNS, VERBS};
+use super::device::{EVENTS, GROUP_VERBS, PATTERNS, VERBS};
 
 /// A `[section]` or, when repeated, a `[[section]]`.
 #[derive(Debug)]
@@ -146,6 +149,7 @@ pub static DEVICE: &[Section] = &[
     device::SECTION,
     hub::SECTION,
     chat::SECTION,
+    chat_commands::SECTION,
     history::SECTION,
     attachments::SECTION,
     camera::SECTION,
@@ -161,9 +165,11 @@ pub static DEVICE: &[Section] = &[
     door::SECTION,
     visitor_message::SECTION,
     mqtt::SECTION,
+    home_assistant::SECTION,
     control::SECTION,
     control::ALLOW,
     console::SECTION,
+    rule::SECTION,
 ];
 
 impl Section {
@@ -181,6 +187,7 @@ impl Section {
                 VERBS.join("`, `"),
                 GROUP_VERBS.join("`, `")
             )),
+            "rule" => Some(format!("Events: `{}`.", EVENTS.join("`, `"))),
             _ => None,
         }
     }

@@ -4,25 +4,16 @@ use std::time::Instant;
 
 use actix::prelude::*;
 use serde_json::{Map, Value};
-use tokio::sync::broadcast;
 
 use super::{Door, may_unlock};
 use crate::config::ChatUnlock;
 use crate::engine::calls::WhoIsInCall;
 use crate::engine::chat_command::Draft;
 use crate::engine::command::UserRef;
-use crate::engine::event::{Event, EventKind, unix_ms};
+use crate::engine::event::{EventKind, unix_ms};
 use crate::engine::messages;
-use crate::engine::wiring::Wiring;
+use crate::engine::texting::{FRESH_S, Heard, listen, shared};
 use crate::protocol::address::UserId;
-
-/// A message this old opens nothing, seconds: it was fetched after an outage, and whoever wrote
-/// it stands at the door no longer. Also how far the clocks may differ.
-const FRESH_S: u64 = 60;
-/// The kind of a dialog of two (wire reference E.3).
-const PRIVATE: u8 = 3;
-/// Messages remembered; the server repeats fewer.
-const SEEN_MAX: usize = 256;
 
 /// A message that asks for the door.
 struct Wish {
@@ -30,39 +21,12 @@ struct Wish {
     dialog: Option<String>,
 }
 
-struct Heard(Event);
-
 impl Door {
     pub(super) fn listen_to_chat(&self, ctx: &mut Context<Self>) {
         if self.wiring.config.door.chat_unlock == ChatUnlock::Never {
             return;
         }
-        let events = futures::stream::unfold(
-            self.wiring.board.events(),
-            |mut events: broadcast::Receiver<Event>| async move {
-                loop {
-                    match events.recv().await {
-                        Ok(event) => return Some((Heard(event), events)),
-                        Err(broadcast::error::RecvError::Lagged(missed)) => {
-                            tracing::warn!(missed, "the door may have missed a message");
-                        }
-                        Err(broadcast::error::RecvError::Closed) => return None,
-                    }
-                }
-            },
-        );
-        ctx.add_stream(events);
-    }
-
-    fn is_new(&mut self, message: &str) -> bool {
-        if self.seen.iter().any(|seen| seen == message) {
-            return false;
-        }
-        if self.seen.len() == SEEN_MAX {
-            self.seen.pop_front();
-        }
-        self.seen.push_back(message.to_owned());
-        true
+        ctx.add_stream(listen(&self.wiring.board, "door"));
     }
 
     fn on_wish(&mut self, wish: Wish, ctx: &mut Context<Self>) {
@@ -134,21 +98,6 @@ impl Door {
     }
 }
 
-/// A dialog that is known to be one of several people: there the answer is for all of them. The
-/// dialog of two goes by the other's number, also before this device has heard of it.
-async fn shared(wiring: &Wiring, dialog: Option<String>) -> Option<String> {
-    let dialog = dialog?;
-    let known = wiring.history.dialog(&dialog).await;
-    let known = known.inspect_err(|error| {
-        tracing::warn!(%error, "the history cannot be asked for a dialog");
-    });
-    let is_shared = known
-        .ok()
-        .flatten()
-        .is_some_and(|known| known.kind != PRIVATE);
-    is_shared.then_some(dialog)
-}
-
 impl StreamHandler<Heard> for Door {
     fn handle(&mut self, Heard(event): Heard, ctx: &mut Self::Context) {
         let EventKind::ChatMessage {
@@ -162,7 +111,7 @@ impl StreamHandler<Heard> for Door {
             return;
         };
         let said = text.trim().to_lowercase();
-        if !self.wiring.config.door.chat_words.contains(&said) || !self.is_new(&message) {
+        if !self.wiring.config.door.chat_words.contains(&said) || !self.seen.is_new(&message) {
             return;
         }
         let now = unix_ms() / 1000;

@@ -10,7 +10,7 @@
 
 mod chat;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -26,6 +26,7 @@ use crate::engine::mailbox::MAILBOX_CAPACITY;
 use crate::engine::records;
 use crate::engine::state::CallStatus;
 use crate::engine::supervised::{Life, supervised};
+use crate::engine::texting::Seen;
 use crate::engine::wiring::Wiring;
 use crate::protocol::address::UserId;
 
@@ -44,7 +45,7 @@ pub struct Door {
     relock: Option<SpawnHandle>,
     pending: Pending,
     /// Messages that were looked at: one that is told again after a restart opens nothing.
-    seen: VecDeque<String>,
+    seen: Seen,
     refusals: Refusals,
 }
 
@@ -73,7 +74,7 @@ impl Door {
             wiring,
             relock: None,
             pending: HashMap::new(),
-            seen: VecDeque::new(),
+            seen: Seen::default(),
             refusals: Refusals::default(),
         }
     }

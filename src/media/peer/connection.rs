@@ -112,6 +112,7 @@ pub(super) async fn connect(
             link,
             audio: None,
             video: None,
+            _shims: shims,
         });
     }
     let mut audio = None;

@@ -9,7 +9,8 @@ const READY_LIMIT_MS = 30_000;
 /**
  * Starts the device of a signed-up user. `ring` and `allowed` are logins: whom the bell calls,
  * and who may open the door; `warm` keeps the camera ready between calls; `source` is the camera,
- * `sound` the microphone; `calls` is TOML for the section of that name.
+ * `sound` the microphone; `calls` is TOML for the section of that name, `more` for sections of
+ * its own.
  */
 export async function startDevice(settings) {
   const { ready, user, name } = settings;

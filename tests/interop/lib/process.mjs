@@ -9,12 +9,17 @@ export class Child {
   #process;
   #log = [];
   #exited;
+  /** Whether it has ended. */
+  exited = false;
 
   constructor(name, command, args, options = {}) {
     this.name = name;
     this.#process = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], ...options });
     this.#exited = new Promise((resolve) => {
-      this.#process.once("exit", (code, signal) => resolve(code ?? signal));
+      this.#process.once("exit", (code, signal) => {
+        this.exited = true;
+        resolve(code ?? signal);
+      });
       this.#process.once("error", (error) => resolve(error.message));
     });
     this.stdout = createInterface({ input: this.#process.stdout });

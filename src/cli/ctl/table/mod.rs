@@ -17,8 +17,8 @@ use time::macros::format_description;
 
 pub use replies::reply;
 
-/// Prints the whole status, a part a line.
-pub fn status(device: &str, availability: &str, state: &Value) {
+/// The whole status, a part a line.
+pub fn status(device: &str, availability: &str, state: &Value) -> String {
     let mut text = format!("{device:<10} {availability}\n");
     if let Some(parts) = state.as_object() {
         for (part, fields) in parts {
@@ -30,7 +30,7 @@ pub fn status(device: &str, availability: &str, state: &Value) {
             }
         }
     }
-    print!("{text}");
+    text
 }
 
 /// One event as a line.
@@ -76,7 +76,11 @@ fn line(fields: &Value) -> String {
                 name = "retry_in";
                 seconds_until(millis.as_i64().unwrap_or_default())
             }
-            ("since" | "last_unlocked", Value::Number(millis)) => {
+            ("started", Value::Number(millis)) => {
+                name = "up";
+                time_since(millis.as_i64().unwrap_or_default())
+            }
+            ("since" | "last_unlocked" | "synced_at", Value::Number(millis)) => {
                 millis.as_i64().map(clock).unwrap_or_default()
             }
             (_, Value::Object(_)) => format!("({})", line(value)),
@@ -93,6 +97,19 @@ fn seconds_until(millis: i64) -> String {
     let now = OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000;
     let left = i128::from(millis).saturating_sub(now).max(0);
     format!("{}s", left.div_euclid(1000))
+}
+
+/// How long ago a Unix time in milliseconds was, in its two largest units.
+fn time_since(millis: i64) -> String {
+    let now = OffsetDateTime::now_utc().unix_timestamp();
+    let seconds = now.saturating_sub(millis.div_euclid(1000)).max(0);
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds}s"),
+        (0, 0, _) => format!("{minutes}m{}s", seconds % 60),
+        (0, _, _) => format!("{hours}h{}m", minutes % 60),
+        _ => format!("{days}d{}h", hours % 24),
+    }
 }
 
 fn value_text(value: &Value) -> String {

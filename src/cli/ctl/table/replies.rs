@@ -33,6 +33,10 @@ fn shown(verb: &str, reply: &Value) -> String {
         },
         "send_status" => status(reply),
         "calls" => calls(&reply["calls"]),
+        "logs" => items(&reply["lines"])
+            .filter_map(Value::as_str)
+            .map(|line| format!("{}\n", clean(line)))
+            .collect(),
         "door_log" => attempts(&reply["attempts"]),
         "control_log" => orders(&reply["entries"]),
         _ => plain(reply),

@@ -8,6 +8,7 @@ mod calls;
 mod dialog;
 mod in_call;
 mod messages;
+mod operation;
 mod payload;
 mod people;
 mod reading;
@@ -21,6 +22,7 @@ use calls::CallVerb;
 use dialog::DialogVerb;
 use in_call::InCallVerb;
 use messages::MessageVerb;
+use operation::OperationVerb;
 use people::PeopleVerb;
 use reading::ReadingVerb;
 use ringing::RingingVerb;
@@ -46,6 +48,8 @@ pub enum Verb {
     Dialog(DialogVerb),
     #[command(flatten)]
     People(PeopleVerb),
+    #[command(flatten)]
+    Operation(OperationVerb),
     /// Any command of the reference, with its fields as JSON.
     Cmd {
         /// The verb, such as `unlock`.
@@ -70,6 +74,7 @@ impl Verb {
             Self::Reading(verb) => verb.order(),
             Self::Dialog(verb) => verb.order(),
             Self::People(verb) => verb.order(),
+            Self::Operation(verb) => verb.order(),
             Self::Cmd { verb, fields } => {
                 let payload: Value =
                     serde_json::from_str(fields).context("the fields are not JSON")?;

@@ -1,0 +1,26 @@
+//! Home Assistant finds the device by itself: what is announced (`announcement`, `components`),
+//! and when (`discovery`).
+//!
+//! Invariant: Home Assistant is told of topics and commands others have as well; nothing is
+//! published for it alone, except the announcement.
+//! Must not enter: sockets, clocks, what a command does.
+
+mod announcement;
+mod components;
+mod discovery;
+
+pub use announcement::announcement;
+pub(super) use discovery::Discovery;
+
+/// What the device has, as far as that decides about components.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Equipment {
+    /// A relay of its own.
+    pub relay: bool,
+    /// A camera.
+    pub camera: bool,
+    /// Somebody whose calls are answered by themselves.
+    pub auto_answer: bool,
+    /// Visitors may leave messages.
+    pub visitor_message: bool,
+}

@@ -1,0 +1,213 @@
+//! What the guides and the reference tell people to type, typed.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use cubelet::config::Secret;
+use cubelet::engine::command::Reply;
+use serde_json::json;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
+
+use crate::broker::{Broker, PATIENCE};
+use crate::device::{Act, Device, settings};
+use crate::fixture::{Fixture, MINIMAL};
+
+const MQTT_GUIDE: &str = include_str!("../../docs/guide/mqtt.md");
+const REFERENCE: &str = include_str!("../../docs/reference/mqtt.md");
+
+/// The blocks of a page in a language.
+fn blocks<'p>(page: &'p str, language: &str) -> Vec<&'p str> {
+    page.split(&format!("```{language}\n"))
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .collect()
+}
+
+#[test]
+fn every_piece_of_configuration_in_the_guides_is_right() {
+    let mut pieces = 0;
+    for page in [
+        MQTT_GUIDE,
+        include_str!("../../docs/guide/chat.md"),
+        include_str!("../../docs/guide/calls.md"),
+        include_str!("../../docs/guide/visitor-messages.md"),
+    ] {
+        for piece in blocks(page, "toml") {
+            let fixture = Fixture::new();
+            fixture.secret("mqtt-password", "x", 0o600);
+            fixture.certificate("site-ca.pem");
+            std::fs::write(fixture.path().join("please-speak.wav"), "RIFF").unwrap();
+            let password = fixture.path().join("mqtt-password");
+            let piece = piece.replace("/etc/cubelet/mqtt-password", password.to_str().unwrap());
+            // A piece may be of a section the least configuration has already.
+            let text = match piece.strip_prefix("[hub]\n") {
+                Some(rest) => MINIMAL.replace("[hub]\n", &format!("[hub]\n{rest}")),
+                None => format!("{MINIMAL}{piece}"),
+            };
+            // A schedule a piece refers to stands elsewhere in its page.
+            let refers = text.contains("\"night\"") && !text.contains("[[schedule]]");
+            let schedule =
+                "[[schedule]]\nname = \"night\"\nzone = \"UTC\"\nwindows = [\"22:00-06:00\"]\n";
+            let text = if refers { text + schedule } else { text };
+            if let Err(errors) = fixture.check(&text).outcome {
+                panic!("{piece}\n{errors}");
+            }
+            pieces += 1;
+        }
+    }
+    assert!(pieces >= 8, "{pieces}");
+}
+
+/// Runs a script of the guide with the system's folders in one of the test's.
+async fn shell(script: &str, dir: &Path) {
+    let dir = dir.to_str().unwrap();
+    let script: String = script
+        .lines()
+        .filter(|line| !line.starts_with("systemctl") && !line.starts_with("chown"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let script = script
+        .replace("/etc/mosquitto/certs", dir)
+        .replace("/etc/mosquitto/conf.d", dir)
+        // The name of a machine there is not.
+        .replace("DNS:broker.lan", "IP:127.0.0.1");
+    let done = Command::new("sh")
+        .args(["-euc", &script])
+        .stderr(Stdio::piped())
+        .output()
+        .await
+        .unwrap();
+    let told = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{script}\n{told}");
+}
+
+#[tokio::test]
+async fn with_the_guides_own_ca_a_device_finds_its_broker_by_tls() {
+    let files = "cafile {dir}/site-ca.pem\ncertfile {dir}/broker.pem\nkeyfile {dir}/broker.key\n\
+                 allow_anonymous true\n";
+    let mut broker = Broker::stopped(files);
+    let script = blocks(MQTT_GUIDE, "sh")
+        .into_iter()
+        .find(|block| block.contains("site-ca.key"))
+        .unwrap();
+    shell(script, broker.dir()).await;
+    // What the guide writes for the broker names the same files.
+    let written = std::fs::read_to_string(broker.dir().join("cubelet.conf")).unwrap();
+    for line in files.lines().take(3) {
+        let line = line.replace("{dir}", broker.dir().to_str().unwrap());
+        assert!(written.contains(&line), "{line}\n{written}");
+    }
+    broker.launch().await;
+    let mut settings = settings(&broker);
+    settings.mqtt.tls = true;
+    settings.mqtt.ca = Some(broker.dir().join("site-ca.pem"));
+    let mut device = Device::start(settings);
+    device.online().await;
+    device.stop().await;
+}
+
+/// A device as in the guide, whose door opens.
+async fn front_door(broker: &Broker) -> Device {
+    let mut settings = settings(broker);
+    settings.device = "front-door".into();
+    settings.mqtt.username = Some("front-door".into());
+    settings.mqtt.password = Some(Secret::new("secret"));
+    let mut device = Device::with_engine(settings, |_| Act::Answer(Ok(Reply::Json(json!({})))));
+    device.online().await;
+    device
+}
+
+#[tokio::test]
+async fn trying_it_prints_what_the_guide_says() {
+    let broker = Broker::start().await;
+    let device = front_door(&broker).await;
+    let script = blocks(MQTT_GUIDE, "sh")
+        .into_iter()
+        .find(|block| block.contains("mosquitto_sub"))
+        .unwrap();
+    let script = script.replace(
+        "-u panel -P …",
+        &format!("-p {} -u panel -P secret", broker.port),
+    );
+    let (watch, order) = script.split_once(" &\n").unwrap();
+    let mut watching = Command::new("sh")
+        .args(["-c", &format!("exec {watch}")])
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(watching.stdout.take().unwrap()).lines();
+    let expected = blocks(MQTT_GUIDE, "").into_iter();
+    let expected = expected.filter(|block| block.starts_with("cubelet/front-door/availability"));
+    let expected: Vec<&str> = expected
+        .flat_map(str::lines)
+        .filter(|l| *l != "…")
+        .collect();
+    assert_eq!(expected.len(), 2);
+    let mut is_ordered = false;
+    for wanted in expected {
+        let found = async {
+            while let Some(line) = lines.next_line().await.unwrap() {
+                if line == wanted {
+                    return;
+                }
+            }
+            panic!("mosquitto_sub ended");
+        };
+        tokio::time::timeout(PATIENCE, found)
+            .await
+            .unwrap_or_else(|_| panic!("never printed: {wanted}"));
+        if !is_ordered {
+            shell(order, broker.dir()).await;
+            is_ordered = true;
+        }
+    }
+    device.stop().await;
+}
+
+#[tokio::test]
+async fn the_references_request_is_answered_as_it_says() {
+    let broker = Broker::start().await;
+    let device = front_door(&broker).await;
+    let block = blocks(REFERENCE, "")
+        .into_iter()
+        .find(|block| block.starts_with("$ mosquitto_rr"))
+        .unwrap();
+    let (line, answer) = block[2..].split_once('\n').unwrap();
+    let line = line.replace(
+        "-h broker.lan",
+        &format!("-h 127.0.0.1 -p {} -W 20", broker.port),
+    );
+    let told = Command::new("sh")
+        .args(["-c", &line])
+        .output()
+        .await
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&told.stdout), answer);
+    device.stop().await;
+}
+
+#[test]
+fn every_example_of_json_in_the_reference_is_json() {
+    let mut examples = 0;
+    for block in blocks(REFERENCE, "json") {
+        for value in serde_json::Deserializer::from_str(block).into_iter::<serde_json::Value>() {
+            assert!(value.is_ok_and(|one| one.is_object()), "{block}");
+            examples += 1;
+        }
+    }
+    assert_eq!(examples, 4);
+}
+
+#[test]
+fn the_references_state_has_the_parts_of_the_code() {
+    let example = blocks(REFERENCE, "json")[0];
+    let example: serde_json::Value = serde_json::from_str(example).unwrap();
+    let state = cubelet::engine::state::DeviceState::default();
+    let state = serde_json::to_value(&state).unwrap();
+    let parts = |value: &serde_json::Value| -> Vec<String> {
+        value.as_object().unwrap().keys().cloned().collect()
+    };
+    assert_eq!(parts(&example), parts(&state));
+}

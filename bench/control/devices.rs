@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use cubelet::config::{Control, Mqtt, device::GROUP_VERBS, device::VERBS};
-use cubelet::control::{BrokerStatus, ControlSettings, EnginePort, run};
+use cubelet::control::{BrokerStatus, ControlSettings, EnginePort, Equipment, Exchange, run};
 use cubelet::engine::command::{Command, Reply, Request};
 use cubelet::engine::journal::Journal;
 use cubelet::engine::ringing_command::RingingCommand;
@@ -125,6 +125,7 @@ fn start(n: usize, port: u16, home: &Path, shutdown: CancellationToken) -> anyho
             keep_log: 1_000,
         },
         call_type: CallType::Video,
+        equipment: Equipment::default(),
         command_timeout: Duration::from_secs(10),
     };
     let (requests, mut inbox) = mpsc::channel::<Request>(64);
@@ -136,6 +137,7 @@ fn start(n: usize, port: u16, home: &Path, shutdown: CancellationToken) -> anyho
         events: heard,
         state: seen,
         journal: Journal::open(&home.join("cubelet.db"), 1_000)?,
+        exchange: Exchange::default(),
     };
     let engine = tokio::spawn(async move {
         let _events = events;

@@ -15,11 +15,17 @@ fn settings(enabled: bool) -> ControlSettings {
     };
     ControlSettings {
         device: "door".into(),
+        groups: Vec::new(),
         mqtt,
         control: Control {
             commands: vec!["unlock".into()],
             rate_per_s: 20,
             test_commands: false,
+            allow: Vec::new(),
+            group_commands: Vec::new(),
+            group_jitter_ms: 0,
+            max_age_s: 300,
+            keep_log: 10,
         },
         call_type: CallType::Video,
         equipment: Equipment::default(),

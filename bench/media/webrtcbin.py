@@ -20,13 +20,14 @@ from gi.repository import GLib, Gst, GstApp, GstSdp, GstWebRTC  # noqa: E402,F40
 
 WIDTH, HEIGHT, KBPS = 1280, 720, 1200
 CAPS = f"video/x-raw,format=I420,width={WIDTH},height={HEIGHT},framerate=30/1"
+RTP = "application/x-rtp,media=video,encoding-name=H264,payload=96"
 # The same settings as our own encoder's.
 ENCODER = (
     "x264enc tune=zerolatency speed-preset=ultrafast threads=1 aud=false "
     f"bitrate={KBPS} vbv-buf-capacity=500 key-int-max=300 "
     "! video/x-h264,profile=constrained-baseline,stream-format=byte-stream,alignment=au "
     "! rtph264pay mtu=1200 config-interval=-1 aggregate-mode=none pt=96 "
-    "! application/x-rtp,media=video,encoding-name=H264,payload=96"
+    f"! {RTP}"
 )
 WARM_UP = 5
 
@@ -44,7 +45,10 @@ def description(kind, text):
 
 def send(calls):
     heads = " ".join(
-        f"t. ! queue ! w{n}.sink_0 webrtcbin name=w{n} bundle-policy=max-bundle" for n in range(calls)
+        # The filter tells each of them its format before the first packet, as it offers at once.
+        f"t. ! queue ! {RTP},clock-rate=90000 ! w{n}.sink_0 "
+        f"webrtcbin name=w{n} bundle-policy=max-bundle"
+        for n in range(calls)
     )
     pipeline = Gst.parse_launch(
         f"videotestsrc is-live=true pattern=smpte ! {CAPS} ! {ENCODER} ! tee name=t {heads}"

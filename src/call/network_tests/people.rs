@@ -1,7 +1,7 @@
 //! What people do, and when it happens.
 
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::{ACTIVE_MS, Dice, Event, Party, TIMERS, World};
 use crate::call::end::EndReason;

@@ -7,6 +7,8 @@ mod devices;
 mod place;
 mod reply;
 mod ring;
+// The other benchmarks use the rest of it.
+#[allow(dead_code)]
 #[path = "../chat/statistics.rs"]
 mod statistics;
 

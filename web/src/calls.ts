@@ -43,6 +43,8 @@ export interface Call {
 const USER_INFO = { client: "phone" };
 const ENDED_SHOWN_MS = 4_000;
 const DOOR_SHOWN_MS = 4_000;
+/** So long after the call is connected the last picture of the ringing stays, if no other comes. */
+const PREVIEW_STAYS_MS = 2_000;
 
 export class Calls {
   readonly changed = new Topic<Call | undefined>();
@@ -179,6 +181,19 @@ export class Calls {
     );
   }
 
+  /** The call's own picture is there. */
+  pictured(): void {
+    if (this.#session && this.#phase !== "ringing") this.#dropPreview(this.#session);
+  }
+
+  /** A connection that is closed leaves a dark picture, so not before there is another. */
+  #dropPreview(session: Sdk.Session): void {
+    if (!this.#preview || !this.#isCurrent(session)) return;
+    this.#preview.close(false);
+    this.#preview = undefined;
+    this.#update({ preview: undefined });
+  }
+
   /** The station ends it when somebody answers; its last picture stays until the call has one. */
   #look(session: Sdk.Session, hasSound: boolean): void {
     const preview = new Preview(session.initiatorID, session.ID ?? "", hasSound, (stream) => {
@@ -204,7 +219,7 @@ export class Calls {
     if (phase === "ended" || phase === "ringing") return;
     if (state === Ice.CONNECTED || state === Ice.COMPLETED) {
       const connectedAt = this.current?.connectedAt ?? Date.now();
-      this.#preview?.close(false);
+      if (!this.current?.connectedAt) window.setTimeout(() => this.#dropPreview(session), PREVIEW_STAYS_MS);
       this.#update({ phase: "connected", connectedAt });
     } else if (state === Ice.DISCONNECTED || state === Ice.FAILED) {
       this.#update({ phase: "reconnecting" });

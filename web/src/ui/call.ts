@@ -229,6 +229,8 @@ export class CallView {
     this.#remote.hidden = this.#fit.hidden = !flowing;
     // The still picture has done its duty once the moving one is there.
     if (flowing || previewed) this.#snapshot.hidden = true;
+    // Later: this may be the middle of showing a change.
+    if (flowing) queueMicrotask(() => this.calls.pictured());
     this.#fitPicture();
   }
 

@@ -28,6 +28,7 @@ mod requester;
 mod run;
 mod timing;
 mod topics;
+mod version_choice;
 mod window;
 
 use std::time::Duration;

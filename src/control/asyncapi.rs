@@ -27,6 +27,7 @@ pub fn document() -> Value {
         "defaultContentType": "application/json",
         "channels": contract.channels,
         "operations": contract.operations,
+        "components": { "messages": { "reply": { "payload": answer() } } },
     })
 }
 
@@ -158,7 +159,8 @@ impl Contract {
             let key = format!("cmd.{verb}");
             self.order(&key, &format!("{{device}}/cmd/{verb}"), &message);
             let named = format!("{{device}}/from/{{requester}}/cmd/{verb}");
-            self.order(&format!("from.{key}"), &named, &message);
+            let same = refer(&key);
+            self.order(&format!("from.{key}"), &named, &same);
             if GROUP_VERBS.contains(verb) {
                 let reply = format!("{key}.reply");
                 for (audience, address) in [
@@ -166,7 +168,7 @@ impl Contract {
                     ("group", format!("group/{{group}}/cmd/{verb}")),
                 ] {
                     let key = format!("{audience}.{key}");
-                    self.channel(&key, &address, message.clone());
+                    self.channel(&key, &address, same.clone());
                     self.operation(&key, "receive", false, Some(&reply));
                 }
             }
@@ -179,20 +181,22 @@ impl Contract {
             let key = format!("{part}.set");
             self.order(&key, &format!("{{device}}/{part}/set"), &message);
             let named = format!("{{device}}/from/{{requester}}/{part}/set");
-            self.order(&format!("from.{key}"), &named, &message);
+            self.order(&format!("from.{key}"), &named, &refer(&key));
         }
     }
 
     fn order(&mut self, key: &str, address: &str, message: &Value) {
         let reply = format!("{key}.reply");
         self.channel(key, address, message.clone());
-        self.channel(
-            &reply,
-            &format!("{address}/reply"),
-            json!({ "payload": answer() }),
-        );
+        let answer = json!({ "$ref": "#/components/messages/reply" });
+        self.channel(&reply, &format!("{address}/reply"), answer);
         self.operation(key, "receive", false, Some(&reply));
     }
+}
+
+/// The message of another channel.
+fn refer(channel: &str) -> Value {
+    json!({ "$ref": format!("#/channels/{channel}/messages/message") })
 }
 
 const PARAMETERS: &[(&str, &str)] = &[

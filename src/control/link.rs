@@ -19,6 +19,7 @@ use super::message::Message;
 use super::outbox::WINDOW_MAX;
 use super::payload::PAYLOAD_MAX;
 use super::topics::Topics;
+use super::version_choice::Ending;
 use crate::base::tls::{self, TlsError};
 use crate::config::Mqtt;
 
@@ -69,8 +70,8 @@ pub(super) enum LinkEvent {
     Acknowledged(u16, Option<String>),
     /// Our DISCONNECT is out: a clean end.
     Disconnected,
-    /// The broker does not speak this version of the protocol.
-    VersionRefused(String),
+    /// The broker has not accepted us: why, and how that ended.
+    NotAccepted(String, Ending),
     /// The connection has failed.
     Failed(String),
 }
@@ -201,7 +202,7 @@ async fn pass_on(event: Option<LinkEvent>, events: &mpsc::Sender<LinkEvent>) -> 
     };
     let is_last = matches!(
         event,
-        LinkEvent::Disconnected | LinkEvent::VersionRefused(_) | LinkEvent::Failed(_)
+        LinkEvent::Disconnected | LinkEvent::NotAccepted(..) | LinkEvent::Failed(_)
     );
     events.send(event).await.is_ok() && !is_last
 }

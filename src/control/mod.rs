@@ -32,6 +32,7 @@ pub mod rule_check;
 mod run;
 mod timing;
 mod topics;
+mod version_choice;
 mod window;
 
 use std::time::Duration;

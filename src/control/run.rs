@@ -1,11 +1,13 @@
 //! The loop that joins the engine, the decisions and the connection. It never waits for any of
 //! them: each turn takes one thing that is ready and moves on what it can.
 
+mod drain;
+
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -14,15 +16,15 @@ use super::execution::{Execution, Outcome};
 use super::home_assistant::Discovery;
 use super::intake::{Accepted, Answer, Intake, Verdict, failure};
 use super::lanes::Lane;
-use super::link::{Link, LinkEvent, Version};
+use super::link::{Link, LinkEvent};
 use super::message::Message;
 use super::outbox::Outbox;
 use super::parts::StateParts;
 use super::topics::Topics;
+use super::version_choice::VersionChoice;
 use super::window::{Key, Ticket};
 use super::{BrokerStatus, ControlSettings, EnginePort};
 use crate::base::backoff::Backoff;
-use crate::config::MqttVersion;
 use crate::engine::command::{CommandError, ErrorCode, Reply};
 use crate::engine::event::{Event, EventKind, unix_ms};
 use crate::engine::journal::ControlEntry;
@@ -31,11 +33,6 @@ use crate::engine::journal::ControlEntry;
 const STATE_INTERVAL: Duration = Duration::from_millis(100);
 /// A connection that held this long was a success, and the next delay starts small again.
 const HEALTHY_AFTER: Duration = Duration::from_secs(10);
-/// How long a shutdown may take in all; running commands get the first part of it, queued
-/// messages the second, `offline` and the farewell the rest.
-const DRAIN_MAX: Duration = Duration::from_secs(3);
-const DRAIN_COMMANDS: Duration = Duration::from_secs(1);
-const DRAIN_QUEUE: Duration = Duration::from_secs(2);
 
 /// Serves one device's control topics until `shutdown`, then publishes `offline` and disconnects,
 /// within 3 seconds. A broker that is down, now or later, is tried again with growing delays
@@ -84,10 +81,7 @@ struct Controller {
     /// Pictures the rules had taken.
     pictures: broadcast::Receiver<Bytes>,
     link: Option<Link>,
-    /// The version of the protocol the next connection tries.
-    version: Version,
-    /// Whether the present connection was accepted.
-    is_accepted: bool,
+    versions: VersionChoice,
     /// Since when the subscription stands; nothing is published before.
     online: Option<Instant>,
     connected_before: bool,
@@ -131,10 +125,7 @@ impl Controller {
             &settings.control,
             settings.call_type,
         );
-        let version = match settings.mqtt.version {
-            MqttVersion::Three => Version::Three,
-            MqttVersion::Auto | MqttVersion::Five => Version::Five,
-        };
+        let versions = VersionChoice::new(settings.mqtt.version);
         let execution = Execution::new(
             port.requests.clone(),
             port.journal.clone(),
@@ -156,8 +147,7 @@ impl Controller {
             parts: StateParts::default(),
             execution,
             link: None,
-            version,
-            is_accepted: false,
+            versions,
             online: None,
             connected_before: false,
             backoff: Backoff::standard(),
@@ -265,12 +255,11 @@ impl Controller {
 
     fn connect(&mut self) {
         self.status.send_replace(BrokerStatus::Connecting);
-        self.is_accepted = false;
         let opened = Link::open(
             &self.settings.mqtt,
             &self.settings.device,
             &self.topics,
-            self.version,
+            self.versions.version(),
             self.connected_before,
         );
         match opened {
@@ -285,8 +274,13 @@ impl Controller {
                 receive_max,
                 packet_max,
             } => {
+                if !self.versions.accepted() {
+                    // The same broker, at once, in the other version.
+                    self.link = None;
+                    self.retry_at = Instant::now();
+                    return;
+                }
                 self.connected_before = true;
-                self.is_accepted = true;
                 self.outbox.connected(receive_max, packet_max);
                 let mut filters = self.topics.subscriptions();
                 filters.extend(self.discovery.filters());
@@ -340,27 +334,11 @@ impl Controller {
                 self.online = None;
                 self.phase = Phase::Done;
             }
-            LinkEvent::VersionRefused(reason) => {
+            LinkEvent::NotAccepted(reason, ending) => {
+                self.versions.ended(ending);
                 self.on_failed(reason);
-                self.try_another_version();
             }
-            LinkEvent::Failed(reason) => {
-                // The broker may have become one that speaks 5.
-                let is_fallback = !self.is_accepted && self.version == Version::Three;
-                self.on_failed(reason);
-                if is_fallback {
-                    self.try_another_version();
-                }
-            }
-        }
-    }
-
-    fn try_another_version(&mut self) {
-        if self.settings.mqtt.version == MqttVersion::Auto {
-            self.version = match self.version {
-                Version::Three => Version::Five,
-                Version::Five => Version::Three,
-            };
+            LinkEvent::Failed(reason) => self.on_failed(reason),
         }
     }
 
@@ -597,71 +575,6 @@ impl Controller {
             }
         }
         self.count_dropped();
-    }
-
-    fn begin_drain(&mut self) {
-        loop {
-            match self.port.events.try_recv() {
-                Ok(event) => self.queue_event(&event),
-                Err(TryRecvError::Lagged(_)) => {}
-                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
-            }
-        }
-        if self.online.is_some() {
-            self.publish_state();
-        }
-        let began = Instant::now();
-        self.phase = Phase::Draining { began };
-    }
-
-    /// Takes the next step of a shutdown when it is due: commands end, the queue empties,
-    /// `offline` is acknowledged, DISCONNECT is out.
-    fn advance_drain(&mut self) {
-        match self.phase {
-            Phase::Serving | Phase::Done => {}
-            _ if self.online.is_none() => self.phase = Phase::Done,
-            Phase::Draining { began } => {
-                if !self.execution.is_idle() && began.elapsed() < DRAIN_COMMANDS {
-                    return;
-                }
-                self.execution.clear();
-                for ticket in self.intake.running() {
-                    let message = "the device shut down; whether it was carried out is not known";
-                    let error = CommandError::new(ErrorCode::Unavailable, message);
-                    self.on_finished(ticket, Err(error));
-                }
-                self.pump();
-                if self.outbox.is_empty() || began.elapsed() >= DRAIN_QUEUE {
-                    self.outbox
-                        .push(Message::availability(self.topics.availability(), "offline"));
-                    self.phase = Phase::Leaving { began };
-                    self.pump();
-                }
-            }
-            Phase::Leaving { began } if self.outbox.is_empty() => {
-                self.phase = Phase::Farewell { began };
-                if !self.link.as_ref().is_some_and(Link::disconnect) {
-                    self.phase = Phase::Done;
-                }
-            }
-            // Closing without farewell makes the broker publish `offline` for us.
-            Phase::Leaving { began } | Phase::Farewell { began } => {
-                if began.elapsed() >= DRAIN_MAX {
-                    tracing::warn!("the broker did not take the last messages in time");
-                    self.phase = Phase::Done;
-                }
-            }
-        }
-    }
-
-    /// When a shutdown needs its next look even if nothing happens.
-    fn drain_tick(&self) -> Option<Instant> {
-        match self.phase {
-            Phase::Serving | Phase::Done => None,
-            Phase::Draining { began } if !self.execution.is_idle() => Some(began + DRAIN_COMMANDS),
-            Phase::Draining { began } => Some(began + DRAIN_QUEUE),
-            Phase::Leaving { began } | Phase::Farewell { began } => Some(began + DRAIN_MAX),
-        }
     }
 }
 

@@ -3,6 +3,10 @@
 use cubelet::config::MqttVersion;
 use cubelet::engine::command::Command;
 use cubelet::engine::event::{Event, EventKind};
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::broker::{Broker, Client};
 use crate::device::{Device, settings};
@@ -78,4 +82,61 @@ async fn over_3_1_1_a_command_retained_before_is_refused() {
     client.publish("cubelet/door/cmd/press", "", false);
     client.on("cubelet/door/cmd/press/reply").await;
     assert_eq!(device.executed.lock().as_slice(), [Command::Press]);
+}
+
+/// In front of a broker: refuses version 5 as a broker of 3.1.1 does, with return code 1.
+async fn only_three(broker: &Broker) -> (u16, AbortOnDropHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let target = broker.port;
+    let task = tokio::spawn(async move {
+        while let Ok((mut inner, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut begin = [0; 512];
+                let length = inner.read(&mut begin).await.unwrap_or(0);
+                let name = begin[..length].windows(4).position(|at| at == b"MQTT");
+                let level = name.and_then(|at| begin.get(at + 4));
+                if level == Some(&5) {
+                    // The client may have gone already.
+                    let _ = inner.write_all(&[0x20, 2, 0, 1]).await;
+                    return;
+                }
+                let Ok(mut outer) = TcpStream::connect(("127.0.0.1", target)).await else {
+                    return;
+                };
+                if outer.write_all(&begin[..length]).await.is_ok() {
+                    let _ = tokio::io::copy_bidirectional(&mut inner, &mut outer).await;
+                }
+            });
+        }
+    });
+    (port, AbortOnDropHandle::new(task))
+}
+
+#[tokio::test]
+async fn a_broker_that_refuses_5_is_spoken_to_in_3_1_1() {
+    let broker = Broker::start().await;
+    let (port, _relay) = only_three(&broker).await;
+    let mut settings = settings(&broker);
+    settings.mqtt.port = port;
+    let mut device = Device::start(settings);
+    device.online().await;
+    let mut client = Client::subscribe(&broker, "cubelet/door/cmd/unlock/reply").await;
+    client.publish(UNLOCK, r#"{"id":1}"#, false);
+    let answer = client.next().await.json();
+    assert_eq!(answer, json!({"id": 1, "ok": true, "done": true}));
+}
+
+#[tokio::test]
+async fn a_device_told_to_speak_5_alone_says_why_it_is_offline() {
+    let broker = Broker::start().await;
+    let (port, _relay) = only_three(&broker).await;
+    let mut settings = settings(&broker);
+    settings.mqtt.port = port;
+    settings.mqtt.version = MqttVersion::Five;
+    let mut device = Device::start(settings);
+    let status = device
+        .status_is(|status| matches!(status, cubelet::control::BrokerStatus::Offline { .. }))
+        .await;
+    assert!(format!("{status:?}").contains("MQTT 5"), "{status:?}");
 }

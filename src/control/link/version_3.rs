@@ -17,6 +17,7 @@ use crate::base::tls::TlsError;
 use crate::config::Mqtt;
 use crate::control::intake::Arrival;
 use crate::control::message::Message;
+use crate::control::version_choice::Ending;
 use crate::engine::event::unix_ms;
 
 /// The largest packet of the protocol, in bytes; the broker tells no limit of its own.
@@ -58,15 +59,16 @@ pub(super) fn publish(client: &AsyncClient, message: &Message) -> bool {
 }
 
 pub(super) async fn drive(mut driver: EventLoop, events: mpsc::Sender<LinkEvent>) {
+    let mut is_accepted = false;
     loop {
         let event = match driver.poll().await {
             Ok(event) => translate(event),
-            Err(ConnectionError::ConnectionRefused(ConnectReturnCode::RefusedProtocolVersion)) => {
-                let reason = "the broker does not speak MQTT 3.1.1";
-                Some(LinkEvent::VersionRefused(reason.into()))
+            Err(error) if !is_accepted => {
+                Some(LinkEvent::NotAccepted(reason(&error), Ending::Other))
             }
             Err(error) => Some(LinkEvent::Failed(reason(&error))),
         };
+        is_accepted |= matches!(event, Some(LinkEvent::Connected { .. }));
         if !pass_on(event, &events).await {
             return;
         }

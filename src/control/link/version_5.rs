@@ -19,6 +19,7 @@ use crate::base::tls::TlsError;
 use crate::config::Mqtt;
 use crate::control::intake::Arrival;
 use crate::control::message::{Content, Message};
+use crate::control::version_choice::Ending;
 use crate::engine::event::unix_ms;
 
 /// How long the broker keeps commands for a device that lost its connection. Long enough for a
@@ -105,9 +106,7 @@ pub(super) async fn drive(mut driver: EventLoop, events: mpsc::Sender<LinkEvent>
     loop {
         let event = match driver.poll().await {
             Ok(event) => translate(event),
-            Err(error) if !is_accepted && is_about_the_version(&error) => Some(
-                LinkEvent::VersionRefused("the broker does not speak MQTT 5".into()),
-            ),
+            Err(error) if !is_accepted => Some(not_accepted(&error)),
             Err(error) => Some(LinkEvent::Failed(reason(&error))),
         };
         is_accepted |= matches!(event, Some(LinkEvent::Connected { .. }));
@@ -117,15 +116,25 @@ pub(super) async fn drive(mut driver: EventLoop, events: mpsc::Sender<LinkEvent>
     }
 }
 
-/// A broker of 3.1.1 refuses with a code version 5 does not have, or in a form it does not.
-fn is_about_the_version(error: &ConnectionError) -> bool {
-    matches!(
-        error,
+/// A broker of 3.1.1 refuses with a code version 5 does not have, or with an answer too short for
+/// 5, after which it closes.
+fn not_accepted(error: &ConnectionError) -> LinkEvent {
+    match error {
         ConnectionError::ConnectionRefused(
             ConnectReturnCode::UnsupportedProtocolVersion
-                | ConnectReturnCode::RefusedProtocolVersion
-        ) | ConnectionError::MqttState(StateError::Deserialization(_))
-    )
+            | ConnectReturnCode::RefusedProtocolVersion,
+        )
+        | ConnectionError::MqttState(StateError::Deserialization(_)) => {
+            let reason = "the broker does not speak MQTT 5";
+            LinkEvent::NotAccepted(reason.into(), Ending::Refused)
+        }
+        ConnectionError::MqttState(StateError::ConnectionAborted) => {
+            let reason = "the broker closed the connection without an answer, as one does that \
+                          does not speak MQTT 5";
+            LinkEvent::NotAccepted(reason.into(), Ending::Closed)
+        }
+        other => LinkEvent::NotAccepted(reason(other), Ending::Other),
+    }
 }
 
 fn translate(event: Event) -> Option<LinkEvent> {

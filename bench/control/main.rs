@@ -8,6 +8,7 @@ mod place;
 mod reply;
 mod ring;
 #[path = "../chat/statistics.rs"]
+#[allow(dead_code)] // The whole of it serves bench-chat.
 mod statistics;
 
 fn main() -> anyhow::Result<()> {

@@ -37,7 +37,7 @@ pub async fn measure() -> anyhow::Result<()> {
         let (status, device) = start(n, broker.port, &home, shutdown.clone())?;
         statuses.push(status);
         engines.push(device);
-        if statuses.len() % BATCH == 0 {
+        if statuses.len().is_multiple_of(BATCH) {
             online(&mut statuses[n + 1 - BATCH..]).await?;
         }
     }

@@ -14,6 +14,7 @@ mod ctl;
 #[allow(dead_code, clippy::unwrap_used)]
 mod ctl_process;
 mod dialogs;
+#[allow(clippy::unwrap_used)] // All of it is test code.
 mod doctor;
 mod door;
 mod history;
@@ -30,6 +31,7 @@ mod preview;
 mod recovery;
 mod ringing;
 mod rules;
+mod settings;
 mod site;
 mod soak;
 mod upstream;

@@ -111,8 +111,8 @@ fn unmask(value: &[u8], transaction: &[u8; 12]) -> Option<SocketAddr> {
     let masked = value.get(4..)?;
     let plain = |index: usize| masked[index] ^ mask[index];
     let address: IpAddr = match (value[1], masked.len()) {
-        (1, 4) => <[u8; 4]>::from(std::array::from_fn(plain)).into(),
-        (2, 16) => <[u8; 16]>::from(std::array::from_fn(plain)).into(),
+        (1, 4) => std::array::from_fn::<u8, 4, _>(plain).into(),
+        (2, 16) => std::array::from_fn::<u8, 16, _>(plain).into(),
         _ => return None,
     };
     Some((address, port).into())

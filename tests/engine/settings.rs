@@ -1,0 +1,108 @@
+//! `<part>/set` on a whole device.
+
+use cubelet::engine::command::{Command, CommandError, ErrorCode};
+use cubelet::engine::setting_command::{
+    AudioSetting, CallSetting, CameraSetting, DoorSetting, Muted, PolicySetting, Setting,
+};
+use serde_json::Value;
+
+use crate::site::{Site, Station, door_and_indoor, talk, user};
+
+async fn set(station: &Station, setting: Setting) -> Result<Value, CommandError> {
+    station.command(Command::Set(setting)).await
+}
+
+fn covered(muted: bool) -> Setting {
+    Setting::Camera(CameraSetting {
+        muted: Some(muted),
+        ..CameraSetting::default()
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn policy_and_muted_sources_hold_at_once_and_over_a_restart() {
+    let site = Site::start().await;
+    let (mut door, indoor) = door_and_indoor(&site).await;
+    let policy = Setting::Policy(PolicySetting {
+        dnd: Some(true),
+        ring_off: Some(vec![user("indoor")]),
+        ..PolicySetting::default()
+    });
+    let told = set(&door, policy).await.expect("set");
+    assert_eq!(told["policy"]["dnd"], true);
+    assert_eq!(told["policy"]["ring_off"][0], indoor.user);
+    let silent = Setting::Audio(AudioSetting {
+        muted: Some(true),
+        ..AudioSetting::default()
+    });
+    assert_eq!(
+        set(&door, silent).await.expect("set")["audio"]["muted"],
+        true
+    );
+    set(&door, covered(true)).await.expect("set");
+    let refused = door.command(Command::Snapshot).await.expect_err("covered");
+    assert_eq!(refused.code, ErrorCode::Unavailable);
+    door = door
+        .restart(&site, "[calls]\nbind = [\"127.0.0.1\"]\n")
+        .await;
+    door.reaches("what was set before", |state| {
+        state.policy.dnd && state.audio.muted && state.camera.muted
+    })
+    .await;
+    assert!(door.command(Command::Snapshot).await.is_err());
+    set(&door, covered(false)).await.expect("set");
+    door.command(Command::Snapshot).await.expect("a picture");
+    door.stop().await;
+    indoor.stop().await;
+    site.hub.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_call_and_the_door_are_set_and_what_cannot_be_is_named() {
+    let site = Site::start().await;
+    let (mut door, mut indoor) = door_and_indoor(&site).await;
+    let quiet = || {
+        Setting::Call(CallSetting {
+            muted: Some(Muted {
+                audio: Some(true),
+                video: None,
+            }),
+            held: None,
+            limit_kbps: Some(300),
+        })
+    };
+    let without_call = set(&door, quiet()).await.expect_err("no call");
+    assert_eq!(without_call.code, ErrorCode::WrongState);
+    for (setting, field) in [
+        (
+            Setting::Audio(AudioSetting {
+                volume: Some(50),
+                ..AudioSetting::default()
+            }),
+            "volume: ",
+        ),
+        (
+            Setting::Camera(CameraSetting {
+                max_fps: Some(10),
+                ..CameraSetting::default()
+            }),
+            "max_fps: ",
+        ),
+    ] {
+        let error = set(&door, setting).await.expect_err("media has no way");
+        assert_eq!(error.code, ErrorCode::Unavailable);
+        assert!(error.message.starts_with(field), "{error}");
+    }
+    talk(&mut door, &mut indoor).await;
+    let told = set(&door, quiet()).await.expect("set");
+    assert_eq!(told["call"]["muted"]["audio"], true);
+    assert_eq!(told["call"]["limit_kbps"], 300);
+    let open = Setting::Door(DoorSetting {
+        unlocked: Some(true),
+    });
+    let told = set(&door, open).await.expect("opened");
+    assert_eq!(told["door"]["unlocked"], true);
+    door.stop().await;
+    indoor.stop().await;
+    site.hub.stop().await;
+}

@@ -7,8 +7,6 @@ mod devices;
 mod place;
 mod reply;
 mod ring;
-// The other benchmarks use the rest of it.
-#[allow(dead_code)]
 #[path = "../chat/statistics.rs"]
 #[allow(dead_code)] // The whole of it serves bench-chat.
 mod statistics;

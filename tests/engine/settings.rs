@@ -43,7 +43,9 @@ async fn policy_and_muted_sources_hold_at_once_and_over_a_restart() {
     let refused = door.command(Command::Snapshot).await.expect_err("covered");
     assert_eq!(refused.code, ErrorCode::Unavailable);
     door = door
-        .restart(&site, "[calls]\nbind = [\"127.0.0.1\"]\n")
+        .stop()
+        .await
+        .again(&site, "[calls]\nbind = [\"127.0.0.1\"]\n")
         .await;
     door.reaches("what was set before", |state| {
         state.policy.dnd && state.audio.muted && state.camera.muted

@@ -23,6 +23,8 @@ pub struct LiveSettings {
     pub microphone_muted: bool,
     /// Nothing leaves the camera.
     pub camera_muted: bool,
+    /// Another camera than the first of the configuration, by its name there.
+    pub camera: Option<String>,
 }
 
 /// How long something holds. With a field of its own, for a bare `null` would read back as not
@@ -102,6 +104,7 @@ mod tests {
             auto_answer_off: true,
             microphone_muted: true,
             camera_muted: true,
+            camera: Some("v4l2:/dev/video2".into()),
         };
         let text = serde_json::to_string(&live).unwrap();
         assert_eq!(serde_json::from_str::<LiveSettings>(&text).unwrap(), live);

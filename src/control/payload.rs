@@ -130,9 +130,10 @@ pub(super) struct Kill {
     actor: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Logs {
+pub(super) struct Logs {
+    /// How many lines, 1 to 500.
     #[serde(default = "some_lines")]
     limit: usize,
 }

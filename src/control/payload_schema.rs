@@ -7,7 +7,8 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
 use super::payload::{
-    Bandwidth, Call, Dialog, Kill, Message, Nothing, Person, Reject, Ring, Tell, VisitorMessage,
+    Bandwidth, Call, Dialog, Kill, Logs, Message, Nothing, Person, Reject, Ring, Tell,
+    VisitorMessage,
 };
 use crate::engine::call_command::{Conference, Mute};
 use crate::engine::chat_command as chat;
@@ -42,7 +43,7 @@ fn root<T: JsonSchema>(settings: SchemaSettings) -> Value {
 pub(super) fn command(verb: &str) -> Option<Value> {
     let mut schema = match verb {
         "answer" | "hangup" | "hold" | "resume" | "reconnect" | "unlock" | "snapshot" | "press"
-        | "unread" | "blocked" => read_by::<Nothing>(),
+        | "unread" | "blocked" | "reload" => read_by::<Nothing>(),
         "ring" => read_by::<Ring>(),
         "call" => read_by::<Call>(),
         "reject" => read_by::<Reject>(),
@@ -53,6 +54,7 @@ pub(super) fn command(verb: &str) -> Option<Value> {
         "tell" => read_by::<Tell>(),
         "visitor_message" => read_by::<VisitorMessage>(),
         "kill" => read_by::<Kill>(),
+        "logs" => read_by::<Logs>(),
         "stop_ringing" => read_by::<ringing::Stop>(),
         "dnd" => read_by::<ringing::Dnd>(),
         "ring_target" => read_by::<ringing::RingTarget>(),

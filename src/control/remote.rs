@@ -176,6 +176,34 @@ impl Remote {
         payload: &Value,
         limit: Duration,
     ) -> Result<Value, RemoteError> {
+        let topic = format!("cmd/{verb}");
+        self.order(device, &topic, verb, payload, limit).await
+    }
+
+    /// Says how a part is to be from now on, and waits for the reply.
+    ///
+    /// # Errors
+    /// [`RemoteError`].
+    pub async fn set(
+        &self,
+        device: &str,
+        part: &str,
+        payload: &Value,
+        limit: Duration,
+    ) -> Result<Value, RemoteError> {
+        let topic = format!("{part}/set");
+        self.order(device, &topic, &topic, payload, limit).await
+    }
+
+    /// `name` is what errors call it.
+    async fn order(
+        &self,
+        device: &str,
+        topic: &str,
+        name: &str,
+        payload: &Value,
+        limit: Duration,
+    ) -> Result<Value, RemoteError> {
         let request = ObjectId::generate().to_string();
         let reply_topic = format!("{}/{request}", self.replies);
         let mut heard = self.listen();
@@ -184,7 +212,7 @@ impl Remote {
             correlation_data: Some(Bytes::from(request)),
             ..PublishProperties::default()
         };
-        let topic = format!("{}/{device}/cmd/{verb}", self.base);
+        let topic = format!("{}/{device}/{topic}", self.base);
         let answered = async {
             self.client
                 .publish_with_properties(
@@ -203,7 +231,7 @@ impl Remote {
             Err(_) => {
                 return Err(RemoteError::NoAnswer {
                     device: device.to_owned(),
-                    verb: verb.to_owned(),
+                    verb: name.to_owned(),
                 });
             }
         };
@@ -218,7 +246,7 @@ impl Remote {
         };
         Err(RemoteError::Refused {
             device: device.to_owned(),
-            verb: verb.to_owned(),
+            verb: name.to_owned(),
             code: text("code"),
             message: text("message"),
         })

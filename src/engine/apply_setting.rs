@@ -8,6 +8,7 @@ use super::command::{CommandError, ErrorCode};
 use super::directory::resolve_all;
 use super::dispatch::{LIMIT, away};
 use super::door::Unlock;
+use super::media_settings::camera_names;
 use super::setting_command::{
     AudioSetting, CallSetting, CameraSetting, DoorSetting, PolicySetting, Setting,
 };
@@ -101,9 +102,20 @@ async fn apply_camera(wiring: &Wiring, camera: CameraSetting) -> Result<(), Comm
     if camera.max_fps.is_some() {
         return Err(lacking("max_fps", "another frame rate while it runs"));
     }
+    if let Some(source) = &camera.source {
+        let known = camera_names(&wiring.config);
+        if !known.contains(source) {
+            let message = format!(
+                "source: is none of the configured cameras: {}",
+                known.join(", ")
+            );
+            return Err(CommandError::new(ErrorCode::NotFound, message));
+        }
+    }
     wiring
         .live
         .change(wiring, |live| {
+            live.camera = camera.source.or(live.camera.take());
             live.camera_muted = camera.muted.unwrap_or(live.camera_muted);
         })
         .await

@@ -5,18 +5,20 @@ use tokio::sync::mpsc;
 
 use super::live::Sources;
 use super::mailbox::MAILBOX_CAPACITY;
-use super::media_settings;
+use super::media_settings::{self, camera_named, name_of_camera};
 use super::state::{SourceState, SourceStatus};
 use super::supervised::{Life, supervised};
 use super::wiring::Wiring;
-use crate::media::{SourceEvent, VideoSource};
+use crate::media::{SourceEvent, VideoSource, VideoSourceSettings};
 
 /// The actor. Its source feeds the fan-out, which outlives it: a call goes on when a new
-/// incarnation brings new pictures.
+/// incarnation, or another camera, brings new pictures.
 pub struct Camera {
     _life: Life,
     wiring: Wiring,
-    source: Option<VideoSource>,
+    /// What runs, and the camera it is of.
+    running: Option<(VideoSource, VideoSourceSettings)>,
+    follower: Option<SpawnHandle>,
 }
 
 supervised!(Camera);
@@ -27,8 +29,48 @@ impl Camera {
         Self {
             _life: life,
             wiring,
-            source: None,
+            running: None,
+            follower: None,
         }
+    }
+
+    /// Runs the camera of that name, unless it runs already.
+    fn run(&mut self, wanted: Option<&str>, ctx: &mut Context<Self>) {
+        let config = &self.wiring.config;
+        let settings = media_settings::video_source(config, wanted);
+        let is_running = match (&self.running, &settings) {
+            (Some((_, present)), Some(wanted)) => present == wanted,
+            _ => false,
+        };
+        if is_running {
+            return;
+        }
+        // Closed before the next is opened: the two may share a bus that carries only one.
+        self.running = None;
+        if let Some(follower) = self.follower.take() {
+            ctx.cancel_future(follower);
+        }
+        let source = name_of_camera(camera_named(config, wanted));
+        self.wiring.board.update(|state| {
+            state.camera = SourceState {
+                source,
+                muted: state.camera.muted,
+                ..SourceState::default()
+            };
+        });
+        let Some(settings) = settings else {
+            return;
+        };
+        let (events, mut news) = mpsc::unbounded_channel();
+        let source = VideoSource::start(settings.clone(), self.wiring.video.clone(), events);
+        self.running = Some((source, settings));
+        let board = self.wiring.board.clone();
+        let follow = async move {
+            while let Some(event) = news.recv().await {
+                board.update(|state| show(&mut state.camera, event));
+            }
+        };
+        self.follower = Some(ctx.spawn(follow.into_actor(self)));
     }
 }
 
@@ -37,37 +79,14 @@ impl Actor for Camera {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
-        let source = media_settings::name_of_camera(&self.wiring.config);
-        self.wiring.board.update(|state| {
-            state.camera = SourceState {
-                source,
-                muted: state.camera.muted,
-                ..SourceState::default()
-            };
-        });
-        let Some(settings) = media_settings::video_source(&self.wiring.config) else {
-            return;
-        };
-        let (events, mut news) = mpsc::unbounded_channel();
-        self.source = Some(VideoSource::start(
-            settings,
-            self.wiring.video.clone(),
-            events,
-        ));
-        let board = self.wiring.board.clone();
-        let follow = async move {
-            while let Some(event) = news.recv().await {
-                board.update(|state| show(&mut state.camera, event));
-            }
-        };
-        ctx.spawn(follow.into_actor(self));
         ctx.add_stream(self.wiring.live.sources());
     }
 }
 
 impl StreamHandler<Sources> for Camera {
-    fn handle(&mut self, wanted: Sources, _: &mut Self::Context) {
-        if let Some(source) = &self.source {
+    fn handle(&mut self, wanted: Sources, ctx: &mut Self::Context) {
+        self.run(wanted.camera.as_deref(), ctx);
+        if let Some((source, _)) = &self.running {
             source.set_muted(wanted.camera_muted);
         }
     }

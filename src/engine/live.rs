@@ -15,13 +15,15 @@ use crate::call::schedule::Schedule;
 /// Where it is kept between two starts.
 const SETTING: &str = "call_settings";
 
-/// What camera and microphone are to keep to themselves.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Which camera runs, and what it and the microphone are to keep to themselves.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sources {
     /// The microphone delivers nothing.
     pub microphone_muted: bool,
     /// Nothing leaves the camera.
     pub camera_muted: bool,
+    /// Another camera than the first, by its name.
+    pub camera: Option<String>,
 }
 
 /// Cheap to clone; every clone is the same.
@@ -88,7 +90,7 @@ impl Live {
             if !is_first {
                 sources.changed().await.ok()?;
             }
-            let now = *sources.borrow_and_update();
+            let now = sources.borrow_and_update().clone();
             Some((now, (sources, false)))
         })
     }
@@ -113,14 +115,18 @@ impl Live {
         let sources = self.read(|live| Sources {
             microphone_muted: live.microphone_muted,
             camera_muted: live.camera_muted,
+            camera: live.camera.clone(),
         });
         wiring.board.update(|state| {
             state.policy = shown;
             state.audio.muted = sources.microphone_muted;
             state.camera.muted = sources.camera_muted;
         });
-        self.sources
-            .send_if_modified(|now| std::mem::replace(now, sources) != sources);
+        self.sources.send_if_modified(|now| {
+            let differs = *now != sources;
+            *now = sources;
+            differs
+        });
     }
 
     /// When what is shown changes by itself, Unix milliseconds.

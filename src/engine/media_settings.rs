@@ -8,10 +8,10 @@ use crate::media::{
 };
 use crate::protocol::call_signal::CallType;
 
-/// The camera; none when the device has none.
-pub fn video_source(config: &DeviceConfig) -> Option<VideoSourceSettings> {
+/// The camera of a name among the configured ones, or the first; none when the device has none.
+pub fn video_source(config: &DeviceConfig, wanted: Option<&str>) -> Option<VideoSourceSettings> {
     let camera = &config.camera;
-    let source = match &camera.source {
+    let source = match camera_named(config, wanted) {
         config::VideoSource::Test { pattern } => VideoSourceKind::Test {
             pattern: pattern.clone(),
         },
@@ -28,6 +28,26 @@ pub fn video_source(config: &DeviceConfig) -> Option<VideoSourceSettings> {
         bitrate_kbps: camera.bitrate_kbps,
         warm: camera.warm,
     })
+}
+
+/// One that is configured no longer is as good as none.
+pub fn camera_named<'c>(config: &'c DeviceConfig, wanted: Option<&str>) -> &'c config::VideoSource {
+    let camera = &config.camera;
+    let is_wanted = |source: &&config::VideoSource| wanted == Some(&name_of_camera(source));
+    camera
+        .others
+        .iter()
+        .find(is_wanted)
+        .unwrap_or(&camera.source)
+}
+
+/// The names of the configured cameras.
+pub fn camera_names(config: &DeviceConfig) -> Vec<String> {
+    let camera = &config.camera;
+    let all = std::iter::once(&camera.source).chain(&camera.others);
+    all.filter(|source| **source != config::VideoSource::None)
+        .map(name_of_camera)
+        .collect()
 }
 
 /// The microphone; none when the device has none.
@@ -100,8 +120,8 @@ pub fn audio_sink(config: &DeviceConfig) -> AudioSinkKind {
 }
 
 /// The camera as the configuration spells it.
-pub fn name_of_camera(config: &DeviceConfig) -> String {
-    match &config.camera.source {
+pub fn name_of_camera(source: &config::VideoSource) -> String {
+    match source {
         config::VideoSource::Test { pattern } => format!("test:{pattern}"),
         config::VideoSource::V4l2(device) => format!("v4l2:{}", device.display()),
         config::VideoSource::None => "none".to_owned(),

@@ -81,6 +81,8 @@ pub struct AudioSetting {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CameraSetting {
+    /// The camera that runs: `source` or one of `others` of the configuration.
+    pub source: Option<String>,
     /// Nothing leaves the camera: no stream, no snapshot, no recording.
     pub muted: Option<bool>,
     /// Kbit/s of the encoder at most, 64 to 100,000. Not available yet.
@@ -130,6 +132,7 @@ impl Setting {
                 need("bandwidth", call.limit_kbps.is_some());
             }
             // Whoever may mute a call may mute what it hears and sees.
+            // Likewise, which camera it sees.
             Self::Audio(_) | Self::Camera(_) => need("mute", true),
             Self::Door(_) => need("unlock", true),
         }

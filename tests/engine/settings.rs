@@ -4,6 +4,7 @@ use cubelet::engine::command::{Command, CommandError, ErrorCode};
 use cubelet::engine::setting_command::{
     AudioSetting, CallSetting, CameraSetting, DoorSetting, Muted, PolicySetting, Setting,
 };
+use cubelet::engine::state::DeviceState;
 use serde_json::Value;
 
 use crate::site::{Site, Station, door_and_indoor, talk, user};
@@ -104,6 +105,41 @@ async fn the_call_and_the_door_are_set_and_what_cannot_be_is_named() {
     });
     let told = set(&door, open).await.expect("opened");
     assert_eq!(told["door"]["unlocked"], true);
+    door.stop().await;
+    indoor.stop().await;
+    site.hub.stop().await;
+}
+
+fn camera(source: &str) -> Setting {
+    Setting::Camera(CameraSetting {
+        source: Some(source.to_owned()),
+        ..CameraSetting::default()
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_camera_is_switched_in_a_call_and_pictures_go_on() {
+    let site = Site::start().await;
+    let (mut door, mut indoor) = door_and_indoor(&site).await;
+    talk(&mut door, &mut indoor).await;
+    let told = set(&door, camera("test:smpte")).await.expect("switched");
+    assert_eq!(told["camera"]["source"], "test:smpte");
+    let decoded = |state: &DeviceState| state.call.media.as_ref().map_or(0, |m| m.frames_decoded);
+    let before = decoded(&indoor.state());
+    indoor
+        .reaches("pictures of the other camera", |state| {
+            decoded(state) > before + 10
+        })
+        .await;
+    let refused = set(&door, camera("v4l2:/dev/video9")).await;
+    let refused = refused.expect_err("not configured");
+    assert_eq!(refused.code, ErrorCode::NotFound);
+    assert!(
+        refused.message.contains("test:ball, test:smpte"),
+        "{refused}"
+    );
+    assert_eq!(door.state().camera.source, "test:smpte");
+    door.command(Command::Hangup).await.expect("ended");
     door.stop().await;
     indoor.stop().await;
     site.hub.stop().await;

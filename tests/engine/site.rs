@@ -16,7 +16,8 @@ use tokio::sync::{broadcast, oneshot, watch};
 /// How long anything may take before the test says what it was waiting for.
 const LIMIT: Duration = Duration::from_secs(20);
 
-const CAMERA: &str = "[camera]\nsource = \"test:ball\"\nwidth = 320\nheight = 240\n";
+const CAMERA: &str =
+    "[camera]\nsource = \"test:ball\"\nothers = [\"test:smpte\"]\nwidth = 320\nheight = 240\n";
 
 pub struct Site {
     pub hub: RunningHub,

@@ -8,6 +8,7 @@
 
 mod events;
 mod place;
+mod setting;
 mod status;
 mod table;
 mod verbs;
@@ -76,6 +77,15 @@ enum CtlCommand {
         #[arg(long, short, default_value = "snapshot.jpg")]
         output: PathBuf,
     },
+    /// How a part is to be from now on: `set camera source=v4l2:/dev/video2`,
+    /// `set policy dnd=true`, `set call muted.video=true`.
+    Set {
+        /// policy, call, audio, camera or door.
+        part: String,
+        /// What to set. A value that is no JSON is taken as text.
+        #[arg(required = true, value_name = "FIELD=VALUE")]
+        fields: Vec<String>,
+    },
     #[command(flatten)]
     Verb(Box<Verb>),
 }
@@ -123,6 +133,10 @@ async fn perform(arguments: CtlArgs) -> anyhow::Result<()> {
         CtlCommand::Verb(verb) => Some(verb.message()?),
         _ => None,
     };
+    let wanted = match &arguments.command {
+        CtlCommand::Set { fields, .. } => Some(setting::of(fields)?),
+        _ => None,
+    };
     let (place, heard) = Place::find(&arguments.place).await?;
     match arguments.command {
         CtlCommand::Status { watch } => status::show(&place, heard, watch, json).await,
@@ -130,6 +144,12 @@ async fn perform(arguments: CtlArgs) -> anyhow::Result<()> {
             events::follow(&place, heard, &types, count, json).await
         }
         CtlCommand::Snapshot { output } => snapshot(&place, heard, &output, limit, json).await,
+        CtlCommand::Set { part, .. } => {
+            let wanted = wanted.unwrap_or_default();
+            let reply = place.set(&part, &wanted, limit).await?;
+            table::reply(&format!("{part}/set"), &reply, json);
+            Ok(())
+        }
         CtlCommand::Verb(_) | CtlCommand::Devices => {
             if let Some((verb, payload)) = ordered {
                 let reply = place.command(&verb, &payload, limit).await?;

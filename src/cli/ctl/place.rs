@@ -120,6 +120,19 @@ impl Place {
             .await
     }
 
+    /// Says how a part of the device is to be.
+    ///
+    /// # Errors
+    /// [`RemoteError`].
+    pub async fn set(
+        &self,
+        part: &str,
+        payload: &Value,
+        limit: Duration,
+    ) -> Result<Value, RemoteError> {
+        self.remote.set(&self.device, part, payload, limit).await
+    }
+
     /// What a message is about: its topic below the device's.
     pub fn below<'a>(&self, heard: &'a Heard) -> Option<&'a str> {
         heard

@@ -94,6 +94,7 @@ pub const EVENTS: &[&str] = &[
     "call/answered",
     "call/connected",
     "call/first_frame",
+    "call/first_audio",
     "call/ended",
     "call/refused",
     "call/auto_answer",
@@ -308,6 +309,8 @@ pub struct Attachments {
 pub struct Camera {
     /// The camera.
     pub source: VideoSource,
+    /// Further ones to switch to, at most eight; not `None`.
+    pub others: Vec<VideoSource>,
     /// Pixels, 64 to 3,840.
     pub width: u32,
     /// Pixels, 64 to 2,160.

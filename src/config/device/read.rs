@@ -8,6 +8,7 @@ use toml::de::DeValue;
 use super::{
     Account, Allow, Attachments, Audio, Camera, Chat, ChatEndpoint, ChatUnlock, Device,
     DeviceConfig, Display, Door, History, Hub, Mqtt, MqttVersion, Relay, VideoCodec, VideoSink,
+    VideoSource,
 };
 use super::{
     ChatCommands, HomeAssistant, chat_commands, console, control, home_assistant, parse,
@@ -253,6 +254,13 @@ fn attachments(section: &SectionReader<'_>) -> Option<Attachments> {
 
 fn camera(section: &SectionReader<'_>) -> Option<Camera> {
     let source = section.parsed("source", parse::video_source);
+    let others = section.list("others", |value| {
+        match parse::video_source(string(value)?)? {
+            VideoSource::None => Err("`none` is no camera to switch to".into()),
+            other if Some(&other) == source.as_ref() => Err("is `source` already".into()),
+            other => Ok(other),
+        }
+    });
     let width: Option<u32> = section.integer("width");
     let height: Option<u32> = section.integer("height");
     for (key, pixels) in [("width", width), ("height", height)] {
@@ -269,6 +277,7 @@ fn camera(section: &SectionReader<'_>) -> Option<Camera> {
     let warm = section.boolean("warm");
     Some(Camera {
         source: source?,
+        others,
         width: width?,
         height: height?,
         framerate: framerate?,

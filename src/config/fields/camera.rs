@@ -14,6 +14,15 @@ pub(super) const SECTION: Section = Section {
             Without::Text("none"),
             "The camera. Patterns are those of GStreamer's `videotestsrc`.",
         ),
+        field(
+            "others",
+            Kind::List {
+                of: "camera, as `source`",
+                most: 8,
+            },
+            Without::Rule("`[]`"),
+            "Further cameras one can switch to while the device runs, also in a call (`camera/set`).",
+        ),
         integer("width", 64, 3840, 640, "Picture width, pixels."),
         integer("height", 64, 2160, 480, "Picture height, pixels."),
         integer("framerate", 1, 60, 30, "Pictures per second."),

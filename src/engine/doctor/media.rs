@@ -42,14 +42,14 @@ pub(super) async fn check(config: &DeviceConfig, running: bool) -> Vec<Check> {
 
 async fn camera(config: &DeviceConfig, running: bool) -> Check {
     const NAME: &str = "camera";
-    let shown = media_settings::name_of_camera(config);
+    let shown = media_settings::name_of_camera(&config.camera.source);
     if running {
         return Check::skipped(
             NAME,
             format!("{shown} is the running daemon's; see its state"),
         );
     }
-    let Some(settings) = media_settings::video_source(config) else {
+    let Some(settings) = media_settings::video_source(config, None) else {
         return Check::passed(NAME, "none configured");
     };
     if let config::VideoSource::V4l2(path) = &config.camera.source {

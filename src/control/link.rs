@@ -7,6 +7,7 @@
 mod version_3;
 mod version_5;
 
+use std::io;
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
@@ -208,3 +209,14 @@ async fn pass_on(event: Option<LinkEvent>, events: &mpsc::Sender<LinkEvent>) -> 
 }
 
 const REFUSED: &str = "the broker refuses the user or password";
+
+/// What a connection ends with before the broker has accepted it, of an error of the network.
+fn ending_of(error: &io::Error) -> Ending {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused
+        | io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::AddrNotAvailable => Ending::NobodyThere,
+        _ => Ending::Other,
+    }
+}

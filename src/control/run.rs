@@ -21,10 +21,10 @@ use super::message::Message;
 use super::outbox::Outbox;
 use super::parts::StateParts;
 use super::topics::Topics;
-use super::version_choice::VersionChoice;
+use super::version_choice::{Ending, VersionChoice};
 use super::window::{Key, Ticket};
 use super::{BrokerStatus, ControlSettings, EnginePort};
-use crate::base::backoff::Backoff;
+use crate::base::backoff::{Backoff, NOBODY_THERE};
 use crate::engine::command::{CommandError, ErrorCode, Reply};
 use crate::engine::event::{Event, EventKind, unix_ms};
 use crate::engine::journal::ControlEntry;
@@ -336,7 +336,8 @@ impl Controller {
             }
             LinkEvent::NotAccepted(reason, ending) => {
                 self.versions.ended(ending);
-                self.on_failed(reason);
+                let within = (ending == Ending::NobodyThere).then_some(NOBODY_THERE);
+                self.on_ended(reason, within);
             }
             LinkEvent::Failed(reason) => self.on_failed(reason),
         }
@@ -396,6 +397,11 @@ impl Controller {
     }
 
     fn on_failed(&mut self, reason: String) {
+        self.on_ended(reason, None);
+    }
+
+    /// The next try is at most `within` away.
+    fn on_ended(&mut self, reason: String, within: Option<Duration>) {
         self.link = None;
         self.outbox.disconnected();
         self.discovery.disconnected();
@@ -403,7 +409,10 @@ impl Controller {
         if was_online.is_some_and(|since| since.elapsed() >= HEALTHY_AFTER) {
             self.backoff.reset();
         }
-        let delay = self.backoff.next_delay();
+        let delay = match within {
+            Some(within) => self.backoff.next_delay_within(within),
+            None => self.backoff.next_delay(),
+        };
         self.retry_at = Instant::now() + delay;
         self.state_due = None;
         tracing::warn!(

@@ -14,7 +14,9 @@ pub(super) enum Ending {
     Refused,
     /// It closed without an answer.
     Closed,
-    /// Anything else: it is not there, or does not like the password.
+    /// Nobody is there: no address, no route, the connection refused.
+    NobodyThere,
+    /// Anything else, such as a wrong password.
     Other,
 }
 
@@ -83,7 +85,7 @@ impl VersionChoice {
             (Version::Five, Ending::Refused, _)
             | (Version::Five, Ending::Closed, Doubt::TookThree) => (Version::Three, Doubt::Proved),
             (Version::Five, Ending::Closed, _) => (Version::Three, Doubt::ClosedOnFive),
-            (Version::Five, Ending::Other, _) => (Version::Five, Doubt::None),
+            (Version::Five, Ending::NobodyThere | Ending::Other, _) => (Version::Five, Doubt::None),
             // The broker may have become one that speaks 5.
             (Version::Three, ..) => (Version::Five, Doubt::None),
         };

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::command::{CommandError, ErrorCode};
 use super::event::unix_ms;
+use super::media_settings::{camera_named, name_of_camera};
 use super::state::PolicyState;
 use super::wiring::Wiring;
 use crate::call::live::LiveSettings;
@@ -117,8 +118,10 @@ impl Live {
             camera_muted: live.camera_muted,
             camera: live.camera.clone(),
         });
+        let camera = name_of_camera(camera_named(&wiring.config, sources.camera.as_deref()));
         wiring.board.update(|state| {
             state.policy = shown;
+            state.camera.source = camera;
             state.audio.muted = sources.microphone_muted;
             state.camera.muted = sources.camera_muted;
         });

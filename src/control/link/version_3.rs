@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::{
     CLIENT_IN_FLIGHT, CONNECT_TIMEOUT_S, KEEP_ALIVE, LinkEvent, PACKET_MAX, REFUSED, WILL,
-    credentials, host, pass_on, transport,
+    credentials, ending_of, host, pass_on, transport,
 };
 use crate::base::tls::TlsError;
 use crate::config::Mqtt;
@@ -64,7 +64,11 @@ pub(super) async fn drive(mut driver: EventLoop, events: mpsc::Sender<LinkEvent>
         let event = match driver.poll().await {
             Ok(event) => translate(event),
             Err(error) if !is_accepted => {
-                Some(LinkEvent::NotAccepted(reason(&error), Ending::Other))
+                let ending = match &error {
+                    ConnectionError::Io(network) => ending_of(network),
+                    _ => Ending::Other,
+                };
+                Some(LinkEvent::NotAccepted(reason(&error), ending))
             }
             Err(error) => Some(LinkEvent::Failed(reason(&error))),
         };

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::{
     CLIENT_IN_FLIGHT, CONNECT_TIMEOUT_S, KEEP_ALIVE, LinkEvent, PACKET_MAX, REFUSED, REQUESTER,
-    WILL, credentials, host, network, pass_on, transport,
+    WILL, credentials, ending_of, host, network, pass_on, transport,
 };
 use crate::base::tls::TlsError;
 use crate::config::Mqtt;
@@ -133,6 +133,7 @@ fn not_accepted(error: &ConnectionError) -> LinkEvent {
                           does not speak MQTT 5";
             LinkEvent::NotAccepted(reason.into(), Ending::Closed)
         }
+        ConnectionError::Io(network) => LinkEvent::NotAccepted(reason(error), ending_of(network)),
         other => LinkEvent::NotAccepted(reason(other), Ending::Other),
     }
 }

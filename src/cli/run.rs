@@ -87,7 +87,9 @@ async fn serve(config: DeviceConfig, ready_json: bool) -> anyhow::Result<()> {
     }
     systemd::stopping();
     daemon.stop().await;
-    watchdog.abort();
+    if let Some(watchdog) = watchdog {
+        watchdog.abort();
+    }
     Ok(())
 }
 
@@ -130,17 +132,19 @@ fn more_actors(config: &DeviceConfig) -> (MoreActors, watch::Receiver<Option<Soc
 
 /// A daemon whose actors' thread hangs is ended and begun again by systemd: nothing in it could
 /// bring that thread back.
-fn feed_watchdog(mut pulse: watch::Receiver<u64>) -> JoinHandle<()> {
-    if let Some(period) = systemd::watchdog_period().filter(|period| *period <= LONGEST_PULSE) {
+/// Without `WatchdogSec=` nobody is told: a socket that nobody reads from fills, and then blocks.
+fn feed_watchdog(mut pulse: watch::Receiver<u64>) -> Option<JoinHandle<()>> {
+    let period = systemd::watchdog_period()?;
+    if period <= LONGEST_PULSE {
         tracing::warn!(
             ?period,
             least = ?LONGEST_PULSE,
             "WatchdogSec is shorter than the daemon may take to notice a stuck part: it can be ended without need"
         );
     }
-    tokio::spawn(async move {
+    Some(tokio::spawn(async move {
         while pulse.changed().await.is_ok() {
             systemd::alive();
         }
-    })
+    }))
 }

@@ -63,7 +63,7 @@ pub fn run(arguments: &DevicesArgs) -> anyhow::Result<()> {
     } else {
         page(&inventory)
     };
-    super::output::print(&format!("{}\n", text.trim_end()))?;
+    super::output::print(format!("{}\n", text.trim_end()))?;
     Ok(())
 }
 

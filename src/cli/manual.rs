@@ -1,12 +1,13 @@
 //! What a package puts beside the program: completions for shells and manual pages, made from the
 //! very arguments the program takes.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::CommandFactory;
 use clap_complete::Shell;
+
+use super::output::print;
 
 /// Arguments of `cubelet completions`.
 #[derive(Debug, clap::Args)]
@@ -32,15 +33,7 @@ pub fn completions<Program: CommandFactory>(arguments: &CompletionsArgs) -> anyh
     let mut text = Vec::new();
     let mut program = Program::command();
     clap_complete::generate(arguments.shell, &mut program, "cubelet", &mut text);
-    print(&text)
-}
-
-/// Whoever reads only the beginning of it (`head`) is no error.
-fn print(text: &[u8]) -> anyhow::Result<()> {
-    match std::io::stdout().write_all(text) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
-    }
+    Ok(print(text)?)
 }
 
 /// Prints or writes the manual.
@@ -54,7 +47,7 @@ pub fn man<Program: CommandFactory>(arguments: &ManArgs) -> anyhow::Result<()> {
         None => {
             let mut text = Vec::new();
             clap_mangen::Man::new(program).render(&mut text)?;
-            print(&text)
+            Ok(print(text)?)
         }
     }
 }

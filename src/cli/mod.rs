@@ -15,7 +15,6 @@ mod doctor;
 #[cfg(feature = "hub")]
 mod hub;
 mod manual;
-#[cfg(feature = "media")]
 mod output;
 #[cfg(feature = "media")]
 mod password;
@@ -114,7 +113,7 @@ pub fn main() -> ExitCode {
         Command::Password(arguments) => password::run(&arguments),
         #[cfg(feature = "media")]
         Command::Doctor(arguments) => return doctor::run(&arguments),
-        Command::Schema(arguments) => return schema::run(&arguments),
+        Command::Schema(arguments) => schema::run(&arguments),
         #[cfg(feature = "media")]
         Command::Rules(arguments) => return rules::run(arguments),
         Command::Config(arguments) => return config::run(arguments),

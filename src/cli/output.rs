@@ -6,10 +6,10 @@ use std::io::{ErrorKind, Write};
 ///
 /// # Errors
 /// Any other fault, such as a full disk behind a redirection.
-pub(super) fn print(text: &str) -> std::io::Result<()> {
+pub(super) fn print(text: impl AsRef<[u8]>) -> std::io::Result<()> {
     let mut stdout = std::io::stdout().lock();
     match stdout
-        .write_all(text.as_bytes())
+        .write_all(text.as_ref())
         .and_then(|()| stdout.flush())
     {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),

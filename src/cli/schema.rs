@@ -1,7 +1,4 @@
 //! `cubelet schema`: the contracts in machine-readable form, on stdout.
-
-use std::process::ExitCode;
-
 use clap::{Args, Subcommand};
 
 use crate::config::json_schema;
@@ -28,7 +25,10 @@ enum What {
 }
 
 /// Prints one.
-pub fn run(arguments: &SchemaArgs) -> ExitCode {
+///
+/// # Errors
+/// When stdout cannot be written.
+pub fn run(arguments: &SchemaArgs) -> anyhow::Result<()> {
     let schema = match arguments.what {
         #[cfg(feature = "media")]
         What::Mqtt => crate::control::asyncapi::document(),
@@ -36,6 +36,5 @@ pub fn run(arguments: &SchemaArgs) -> ExitCode {
         What::Config { hub: true } => json_schema::hub(),
         What::Config { .. } => json_schema::device(),
     };
-    println!("{schema:#}");
-    ExitCode::SUCCESS
+    Ok(super::output::print(format!("{schema:#}\n"))?)
 }

@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-homeassistant build lint features interop-deps deb deb-test fuzz chaos soak-calls bench bench-calls bench-preview bench-memory bench-media bench-chat bench-control bench-boot screenshots clean
+.PHONY: help demo test test-homeassistant build lint features interop-deps deb deb-test fuzz chaos soak-calls bench bench-calls bench-preview bench-memory bench-media bench-echo bench-chat bench-control bench-boot screenshots clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s $$'\t'
@@ -76,7 +76,7 @@ fuzz: ## each fuzz target for FUZZ_SECONDS (default 60); needs `cargo install ca
 			fuzz/corpus/$$target fuzz/seeds/$$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=4096 || exit 1; \
 	done
 
-bench: bench-calls bench-preview bench-memory bench-media bench-chat bench-control bench-boot ## every benchmark
+bench: bench-calls bench-preview bench-memory bench-media bench-echo bench-chat bench-control bench-boot ## every benchmark
 
 bench-calls: interop-deps ## ring to every phone ringing, answer to picture and sound; 50 calls, beside the SDK; CALLS=
 	cargo build --release
@@ -93,6 +93,10 @@ bench-memory: ## resident memory of an idle daemon, before and after media
 bench-media: ## what a call's media costs and how late its pictures are, beside webrtcbin
 	@scripts/setup bench
 	@bench/media/run
+
+bench-echo: ## what is left of the loudspeaker's sound in the microphone's, in a synthetic room
+	@scripts/setup bench
+	@cargo bench --bench echo
 
 bench-chat: interop-deps ## hub beside Prosody and ejabberd, device beside other clients
 	@scripts/setup bench

@@ -1,21 +1,22 @@
-//! The `Audio` actor: runs the microphone while the device lives, and shows how it fares.
+//! The `Audio` actor: runs microphone and loudspeaker while the device lives, and shows how they
+//! fare.
 
 use actix::prelude::*;
 use tokio::sync::mpsc;
 
 use super::live::Sources;
 use super::mailbox::MAILBOX_CAPACITY;
-use super::state::{SourceState, SourceStatus};
+use super::state::{AudioState, ProcessingState, SourceState, SourceStatus, SpeakerStatus};
 use super::supervised::{Life, supervised};
 use super::wiring::Wiring;
 use super::{camera, media_settings};
-use crate::media::AudioSource;
+use crate::media::{AudioDevice, AudioEvent, LoudspeakerStatus};
 
 /// The actor.
 pub struct Audio {
     _life: Life,
     wiring: Wiring,
-    source: Option<AudioSource>,
+    device: Option<AudioDevice>,
 }
 
 supervised!(Audio);
@@ -26,7 +27,7 @@ impl Audio {
         Self {
             _life: life,
             wiring,
-            source: None,
+            device: None,
         }
     }
 }
@@ -38,25 +39,30 @@ impl Actor for Audio {
         ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
         let source = media_settings::name_of_microphone(&self.wiring.config);
         self.wiring.board.update(|state| {
-            state.audio = SourceState {
-                source,
-                muted: state.audio.muted,
-                ..SourceState::default()
+            state.audio = AudioState {
+                microphone: SourceState {
+                    source,
+                    muted: state.audio.microphone.muted,
+                    ..SourceState::default()
+                },
+                ..AudioState::default()
             };
         });
-        let Some(settings) = media_settings::audio_source(&self.wiring.config) else {
-            return;
-        };
         let (events, mut news) = mpsc::unbounded_channel();
-        self.source = Some(AudioSource::start(
-            settings,
-            self.wiring.audio.clone(),
+        self.device = Some(AudioDevice::start(
+            media_settings::audio_device(&self.wiring.config),
+            &self.wiring.audio,
+            &self.wiring.loudspeaker,
             events,
         ));
+        let now = self.wiring.loudspeaker.status();
+        self.wiring
+            .board
+            .update(|state| show(&mut state.audio, AudioEvent::Loudspeaker(now)));
         let board = self.wiring.board.clone();
         let follow = async move {
             while let Some(event) = news.recv().await {
-                board.update(|state| camera::show(&mut state.audio, event));
+                board.update(|state| show(&mut state.audio, event));
             }
         };
         ctx.spawn(follow.into_actor(self));
@@ -66,8 +72,8 @@ impl Actor for Audio {
 
 impl StreamHandler<Sources> for Audio {
     fn handle(&mut self, wanted: Sources, _: &mut Self::Context) {
-        if let Some(source) = &self.source {
-            source.set_muted(wanted.microphone_muted);
+        if let Some(device) = &self.device {
+            device.set_muted(wanted.microphone_muted);
         }
     }
 }
@@ -76,6 +82,32 @@ impl Drop for Audio {
     fn drop(&mut self) {
         self.wiring
             .board
-            .update(|state| state.audio.status = SourceStatus::Stopped);
+            .update(|state| state.audio.microphone.status = SourceStatus::Stopped);
+    }
+}
+
+/// Puts the device's news into its state.
+fn show(shown: &mut AudioState, event: AudioEvent) {
+    match event {
+        AudioEvent::Microphone(event) => camera::show(&mut shown.microphone, event),
+        AudioEvent::Loudspeaker(status) => {
+            let (status, reason) = match status {
+                LoudspeakerStatus::Absent => (SpeakerStatus::Absent, None),
+                LoudspeakerStatus::Closed => (SpeakerStatus::Closed, None),
+                LoudspeakerStatus::Playing => (SpeakerStatus::Playing, None),
+                LoudspeakerStatus::Failed(reason) => (SpeakerStatus::Failed, Some(reason)),
+            };
+            shown.speaker.status = status;
+            shown.speaker.reason = reason;
+        }
+        AudioEvent::Processing { active, lack } => {
+            shown.processing = ProcessingState {
+                echo_cancel: active.echo_cancel,
+                noise_suppression: active.noise_suppression,
+                gain_control: active.gain_control,
+                high_pass: active.high_pass,
+                lack,
+            };
+        }
     }
 }

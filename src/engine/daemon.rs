@@ -43,7 +43,7 @@ use crate::call::ring_plan::StopReason;
 use crate::config::{AudioSource, DeviceConfig};
 use crate::media;
 use crate::media::peer::{OneWay, Peer, PeerError, PeerEvent, PeerSettings, Way};
-use crate::media::{AudioFanout, VideoFanout};
+use crate::media::{AudioFanout, Loudspeaker, VideoFanout};
 use crate::protocol::call_signal::CallType;
 use crate::rest::RestError;
 use crate::store::history::History;
@@ -293,6 +293,7 @@ impl Parts {
             identity: watch::Sender::new(None),
             video: VideoFanout::new(),
             audio: AudioFanout::new(),
+            loudspeaker: Loudspeaker::new(),
             ledger,
             rings: RingLedger::default(),
             roster,

@@ -122,7 +122,7 @@ impl Live {
         wiring.board.update(|state| {
             state.policy = shown;
             state.camera.source = camera;
-            state.audio.muted = sources.microphone_muted;
+            state.audio.microphone.muted = sources.microphone_muted;
             state.camera.muted = sources.camera_muted;
         });
         self.sources.send_if_modified(|now| {

@@ -23,7 +23,7 @@ pub struct DeviceState {
     /// `camera/state`.
     pub camera: SourceState,
     /// `audio/state`.
-    pub audio: SourceState,
+    pub audio: AudioState,
     /// `door/state`.
     pub door: DoorState,
     /// `visitor_message/state`.
@@ -356,6 +356,59 @@ pub struct SourceState {
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+/// Microphone and loudspeaker.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct AudioState {
+    /// The microphone.
+    #[serde(flatten)]
+    pub microphone: SourceState,
+    /// The loudspeaker.
+    pub speaker: SpeakerState,
+    /// What is done to the microphone's sound.
+    pub processing: ProcessingState,
+}
+
+/// The loudspeaker.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct SpeakerState {
+    /// `absent`, `closed`, `playing`, `failed`.
+    pub status: SpeakerStatus,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Where the loudspeaker stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SpeakerStatus {
+    /// None is configured.
+    #[default]
+    Absent,
+    /// Nobody is to be heard.
+    Closed,
+    /// It is open, and plays what there is.
+    Playing,
+    /// It does not work.
+    Failed,
+}
+
+/// What is done to the microphone's sound before it is sent.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct ProcessingState {
+    /// What the loudspeaker plays is taken out.
+    pub echo_cancel: bool,
+    /// Steady noise is taken out.
+    pub noise_suppression: bool,
+    /// Voices near and far are brought to one loudness.
+    pub gain_control: bool,
+    /// Rumble below speech is taken out.
+    pub high_pass: bool,
+    /// Why something that is configured is not done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lack: Option<String>,
 }
 
 /// Where a source stands.

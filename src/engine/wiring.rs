@@ -28,7 +28,7 @@ use super::visitor_message::{Archive, VisitorMessages};
 use super::watched::Watched;
 use crate::call::verdict::IncomingPolicy;
 use crate::config::DeviceConfig;
-use crate::media::{AudioFanout, VideoFanout};
+use crate::media::{AudioFanout, Loudspeaker, VideoFanout};
 use crate::protocol::address::{Realm, UserId};
 use crate::rest::RestClient;
 use crate::store::Store;
@@ -69,6 +69,8 @@ pub struct Wiring {
     pub video: VideoFanout,
     /// Sound of the microphone for whoever listens.
     pub audio: AudioFanout,
+    /// Where all sound is heard.
+    pub loudspeaker: Loudspeaker,
     /// Calls that are open.
     pub ledger: Ledger,
     /// Rings that are under way, and their calls.

@@ -49,7 +49,7 @@ async fn policy_and_muted_sources_hold_at_once_and_over_a_restart() {
         .again(&site, "[calls]\nbind = [\"127.0.0.1\"]\n")
         .await;
     door.reaches("what was set before", |state| {
-        state.policy.dnd && state.audio.muted && state.camera.muted
+        state.policy.dnd && state.audio.microphone.muted && state.camera.muted
     })
     .await;
     assert!(door.command(Command::Snapshot).await.is_err());

@@ -7,8 +7,7 @@ use cubelet::media::peer::PeerSettings;
 use cubelet::media::sink::{PictureTap, VideoSinkKind};
 use cubelet::media::source::{FeedError, PictureFeed};
 use cubelet::media::{
-    AudioFanout, AudioSource, AudioSourceKind, AudioSourceSettings, SourceEvent, VideoCodec,
-    VideoFanout, VideoSource, VideoSourceKind, VideoSourceSettings,
+    SourceEvent, VideoCodec, VideoFanout, VideoSource, VideoSourceKind, VideoSourceSettings,
 };
 use cubelet::protocol::call_signal::CallType;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -165,49 +164,6 @@ async fn a_dropped_source_says_that_it_stopped() {
     next(&mut device.camera_events).await;
     drop(device.camera.take());
     assert_eq!(next(&mut device.camera_events).await, SourceEvent::Stopped);
-}
-
-/// `null` is defined by ALSA itself, so the real capture element runs without a card.
-#[tokio::test(flavor = "multi_thread")]
-async fn an_alsa_device_is_captured_as_opus() {
-    warm().await;
-    let fanout = AudioFanout::new();
-    let (tell, _events) = unbounded_channel();
-    let _microphone = AudioSource::start(
-        AudioSourceSettings {
-            source: AudioSourceKind::Alsa {
-                device: "null".into(),
-            },
-            warm: false,
-        },
-        fanout.clone(),
-        tell,
-    );
-    let listener = fanout.subscribe();
-    let sound = within("sound", listener.next()).await;
-    // RFC 6716 §3.1: the first byte tells mode, channels and frames per packet.
-    let contents = sound.packets[0].payload[0];
-    assert_eq!(contents & 0b111, 0, "one mono frame, not {contents:08b}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_missing_microphone_is_reported() {
-    warm().await;
-    let (tell, mut events) = unbounded_channel();
-    let _microphone = AudioSource::start(
-        AudioSourceSettings {
-            source: AudioSourceKind::Alsa {
-                device: "no-such-card".into(),
-            },
-            warm: true,
-        },
-        AudioFanout::new(),
-        tell,
-    );
-    match next(&mut events).await {
-        SourceEvent::Failed { reason } => assert!(reason.contains("microphone"), "{reason}"),
-        other => panic!("{other:?}"),
-    }
 }
 
 /// What an application draws is what the far side's application sees.

@@ -355,6 +355,14 @@ pub struct Audio {
     pub source: AudioSource,
     /// The loudspeaker.
     pub sink: AudioSink,
+    /// Whether what the loudspeaker plays is taken out of the microphone's sound.
+    pub echo_cancel: bool,
+    /// Whether steady noise is.
+    pub noise_suppression: bool,
+    /// Whether loud and quiet voices are brought to one loudness.
+    pub gain_control: bool,
+    /// Whether rumble below speech is taken out.
+    pub high_pass: bool,
 }
 
 /// A microphone.

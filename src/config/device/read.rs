@@ -290,9 +290,17 @@ fn camera(section: &SectionReader<'_>) -> Option<Camera> {
 fn audio(section: &SectionReader<'_>) -> Option<Audio> {
     let source = section.parsed("source", parse::audio_source);
     let sink = section.parsed("sink", parse::audio_sink);
+    let echo_cancel = section.boolean("echo_cancel");
+    let noise_suppression = section.boolean("noise_suppression");
+    let gain_control = section.boolean("gain_control");
+    let high_pass = section.boolean("high_pass");
     Some(Audio {
         source: source?,
         sink: sink?,
+        echo_cancel: echo_cancel?,
+        noise_suppression: noise_suppression?,
+        gain_control: gain_control?,
+        high_pass: high_pass?,
     })
 }
 

@@ -7,7 +7,6 @@ use tokio::sync::mpsc;
 
 use super::super::attachments::MAX_FILE;
 use super::super::event::{VisitorPhase, VisitorTold};
-use super::super::media_settings;
 use super::archive::{Note, Standing};
 use super::{News, VisitorMessages, What, sending};
 use crate::call::visitor_message::{Input, Outcome, Output, Phase, StopReason};
@@ -73,8 +72,7 @@ impl VisitorMessages {
             Tone::File(path) => Announcement::File(path.clone()),
             Tone::Default | Tone::None => Announcement::Tone,
         };
-        let sink = media_settings::audio_sink(&self.wiring.config);
-        let (playback, done) = announcement.play(&sink);
+        let (playback, done) = announcement.play(&self.wiring.loudspeaker);
         current.playback = Some(playback);
         let (slot, id) = (
             self.wiring.slots.visitor_messages.clone(),

@@ -18,7 +18,8 @@ use super::settings::{PeerEvent, PeerSettings, TrackKind};
 use super::shared::Shared;
 use super::stats::{Counters, Frame, bump};
 use crate::media::VideoCodec;
-use crate::media::sink::{AudioSinkKind, VideoSinkKind};
+use crate::media::sink::VideoSinkKind;
+use crate::media::sound::Loudspeaker;
 
 /// The far side limits key frames itself; this only spares it a flood.
 const PLI_SPACING: Duration = Duration::from_millis(200);
@@ -31,7 +32,7 @@ const PICTURE_STUCK: Duration = Duration::from_secs(1);
 pub(super) struct Receivers {
     stats: Arc<Counters>,
     video_sink: VideoSinkKind,
-    audio_sink: AudioSinkKind,
+    loudspeaker: Loudspeaker,
     keep_frames: bool,
     video: Option<VideoReceiver>,
     audio: Option<Arc<Decoding>>,
@@ -49,7 +50,7 @@ impl Receivers {
         Self {
             stats: Arc::new(Counters::new()),
             video_sink: settings.video_sink.clone(),
-            audio_sink: settings.audio_sink.clone(),
+            loudspeaker: settings.loudspeaker.clone(),
             keep_frames: settings.keep_frames,
             video: None,
             audio: None,
@@ -159,7 +160,7 @@ fn audio_receiver(shared: &Arc<Shared>) -> Arc<Decoding> {
         key_frame_wanted: Box::new(|| {}),
         picture: None,
     };
-    let decoding = Decoding::start(Format::Audio(receivers.audio_sink.clone()), hooks);
+    let decoding = Decoding::start(Format::Audio(receivers.loudspeaker.clone()), hooks);
     receivers.audio = Some(Arc::clone(&decoding));
     decoding
 }

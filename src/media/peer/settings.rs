@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::one_way::OneWay;
 use super::sdp::SdpError;
-use crate::media::sink::{AudioSinkKind, VideoSinkKind};
+use crate::media::sink::VideoSinkKind;
+use crate::media::sound::Loudspeaker;
 use crate::media::{MediaError, VideoCodec};
 use crate::protocol::call_signal::{CallType, Candidate};
 
@@ -53,8 +54,8 @@ pub struct PeerSettings {
     pub min_bitrate_kbps: u32,
     /// Where pictures go.
     pub video_sink: VideoSinkKind,
-    /// Where sound goes.
-    pub audio_sink: AudioSinkKind,
+    /// Where sound is heard, among others.
+    pub loudspeaker: Loudspeaker,
     /// Keep some decoded pictures, see `Peer::last_frames`.
     pub keep_frames: bool,
     /// Media goes one way only; both ways without.
@@ -75,7 +76,7 @@ impl PeerSettings {
             full_bitrate_kbps: 1_200,
             min_bitrate_kbps: 150,
             video_sink: VideoSinkKind::Null,
-            audio_sink: AudioSinkKind::Null,
+            loudspeaker: Loudspeaker::new(),
             keep_frames: false,
             one_way: None,
         }

@@ -3,8 +3,8 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use super::SourceEvent;
 use crate::base::backoff::Backoff;
+use crate::media::SourceEvent;
 
 /// How long a device stays open after the last consumer left: hanging up and calling again
 /// should not reopen it.
@@ -17,7 +17,7 @@ const LAST_RETRY: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_secs(5);
 
 /// What wakes a source's thread.
-pub(super) enum Signal {
+pub(in crate::media) enum Signal {
     /// The consumers' demand changed.
     Demand,
     /// Data flows since now.
@@ -29,17 +29,21 @@ pub(super) enum Signal {
 }
 
 /// What the supervision runs. Created and dropped on the source's thread.
-pub(super) trait Stage {
+pub(in crate::media) trait Stage {
     /// Brings it in line with the demand, for instance by starting an encoder.
     fn adjust(&mut self) -> Result<(), String>;
     /// When data last came out of the device.
     fn last_data(&self) -> Option<Instant>;
     /// The encoder running now.
     fn encoder(&self) -> Option<String>;
+    /// Whether opening the device anew would give more than what runs.
+    fn is_outdated(&mut self) -> bool {
+        false
+    }
 }
 
 /// The supervised part.
-pub(super) trait Capture {
+pub(in crate::media) trait Capture {
     type Stage: Stage;
     /// Opens the device. Failures later on arrive as [`Signal::Failed`] with this attempt.
     fn open(&mut self, attempt: u64) -> Result<Self::Stage, String>;
@@ -52,7 +56,7 @@ pub(super) trait Capture {
 
 /// Runs until [`Signal::Stop`], on the calling thread. The device is opened at once, wanted or
 /// not, so that a dead camera is known at boot and not when the bell rings.
-pub(super) fn supervise<C: Capture>(
+pub(in crate::media) fn supervise<C: Capture>(
     capture: &mut C,
     signals: &Receiver<Signal>,
     mut tell: impl FnMut(SourceEvent),
@@ -73,6 +77,7 @@ pub(super) fn supervise<C: Capture>(
         match run(capture, attempt, signals, &mut tell) {
             Outcome::Stop => break,
             Outcome::Unwanted => capture.closed(),
+            Outcome::Outdated => first = true,
             Outcome::Failed(reason) => {
                 tracing::warn!(reason, "source failed");
                 capture.failed(&reason);
@@ -111,6 +116,7 @@ fn wait(signals: &Receiver<Signal>, until: Instant) -> bool {
 enum Outcome {
     Stop,
     Unwanted,
+    Outdated,
     Failed(String),
 }
 
@@ -130,6 +136,9 @@ fn run<C: Capture>(
     loop {
         if let Err(reason) = stage.adjust() {
             return Outcome::Failed(reason);
+        }
+        if stage.is_outdated() {
+            return Outcome::Outdated;
         }
         let now = Instant::now();
         if stage.last_data().is_some() && told != Some(stage.encoder()) {
@@ -164,12 +173,12 @@ fn run<C: Capture>(
 }
 
 /// The owner's end of a source's thread. Dropping it stops the source, on the source's thread.
-pub(super) struct Thread {
+pub(in crate::media) struct Thread {
     signals: Sender<Signal>,
 }
 
 impl Thread {
-    pub(super) fn spawn(
+    pub(in crate::media) fn spawn(
         name: &str,
         signals: Sender<Signal>,
         body: impl FnOnce() + Send + 'static,

@@ -21,6 +21,10 @@ pub struct LiveSettings {
     pub auto_answer_off: bool,
     /// The microphone delivers nothing.
     pub microphone_muted: bool,
+    /// The loudspeaker's volume in percent; without, as the card has it.
+    pub volume: Option<u8>,
+    /// Whether the loudspeaker is silent; without, as the card has it.
+    pub speaker_muted: Option<bool>,
     /// Nothing leaves the camera.
     pub camera_muted: bool,
     /// Another camera than the first of the configuration, by its name there.

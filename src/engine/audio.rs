@@ -2,14 +2,16 @@
 //! fare.
 
 use actix::prelude::*;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::live::Sources;
 use super::mailbox::MAILBOX_CAPACITY;
-use super::state::{AudioState, ProcessingState, SourceState, SourceStatus, SpeakerStatus};
+use super::state::{
+    AudioState, ProcessingState, SourceState, SourceStatus, SpeakerState, SpeakerStatus,
+};
 use super::supervised::{Life, supervised};
 use super::wiring::Wiring;
-use super::{camera, media_settings};
+use super::{camera, media_settings, volume};
 use crate::media::{AudioDevice, AudioEvent, LoudspeakerStatus};
 
 /// The actor.
@@ -17,6 +19,7 @@ pub struct Audio {
     _life: Life,
     wiring: Wiring,
     device: Option<AudioDevice>,
+    volume: watch::Sender<volume::Wanted>,
 }
 
 supervised!(Audio);
@@ -28,6 +31,7 @@ impl Audio {
             _life: life,
             wiring,
             device: None,
+            volume: watch::Sender::default(),
         }
     }
 }
@@ -39,14 +43,13 @@ impl Actor for Audio {
         ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
         let source = media_settings::name_of_microphone(&self.wiring.config);
         self.wiring.board.update(|state| {
-            state.audio = AudioState {
-                microphone: SourceState {
-                    source,
-                    muted: state.audio.microphone.muted,
-                    ..SourceState::default()
-                },
-                ..AudioState::default()
+            state.audio.microphone = SourceState {
+                source,
+                muted: state.audio.microphone.muted,
+                ..SourceState::default()
             };
+            state.audio.speaker = SpeakerState::default();
+            state.audio.processing = ProcessingState::default();
         });
         let (events, mut news) = mpsc::unbounded_channel();
         self.device = Some(AudioDevice::start(
@@ -59,14 +62,22 @@ impl Actor for Audio {
         self.wiring
             .board
             .update(|state| show(&mut state.audio, AudioEvent::Loudspeaker(now)));
-        let board = self.wiring.board.clone();
-        let follow = async move {
-            while let Some(event) = news.recv().await {
-                board.update(|state| show(&mut state.audio, event));
-            }
-        };
-        ctx.spawn(follow.into_actor(self));
+        ctx.add_stream(futures::stream::poll_fn(move |cx| news.poll_recv(cx)));
+        let setting = volume::run(self.wiring.clone(), self.volume.subscribe());
+        ctx.spawn(setting.into_actor(self));
         ctx.add_stream(self.wiring.live.sources());
+    }
+}
+
+impl StreamHandler<AudioEvent> for Audio {
+    fn handle(&mut self, event: AudioEvent, _: &mut Self::Context) {
+        if event == AudioEvent::Loudspeaker(LoudspeakerStatus::Playing) {
+            // A card that was plugged in anew knows nothing of its volume.
+            self.volume.send_modify(|_| {});
+        }
+        self.wiring
+            .board
+            .update(|state| show(&mut state.audio, event));
     }
 }
 
@@ -75,6 +86,10 @@ impl StreamHandler<Sources> for Audio {
         if let Some(device) = &self.device {
             device.set_muted(wanted.microphone_muted);
         }
+        self.volume.send_replace(volume::Wanted {
+            percent: wanted.volume,
+            muted: wanted.speaker_muted,
+        });
     }
 }
 

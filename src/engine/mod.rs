@@ -48,5 +48,6 @@ pub mod texting;
 pub mod upstream;
 pub mod visitor_message;
 mod vitals;
+mod volume;
 pub mod watched;
 pub mod wiring;

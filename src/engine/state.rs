@@ -364,6 +364,12 @@ pub struct AudioState {
     /// The microphone.
     #[serde(flatten)]
     pub microphone: SourceState,
+    /// The loudspeaker's volume in percent; absent until it is set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub volume: Option<u8>,
+    /// The loudspeaker is to be silent.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub speaker_muted: bool,
     /// The loudspeaker.
     pub speaker: SpeakerState,
     /// What is done to the microphone's sound.
@@ -375,9 +381,22 @@ pub struct AudioState {
 pub struct SpeakerState {
     /// `absent`, `closed`, `playing`, `failed`.
     pub status: SpeakerStatus,
+    /// Who sets the volume, once it is set: `card` by its mixer, `mix` where the card has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub volume_by: Option<VolumeBy>,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+/// Who sets the volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum VolumeBy {
+    /// A control of the card's mixer.
+    Card,
+    /// The mix of all that is heard.
+    Mix,
 }
 
 /// Where the loudspeaker stands.

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
 
+use super::gain::Gain;
 use super::playout::{Manner, Playout, saturated};
 use crate::media::fanout::Waker;
 
@@ -32,6 +33,21 @@ struct State {
     next: u64,
     voices: Vec<Slot>,
     mix: Vec<i32>,
+    gain: Gain,
+    /// 0 to 100; without, as it comes.
+    volume: Option<u8>,
+    is_muted: bool,
+}
+
+impl State {
+    fn adjust(&mut self) {
+        let percent = if self.is_muted {
+            0
+        } else {
+            self.volume.unwrap_or(100)
+        };
+        self.gain.set_percent(percent);
+    }
 }
 
 struct Slot {
@@ -89,6 +105,20 @@ impl Loudspeaker {
     /// Something that can wait, as a file.
     pub fn patient(&self) -> Voice {
         self.join(Manner::Patient)
+    }
+
+    /// How loud the mix is: 0 to 100 percent, 100 as it comes. For a card that cannot be told.
+    pub fn set_volume(&self, percent: u8) {
+        let mut state = self.shared.state.lock();
+        state.volume = Some(percent);
+        state.adjust();
+    }
+
+    /// While muted, what is said goes by unheard.
+    pub fn set_muted(&self, muted: bool) {
+        let mut state = self.shared.state.lock();
+        state.is_muted = muted;
+        state.adjust();
     }
 
     fn join(&self, manner: Manner) -> Voice {
@@ -279,8 +309,103 @@ impl LoudspeakerEnd {
                 slot.quiet = slot.quiet.saturating_add(1);
             }
         }
+        state.gain.apply(&mut mix);
         saturated(&mix, frame);
         state.mix = mix;
         self.shared.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::FRAME;
+    use super::*;
+
+    fn device(loudspeaker: &Loudspeaker) -> LoudspeakerEnd {
+        loudspeaker.attach(Arc::new(|| {}), LoudspeakerStatus::Playing)
+    }
+
+    fn next(device: &LoudspeakerEnd) -> Vec<i16> {
+        let mut frame = vec![1; FRAME];
+        device.fill(&mut frame);
+        frame
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(20)
+    }
+
+    #[test]
+    fn everybody_is_heard_at_once() {
+        let loudspeaker = Loudspeaker::new();
+        let end = device(&loudspeaker);
+        let (tone, participant) = (loudspeaker.patient(), loudspeaker.live());
+        tone.push(&[100; FRAME]);
+        participant.push(&[20; 10 * FRAME]);
+        assert_eq!(next(&end), vec![120; FRAME]);
+        assert_eq!(next(&end), vec![20; FRAME]);
+        drop(participant);
+        assert_eq!(next(&end), vec![0; FRAME]);
+    }
+
+    #[test]
+    fn a_muted_loudspeaker_plays_silence_and_goes_on_from_where_the_sound_is() {
+        let loudspeaker = Loudspeaker::new();
+        let end = device(&loudspeaker);
+        let voice = loudspeaker.live();
+        voice.push(&[8_000; 20 * FRAME]);
+        loudspeaker.set_muted(true);
+        next(&end);
+        assert_eq!(next(&end), vec![0; FRAME]);
+        loudspeaker.set_muted(false);
+        loudspeaker.set_volume(50);
+        next(&end);
+        assert_eq!(next(&end), vec![1_000; FRAME]);
+    }
+
+    #[test]
+    fn what_is_handed_over_is_played_before_its_owner_hears_of_it() {
+        let loudspeaker = Loudspeaker::new();
+        let end = device(&loudspeaker);
+        let voice = loudspeaker.patient();
+        let player = std::thread::spawn(move || {
+            voice.play(&[5; 100 * FRAME], soon())?;
+            voice.drain(soon())
+        });
+        let mut heard = 0;
+        while !player.is_finished() {
+            heard += next(&end).iter().filter(|sample| **sample == 5).count();
+        }
+        assert_eq!(player.join().unwrap(), Ok(()));
+        assert!(heard >= 99 * FRAME, "{heard}");
+    }
+
+    #[test]
+    fn whoever_waits_hears_of_a_failure_and_of_the_end() {
+        let loudspeaker = Loudspeaker::new();
+        let end = device(&loudspeaker);
+        let voice = loudspeaker.patient();
+        voice.close();
+        assert_eq!(voice.drain(soon()), Err(NotPlayed::Stopped));
+        end.set_status(LoudspeakerStatus::Failed("gone".into()));
+        let voice = loudspeaker.patient();
+        assert_eq!(
+            voice.play(&[0; 1], soon()),
+            Err(NotPlayed::Failed("gone".into()))
+        );
+        assert_eq!(Loudspeaker::new().patient().drain(soon()), Ok(()));
+    }
+
+    #[test]
+    fn an_older_device_is_given_silence() {
+        let loudspeaker = Loudspeaker::new();
+        let (old, new) = (device(&loudspeaker), device(&loudspeaker));
+        let voice = loudspeaker.live();
+        voice.push(&[9; 10 * FRAME]);
+        assert!(!old.is_wanted() && new.is_wanted());
+        assert_eq!(next(&old), vec![0; FRAME]);
+        assert_eq!(next(&new), vec![9; FRAME]);
     }
 }

@@ -14,6 +14,7 @@
 //! Must not enter: calls, configuration files, what is said to whom.
 
 mod device;
+mod gain;
 mod halves;
 mod loudspeaker;
 mod playout;

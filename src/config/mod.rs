@@ -24,7 +24,7 @@ mod suggest;
 pub use device::{
     Account, Allow, AllowBy, Audio, AudioSink, AudioSource, Calls, Camera, Chat, ChatEndpoint,
     ChatUnlock, Console, ConsoleTls, Control, Device, DeviceConfig, DiscoveryForm, Display, Door,
-    HomeAssistant, Hub, IceServer, Incoming, Mqtt, MqttVersion, QuietHours, Relay, RingStep,
+    HomeAssistant, Hub, IceServer, Incoming, Mqtt, MqttVersion, QuietHours, Relay, RingStep, Say,
     VideoCodec, VideoSink, VideoSource, check_device, load_device,
 };
 pub use load::{Check, Validate, load};

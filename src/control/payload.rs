@@ -9,6 +9,7 @@ use crate::engine::call_command::CallCommand;
 use crate::engine::chat_command::{ChatCommand, Check, Draft};
 use crate::engine::command::{Command, CommandError, ErrorCode, UserRef, VisitorAction};
 use crate::engine::ringing_command::{DoorLog, RingingCommand};
+use crate::engine::say_command::SayCommand;
 use crate::engine::setting_command::{PARTS, Setting};
 use crate::protocol::call_signal::CallType;
 
@@ -215,6 +216,11 @@ pub(super) fn parse(
         "visitor_message" => {
             let VisitorMessage { action } = read(&fields)?;
             Ok(Command::VisitorMessage(action))
+        }
+        "say" => {
+            let say: SayCommand = read(&fields)?;
+            say.check().map_err(invalid)?;
+            Ok(Command::Say(say))
         }
         "kill" => {
             let Kill { actor } = read(&fields)?;

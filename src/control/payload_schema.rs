@@ -14,6 +14,7 @@ use crate::engine::call_command::{Conference, Mute};
 use crate::engine::chat_command as chat;
 use crate::engine::ringing_command as ringing;
 use crate::engine::ringing_command::CallFilter;
+use crate::engine::say_command::SayCommand;
 use crate::engine::setting_command as setting;
 
 /// What a type reads.
@@ -53,6 +54,7 @@ pub(super) fn command(verb: &str) -> Option<Value> {
         "bandwidth" => read_by::<Bandwidth>(),
         "tell" => read_by::<Tell>(),
         "visitor_message" => read_by::<VisitorMessage>(),
+        "say" => read_by::<SayCommand>(),
         "kill" => read_by::<Kill>(),
         "logs" => read_by::<Logs>(),
         "stop_ringing" => read_by::<ringing::Stop>(),

@@ -6,6 +6,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::live::Sources;
 use super::mailbox::MAILBOX_CAPACITY;
+use super::saying::Saying;
 use super::state::{
     AudioState, ProcessingState, SourceState, SourceStatus, SpeakerState, SpeakerStatus,
 };
@@ -17,7 +18,8 @@ use crate::media::{AudioDevice, AudioEvent, LoudspeakerStatus};
 /// The actor.
 pub struct Audio {
     _life: Life,
-    wiring: Wiring,
+    pub(super) wiring: Wiring,
+    pub(super) saying: Saying,
     device: Option<AudioDevice>,
     volume: watch::Sender<volume::Wanted>,
 }
@@ -30,6 +32,7 @@ impl Audio {
         Self {
             _life: life,
             wiring,
+            saying: Saying::default(),
             device: None,
             volume: watch::Sender::default(),
         }
@@ -79,6 +82,9 @@ impl StreamHandler<AudioEvent> for Audio {
             .board
             .update(|state| show(&mut state.audio, event));
     }
+
+    /// A device with nothing to run tells nothing, which is no reason to end.
+    fn finished(&mut self, _: &mut Self::Context) {}
 }
 
 impl StreamHandler<Sources> for Audio {

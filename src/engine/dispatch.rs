@@ -15,6 +15,7 @@ use super::event::EventKind;
 use super::mailbox::Undelivered;
 use super::messages;
 use super::ringing_command::{DoorLog, RingingCommand, Stop};
+use super::saying::Say;
 use super::supervisor::CrashRequest;
 use super::visitor_message::{EndVisitorMessage, StartVisitorMessage};
 use super::wiring::Wiring;
@@ -85,6 +86,12 @@ async fn execute(
         Command::Set(setting) => apply_setting::apply(wiring, setting).await?,
         Command::ControlLog { limit } => records::control_log(wiring, limit).await?,
         Command::VisitorMessage(action) => visitor_message(wiring, action).await?,
+        Command::Say(say) => wiring
+            .slots
+            .audio
+            .ask(Say(say), LIMIT)
+            .await
+            .map_err(away)??,
         Command::Reload => wiring.reloading.ask().await?,
         Command::Logs { limit } => json!({ "lines": logs(wiring, limit) }),
         Command::Kill { actor } => crash(wiring, actor, crashes).await?,

@@ -317,6 +317,16 @@ pub enum EventKind {
         #[serde(flatten)]
         told: VisitorTold,
     },
+    /// `announcement/<phase>`: what was to be said by `say`.
+    Announcement {
+        /// Where in its life.
+        phase: AnnouncementPhase,
+        /// Its id, as `say` was answered.
+        announcement: String,
+        /// Why it was not heard to its end.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     /// `button/pressed`.
     ButtonPressed {
         /// Which button.
@@ -491,6 +501,19 @@ pub enum Direction {
     Outgoing,
 }
 
+/// Where an announcement is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AnnouncementPhase {
+    /// It begins.
+    #[default]
+    Started,
+    /// It was heard, or something else took its place.
+    Ended,
+    /// It could not be played.
+    Failed,
+}
+
 impl EventKind {
     /// The topic after `event/`.
     pub fn topic(&self) -> &'static str {
@@ -562,6 +585,11 @@ impl EventKind {
                 VisitorPhase::Sent => "visitor_message/sent",
                 VisitorPhase::Failed => "visitor_message/failed",
                 VisitorPhase::Cancelled => "visitor_message/cancelled",
+            },
+            Self::Announcement { phase, .. } => match phase {
+                AnnouncementPhase::Started => "announcement/started",
+                AnnouncementPhase::Ended => "announcement/ended",
+                AnnouncementPhase::Failed => "announcement/failed",
             },
             Self::ButtonPressed { .. } => "button/pressed",
             Self::ControlRefused { .. } => "control/refused",

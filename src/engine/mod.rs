@@ -38,6 +38,8 @@ pub mod records;
 pub mod reloading;
 pub mod ringing_command;
 pub mod roster;
+pub mod say_command;
+mod saying;
 pub mod session;
 pub mod setting_command;
 pub mod state;

@@ -1,6 +1,8 @@
 //! A sound for those in front of the device: the tone before a recording, or a file in its place.
 
+use std::io::Write;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
@@ -23,6 +25,22 @@ pub enum Announcement {
     Tone,
     /// A file GStreamer can decode: WAV, Ogg Opus, FLAC ….
     File(PathBuf),
+    /// Read out by `espeak-ng`.
+    Speech {
+        /// As of `espeak-ng --voices`.
+        voice: String,
+        /// What.
+        text: String,
+    },
+}
+
+/// The program that reads out.
+const SPEAKER: &str = "espeak-ng";
+
+/// Whether this machine can read out.
+pub fn has_speech() -> bool {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&paths).any(|folder| folder.join(SPEAKER).is_file())
 }
 
 /// It was not heard, or not to its end.
@@ -121,6 +139,7 @@ impl Announcement {
                 "audiotestsrc wave=sine freq=1000 volume=0.4 samplesperbuffer=480 num-buffers=60"
             }
             Self::File(_) => "filesrc name=file ! decodebin",
+            Self::Speech { .. } => "appsrc name=spoken format=bytes ! wavparse",
         };
         let unheard = signals.clone();
         let pipeline = Pipeline::parse(
@@ -138,6 +157,13 @@ impl Announcement {
             let file: gst::Element = pipeline.element("file")?;
             // As a property, so that no name is read as pipeline syntax.
             file.set_property("location", path.as_path());
+        }
+        if let Self::Speech { voice, text } = self {
+            let spoken: gst_app::AppSrc = pipeline.element("spoken")?;
+            let sound = gst::Buffer::from_slice(read_out(voice, text)?);
+            // Refused only by a pipeline that has failed, which is reported by itself.
+            let _ = spoken.push_buffer(sound);
+            let _ = spoken.end_of_stream();
         }
         let output: gst_app::AppSink = pipeline.element("out")?;
         let voice = Arc::clone(voice);
@@ -162,4 +188,27 @@ impl Drop for Playback {
         let _ = self.signals.send(Signal::Stop);
         self.voice.close();
     }
+}
+
+/// The text as a WAV file. The text goes in by standard input, so that none is read as an option.
+fn read_out(voice: &str, text: &str) -> Result<Vec<u8>, String> {
+    let cannot = |error: std::io::Error| format!("{SPEAKER}: {error}");
+    let mut program = Command::new(SPEAKER)
+        .args(["-v", voice, "--stdin", "--stdout"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(cannot)?;
+    if let Some(mut input) = program.stdin.take() {
+        // It reads all of it before it speaks; then the pipe is closed.
+        input.write_all(text.as_bytes()).map_err(cannot)?;
+    }
+    let spoken = program.wait_with_output().map_err(cannot)?;
+    if !spoken.status.success() || spoken.stdout.is_empty() {
+        let said = String::from_utf8_lossy(&spoken.stderr);
+        let said = said.lines().next().unwrap_or("it says nothing");
+        return Err(format!("{SPEAKER}: {said}"));
+    }
+    Ok(spoken.stdout)
 }

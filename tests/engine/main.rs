@@ -31,6 +31,7 @@ mod preview;
 mod recovery;
 mod ringing;
 mod rules;
+mod saying;
 mod settings;
 mod site;
 mod soak;

@@ -145,7 +145,8 @@ async fn the_camera_is_switched_in_a_call_and_pictures_go_on() {
     site.hub.stop().await;
 }
 
-const WITH_SPEAKER: &str = "[calls]\nbind = [\"127.0.0.1\"]\n\
+/// ALSA's own `null` is a loudspeaker that needs no card.
+pub const WITH_SPEAKER: &str = "[calls]\nbind = [\"127.0.0.1\"]\n\
     [audio]\nsource = \"test\"\nsink = \"alsa:null\"\n";
 
 /// ALSA's `null` has no mixer, so the mix does it.

@@ -48,6 +48,23 @@ async fn a_tone_and_a_file_are_played_to_their_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_text_is_read_out_and_a_voice_that_does_not_exist_says_so() {
+    warm().await;
+    let null = on_alsa(AudioSourceKind::None, "null");
+    let speech = |voice: &str| Announcement::Speech {
+        voice: voice.into(),
+        text: "--version".into(),
+    };
+    assert_eq!(heard(speech("en"), &null.loudspeaker).await, Ok(()));
+    match heard(speech("no-such-voice"), &null.loudspeaker).await {
+        Err(AnnouncementError::Failed(reason)) => {
+            assert!(reason.contains("espeak-ng"), "{reason}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_missing_loudspeaker_and_a_file_that_is_none_say_what_is_wrong() {
     warm().await;
     let missing = on_alsa(AudioSourceKind::None, "no-such-card");

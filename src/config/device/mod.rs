@@ -54,6 +54,7 @@ pub const VERBS: &[&str] = &[
     "calls",
     "door_log",
     "visitor_message",
+    "say",
     "send",
     "send_status",
     "edit",
@@ -136,6 +137,9 @@ pub const EVENTS: &[&str] = &[
     "visitor_message/cancelled",
     "door/unlocked",
     "door/refused",
+    "announcement/started",
+    "announcement/ended",
+    "announcement/failed",
     "button/pressed",
     "control/refused",
     "rule/fired",
@@ -189,6 +193,8 @@ pub struct DeviceConfig {
     pub door: Door,
     /// `[visitor_message]`.
     pub visitor_message: VisitorMessage,
+    /// `[say]`.
+    pub say: Say,
     /// `[mqtt]`; without it there is no local control.
     pub mqtt: Option<Mqtt>,
     /// `[control]`.
@@ -363,6 +369,15 @@ pub struct Audio {
     pub gain_control: bool,
     /// Whether rumble below speech is taken out.
     pub high_pass: bool,
+}
+
+/// What the device can say.
+#[derive(Clone, Debug)]
+pub struct Say {
+    /// A folder of sounds.
+    pub sounds: Option<PathBuf>,
+    /// Who reads out texts.
+    pub voice: String,
 }
 
 /// A microphone.

@@ -7,8 +7,8 @@ use toml::de::DeValue;
 
 use super::{
     Account, Allow, Attachments, Audio, Camera, Chat, ChatEndpoint, ChatUnlock, Device,
-    DeviceConfig, Display, Door, History, Hub, Mqtt, MqttVersion, Relay, VideoCodec, VideoSink,
-    VideoSource,
+    DeviceConfig, Display, Door, History, Hub, Mqtt, MqttVersion, Relay, Say, VideoCodec,
+    VideoSink, VideoSource,
 };
 use super::{
     ChatCommands, HomeAssistant, chat_commands, console, control, home_assistant, parse,
@@ -84,6 +84,7 @@ fn read(path: &Path, file: &FileReader<'_>) -> Option<DeviceConfig> {
     let calls = read_calls::calls(file, &schedules);
     let door = door(&file.section("door"));
     let visitor_message = visitor_message::read(&file.section("visitor_message"));
+    let say = say(&file.section("say"));
     let assistant = home_assistant::read(&file.section("mqtt.home_assistant"));
     let mqtt = file
         .optional_section("mqtt")
@@ -114,6 +115,7 @@ fn read(path: &Path, file: &FileReader<'_>) -> Option<DeviceConfig> {
         schedules,
         door: door?,
         visitor_message: visitor_message?,
+        say: say?,
         mqtt: match mqtt {
             Some(mqtt) => Some(mqtt?),
             None => None,
@@ -301,6 +303,28 @@ fn audio(section: &SectionReader<'_>) -> Option<Audio> {
         noise_suppression: noise_suppression?,
         gain_control: gain_control?,
         high_pass: high_pass?,
+    })
+}
+
+fn say(section: &SectionReader<'_>) -> Option<Say> {
+    let sounds = section.path("sounds");
+    if let Some(folder) = &sounds
+        && !folder.is_dir()
+    {
+        section.fail("sounds", format!("{} is no folder", folder.display()));
+    }
+    let voice = section.parsed("voice", |text| {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-+_".contains(c);
+        let is_option = text.starts_with('-');
+        if (1..=32).contains(&text.len()) && text.chars().all(is_plain) && !is_option {
+            Ok(text.to_owned())
+        } else {
+            Err("must be 1 to 32 of `A-Z a-z 0-9 - + _`".to_owned())
+        }
+    });
+    Some(Say {
+        sounds,
+        voice: voice?,
     })
 }
 

@@ -24,6 +24,7 @@ mod mqtt;
 mod preview;
 mod ringing;
 mod rule;
+mod say;
 mod schedule;
 mod visitor_message;
 
@@ -164,6 +165,7 @@ pub static DEVICE: &[Section] = &[
     schedule::SECTION,
     door::SECTION,
     visitor_message::SECTION,
+    say::SECTION,
     mqtt::SECTION,
     home_assistant::SECTION,
     control::SECTION,

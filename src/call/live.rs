@@ -87,7 +87,8 @@ mod tests {
                 (2, Until { end: None }),
             ]),
             ring_off: BTreeSet::from([3]),
-            ..LiveSettings::default()
+            volume: Some(30),
+            speaker_muted: Some(false),
         };
         assert!(live.is_dnd(999) && !live.is_dnd(1_000));
         assert_eq!(live.next_end(), Some(1_000));
@@ -109,6 +110,8 @@ mod tests {
             microphone_muted: true,
             camera_muted: true,
             camera: Some("v4l2:/dev/video2".into()),
+            volume: Some(30),
+            speaker_muted: Some(false),
         };
         let text = serde_json::to_string(&live).unwrap();
         assert_eq!(serde_json::from_str::<LiveSettings>(&text).unwrap(), live);

@@ -4,7 +4,7 @@
 //! fails when an arrow points up:
 //!
 //! ```text
-//! cli  console  control      what people and automations touch
+//! cli  console  rtsp  control what people and automations touch
 //!          engine            supervised actors: thin shells joining everything below
 //! rest chat media device conference store     the outside world, one module each
 //!           call             sans-IO: who rings, who answers, why a call ended
@@ -40,6 +40,8 @@ pub mod config;
 pub mod console;
 #[cfg(feature = "media")]
 pub mod control;
+#[cfg(feature = "media")]
+pub mod rtsp;
 
 #[cfg(feature = "hub")]
 pub mod hub;

@@ -25,6 +25,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("control", &["base", "protocol", "call", "engine", "config"]),
+    ("rtsp", &["base", "media", "engine", "config"]),
     (
         "console",
         &["base", "protocol", "call", "media", "engine", "config"],

@@ -113,6 +113,13 @@ impl Port {
         self.gallery.pictures()
     }
 
+    /// The camera's encoded pictures, and the microphone's packets where there is one, for whoever sends
+    /// them on as they are.
+    pub fn encoded(&self) -> (VideoFanout, Option<AudioFanout>) {
+        let has_sound = self.config.audio.source != AudioSource::None;
+        (self.video.clone(), has_sound.then(|| self.audio.clone()))
+    }
+
     /// A connection that shows the camera to somebody who only looks, and lets them hear the
     /// microphone if asked to. It answers an offer; it is a call of nobody's.
     ///

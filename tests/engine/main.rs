@@ -30,6 +30,8 @@ mod playing;
 mod preview;
 mod recovery;
 mod ringing;
+#[allow(clippy::unwrap_used)] // All of it is test code.
+mod rtsp;
 mod rules;
 mod settings;
 mod site;

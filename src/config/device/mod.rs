@@ -10,6 +10,7 @@ mod home_assistant;
 mod parse;
 mod read;
 mod read_calls;
+mod rtsp;
 mod rule;
 mod visitor_message;
 
@@ -25,10 +26,11 @@ use crate::protocol::address::UserRef;
 
 pub use calling::{Calls, Incoming, Preview, QuietHours, RingStep};
 pub use chat_commands::ChatCommands;
-pub use console::{Console, ConsoleTls};
+pub use console::{Console, TlsFiles};
 pub use home_assistant::{DiscoveryForm, HomeAssistant};
 pub(super) use parse::PATTERNS;
 pub use read::{check_device, load_device};
+pub use rtsp::Rtsp;
 pub use visitor_message::{Recipients, Tone, VisitorMessage};
 
 /// The commands a device obeys, as named in topics. The test aid `kill` is not among them.
@@ -200,6 +202,8 @@ pub struct DeviceConfig {
     pub control: Control,
     /// `[console]`; without it there is no web server.
     pub console: Option<Console>,
+    /// `[rtsp]`, if there is one.
+    pub rtsp: Option<Rtsp>,
     /// `[[rule]]`.
     pub rules: Vec<Rule>,
     /// Where all this was read.

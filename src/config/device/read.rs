@@ -12,7 +12,7 @@ use super::{
 };
 use super::{
     ChatCommands, HomeAssistant, chat_commands, console, control, gpio, home_assistant, parse,
-    read_calls, rule, visitor_message,
+    read_calls, rtsp, rule, visitor_message,
 };
 use crate::base::loopback::is_loopback;
 use crate::config::Surroundings;
@@ -97,6 +97,8 @@ fn read(path: &Path, file: &FileReader<'_>) -> Option<DeviceConfig> {
     let control = control::read(&file.section("control"), allow.unwrap_or_default());
     let console = file.optional_section("console");
     let console = console.map(|section| console::read(&section));
+    let rtsp = file.optional_section("rtsp");
+    let rtsp = rtsp.map(|section| rtsp::read(&section));
     let root = match (&mqtt, &device) {
         (Some(Some(mqtt)), Some(device)) => format!("{}/{}", mqtt.base, device.name),
         _ => String::new(),
@@ -123,6 +125,10 @@ fn read(path: &Path, file: &FileReader<'_>) -> Option<DeviceConfig> {
         control: control?,
         console: match console {
             Some(console) => Some(console?),
+            None => None,
+        },
+        rtsp: match rtsp {
+            Some(rtsp) => Some(rtsp?),
             None => None,
         },
         rules: rules?,

@@ -24,6 +24,7 @@ mod incoming;
 mod mqtt;
 mod preview;
 mod ringing;
+mod rtsp;
 mod rule;
 mod schedule;
 mod visitor_message;
@@ -174,6 +175,7 @@ pub static DEVICE: &[Section] = &[
     control::SECTION,
     control::ALLOW,
     console::SECTION,
+    rtsp::SECTION,
     rule::SECTION,
 ];
 

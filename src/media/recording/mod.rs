@@ -23,5 +23,6 @@ mod sample_table;
 mod timeline;
 
 pub use file::DiskError;
+pub use h264::parameter_sets;
 pub use recorder::{EndedBy, RecordError, Recorder, RecorderEvent, RecorderSettings, Recording};
 pub use recovery::{Recovered, RecoveryError, length_of, recover, recover_file};

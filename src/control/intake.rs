@@ -239,7 +239,9 @@ impl Intake {
     ) -> Result<Accepted, CommandError> {
         let (fields, envelope) = split?;
         let to_several = addressed.audience != Audience::Device;
-        let fingerprint = Sha256::digest(Value::Object(fields.clone()).to_string()).into();
+        // Only what has an id can come again.
+        let fingerprint = (!envelope.id.is_null())
+            .then(|| Sha256::digest(Value::Object(fields.clone()).to_string()).into());
         let command = match addressed.order {
             Order::Command(verb) => {
                 if !payload::is_verb(verb) {
@@ -262,7 +264,7 @@ impl Intake {
         }
         let name = addressed.order.name();
         let lane = Lane::of(&name);
-        let key = (!envelope.id.is_null()).then(|| {
+        let key = fingerprint.map(|fingerprint| {
             let id = envelope.id.to_string();
             (Key { verb: name, id }, fingerprint)
         });

@@ -137,6 +137,11 @@ impl Link {
         self.events.recv().await.unwrap_or_else(gone)
     }
 
+    /// The next event if it is there already.
+    pub(super) fn ready(&mut self) -> Option<LinkEvent> {
+        self.events.try_recv().ok()
+    }
+
     /// Asks for the device's commands, also for retained ones and their flag: they are refused
     /// knowingly rather than taken for fresh.
     pub(super) fn subscribe(&self, filters: Vec<String>) -> bool {

@@ -41,6 +41,8 @@ pub(super) struct Shared {
     deaf: [AtomicBool; 2],
     /// Kilobits per second of pictures the far side takes.
     limit: watch::Sender<Option<u32>>,
+    /// Kilobits per second of pictures nobody here gets more of.
+    ceiling: Mutex<Option<u32>>,
     /// Kilobits per second of pictures: where the network allows, and at the least.
     range_kbps: (u32, u32),
     /// What is measured of the packets.
@@ -72,6 +74,7 @@ impl Shared {
             audio_muted: AtomicBool::new(false),
             deaf: Default::default(),
             limit: watch::Sender::new(settings.max_bitrate_kbps),
+            ceiling: Mutex::default(),
             range_kbps,
             network: Arc::new(Mutex::new(Network::new(bounds, start))),
             receivers: Mutex::new(receivers),
@@ -96,9 +99,22 @@ impl Shared {
 
     pub(super) fn set_limit(&self, kbps: Option<u32>) {
         self.limit.send_replace(kbps);
+        self.rebound();
+    }
+
+    /// Lowers what the network is tried for, so that it is known what it carries when the ceiling
+    /// is lifted.
+    pub(super) fn set_ceiling(&self, kbps: Option<u32>) {
+        *self.ceiling.lock() = kbps;
+        self.rebound();
+    }
+
+    fn rebound(&self) {
+        let limits = [*self.limit.borrow(), *self.ceiling.lock()];
+        let most = limits.into_iter().flatten().min();
         self.network
             .lock()
-            .set_bounds(bounds(self.range_kbps, kbps));
+            .set_bounds(bounds(self.range_kbps, most));
     }
 
     /// Kilobits per second of pictures this peer takes now: of what it wants and what its network

@@ -21,7 +21,7 @@ use crate::call::party::Party;
 use crate::call::rule::Rule;
 use crate::call::schedule::Schedule;
 
-pub use calling::{Calls, Incoming, Preview, QuietHours, RingStep};
+pub use calling::{Calls, DataChannel, Incoming, Preview, QuietHours, RingStep};
 pub use chat_commands::ChatCommands;
 pub use console::{Console, ConsoleTls};
 pub use home_assistant::{DiscoveryForm, HomeAssistant};

@@ -1,6 +1,7 @@
 //! From an arriving message to a verdict: ignore it, answer it at once, or execute it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -83,7 +84,7 @@ pub(super) struct Terms {
 /// Decides about arriving messages. Bounded in memory, whatever arrives.
 #[derive(Debug)]
 pub(super) struct Intake {
-    topics: Topics,
+    topics: Arc<Topics>,
     device: String,
     access: Access,
     call_type: CallType,
@@ -104,7 +105,7 @@ impl Intake {
         call_type: CallType,
     ) -> Self {
         Self {
-            topics,
+            topics: Arc::new(topics),
             device: device.to_owned(),
             access: Access::new(control),
             call_type,
@@ -137,7 +138,7 @@ impl Intake {
 
     /// Decides about a message.
     pub(super) fn arrive(&mut self, now: Instant, arrival: Arrival) -> Verdict {
-        let topics = self.topics.clone();
+        let topics = Arc::clone(&self.topics);
         let Some(addressed) = topics.read(&arrival.topic) else {
             return Verdict::Ignore("it is no command topic");
         };

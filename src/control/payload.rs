@@ -101,6 +101,7 @@ pub(super) struct Nothing {}
 #[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Ring {
+    /// Whom, at most 16; as `[calls]` plans without.
     #[serde(default)]
     targets: Vec<UserRef>,
 }
@@ -109,12 +110,14 @@ pub(super) struct Ring {
 #[serde(deny_unknown_fields)]
 pub(super) struct Call {
     user: UserRef,
+    /// Default `[calls] call_type`.
     call_type: Option<CallType>,
 }
 
 #[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Reject {
+    /// Told to the caller, 1 to 200 characters.
     reason: Option<String>,
 }
 
@@ -127,6 +130,7 @@ pub(super) struct VisitorMessage {
 #[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Kill {
+    /// Which part, as in `health`.
     actor: String,
 }
 
@@ -266,12 +270,14 @@ pub(super) struct Person {
 #[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Bandwidth {
+    /// Of pictures to each participant, 64 to 100,000; 0 for no limit.
     kbps: u32,
 }
 
 #[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Tell {
+    /// Custom parameters, at most 16 of 1,024 characters.
     info: std::collections::BTreeMap<String, String>,
 }
 
@@ -293,6 +299,7 @@ fn in_call(verb: &str, fields: &Map<String, Value>) -> Result<CallCommand, Comma
 #[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Message {
+    /// An own message.
     message: String,
 }
 

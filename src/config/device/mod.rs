@@ -24,7 +24,7 @@ use crate::call::rule::Rule;
 use crate::call::schedule::Schedule;
 use crate::protocol::address::UserRef;
 
-pub use calling::{Calls, Incoming, Preview, QuietHours, RingStep};
+pub use calling::{Calls, DataChannel, Incoming, Preview, QuietHours, RingStep};
 pub use chat_commands::ChatCommands;
 pub use console::{Console, TlsFiles};
 pub use home_assistant::{DiscoveryForm, HomeAssistant};

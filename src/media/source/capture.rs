@@ -144,7 +144,7 @@ impl Stage for CameraStage {
                 changed.push(self.encoders[codec.index()].take());
             }
             let encoding = self.encoders[codec.index()].as_mut().map(|run| {
-                run.reduce(demand.keeps_size(codec));
+                run.reduce(demand.keeps_size(codec), demand.max_framerate());
                 run.encoding()
             });
             self.shared.publisher.set_encoding(codec, encoding);

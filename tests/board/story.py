@@ -37,8 +37,11 @@ def check(is_so, what):
 
 
 def length(movie):
-    """Seconds, by the header of an MP4 file (ISO/IEC 14496-12, mvhd of version 0 or 1)."""
-    header = movie[movie.index(b"mvhd") + 4:]
+    """Seconds, by the header of an MP4 file (ISO/IEC 14496-12, mvhd of version 0 or 1).
+
+    The last one holds: what was the header while the file grew lies before it, and is none any more.
+    """
+    header = movie[movie.rindex(b"mvhd") + 4:]
     times, size = ((20, 8), (12, 4))[header[0] == 0]
     scale, duration = header[times:times + 4], header[times + 4:times + 4 + size]
     return int.from_bytes(duration, "big") / int.from_bytes(scale, "big")

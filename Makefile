@@ -46,7 +46,7 @@ deb-test: ## install, upgrade, remove and purge the package in a Debian root; ne
 arm64: ## the Debian package for 64-bit ARM boards, built on a PC; needs root; PROFILE=
 	@PROFILE="$(or $(PROFILE),release)" scripts/arm64
 
-arm64-test: ## the ARM program under qemu-user: what a device and a hub do, and the tests of the sans-IO layers
+arm64-test: ## the ARM program under qemu-user: devices, doctor, hub, device, demo
 	@PROFILE="$(or $(PROFILE),release)" scripts/arm64
 	@tests/arm64/run "$(or $(PROFILE),release)"
 

@@ -8,6 +8,7 @@ mod bundle;
 mod connection;
 mod core;
 mod decode;
+mod far_side;
 mod identity;
 mod key_frame_feedback;
 mod monitor;
@@ -29,6 +30,7 @@ use super::fanout::{AudioFanout, VideoFanout};
 use super::network;
 use crate::protocol::call_signal::Candidate;
 
+pub use far_side::FarSide;
 pub use one_way::{OneWay, Way};
 pub use sdp::SdpError;
 pub use settings::{IceServer, PeerError, PeerEvent, PeerSettings, TrackKind};

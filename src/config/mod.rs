@@ -24,8 +24,9 @@ mod suggest;
 pub use device::{
     Account, Allow, AllowBy, Audio, AudioSink, AudioSource, Calls, Camera, Chat, ChatEndpoint,
     ChatUnlock, Console, ConsoleTls, Control, Device, DeviceConfig, DiscoveryForm, Display, Door,
-    HomeAssistant, Hub, IceServer, Incoming, Mqtt, MqttVersion, QuietHours, Relay, RingStep,
-    VideoCodec, VideoSink, VideoSource, check_device, load_device,
+    HomeAssistant, Hub, IceServer, Incoming, Mqtt, MqttVersion, QuietHours, RecordedCall,
+    RecordingNotice, Relay, RingStep, VideoCodec, VideoSink, VideoSource, check_device,
+    load_device,
 };
 pub use load::{Check, Validate, load};
 pub use problem::{ConfigErrors, Problem, Report, locate_problems};

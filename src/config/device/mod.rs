@@ -9,6 +9,7 @@ mod home_assistant;
 mod parse;
 mod read;
 mod read_calls;
+mod recording;
 mod rule;
 mod visitor_message;
 
@@ -21,12 +22,13 @@ use crate::call::party::Party;
 use crate::call::rule::Rule;
 use crate::call::schedule::Schedule;
 
-pub use calling::{Calls, Incoming, Preview, QuietHours, RingStep};
+pub use calling::{Calls, Incoming, Preview, QuietHours, RecordedCall, RingStep};
 pub use chat_commands::ChatCommands;
 pub use console::{Console, ConsoleTls};
 pub use home_assistant::{DiscoveryForm, HomeAssistant};
 pub(super) use parse::PATTERNS;
 pub use read::{check_device, load_device};
+pub use recording::{Recording, RecordingNotice};
 pub use visitor_message::{Recipients, Tone, VisitorMessage};
 
 /// The commands a device obeys, as named in topics. The test aid `kill` is not among them.
@@ -54,6 +56,8 @@ pub const VERBS: &[&str] = &[
     "calls",
     "door_log",
     "visitor_message",
+    "record",
+    "recordings",
     "send",
     "send_status",
     "edit",
@@ -134,6 +138,9 @@ pub const EVENTS: &[&str] = &[
     "visitor_message/sent",
     "visitor_message/failed",
     "visitor_message/cancelled",
+    "recording/started",
+    "recording/finished",
+    "recording/failed",
     "door/unlocked",
     "door/refused",
     "button/pressed",
@@ -189,6 +196,8 @@ pub struct DeviceConfig {
     pub door: Door,
     /// `[visitor_message]`.
     pub visitor_message: VisitorMessage,
+    /// `[recording]`.
+    pub recording: Recording,
     /// `[mqtt]`; without it there is no local control.
     pub mqtt: Option<Mqtt>,
     /// `[control]`.

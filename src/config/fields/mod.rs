@@ -22,6 +22,7 @@ mod hub;
 mod incoming;
 mod mqtt;
 mod preview;
+mod recording;
 mod ringing;
 mod rule;
 mod schedule;
@@ -164,6 +165,7 @@ pub static DEVICE: &[Section] = &[
     schedule::SECTION,
     door::SECTION,
     visitor_message::SECTION,
+    recording::SECTION,
     mqtt::SECTION,
     home_assistant::SECTION,
     control::SECTION,

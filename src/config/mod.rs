@@ -22,11 +22,11 @@ mod secret;
 mod suggest;
 
 pub use device::{
-    Account, Allow, AllowBy, Audio, AudioSink, AudioSource, Calls, Camera, Chat, ChatEndpoint,
-    ChatUnlock, Console, ConsoleTls, Control, Device, DeviceConfig, DiscoveryForm, Display, Door,
-    HomeAssistant, Hub, IceServer, Incoming, Mqtt, MqttVersion, QuietHours, RecordedCall,
-    RecordingNotice, Relay, RingStep, VideoCodec, VideoSink, VideoSource, check_device,
-    load_device,
+    Account, Allow, AllowBy, Audio, AudioSink, AudioSource, Button, Calls, Camera, Chat,
+    ChatEndpoint, ChatUnlock, Console, ConsoleTls, Control, Device, DeviceConfig, DiscoveryForm,
+    Display, Door, GpioLine, HomeAssistant, Hub, IceServer, Incoming, Level, Mqtt, MqttVersion,
+    Pull, QuietHours, RecordedCall, RecordingNotice, Relay, RingStep, VideoCodec, VideoSink,
+    VideoSource, check_device, load_device,
 };
 pub use load::{Check, Validate, load};
 pub use problem::{ConfigErrors, Problem, Report, locate_problems};

@@ -278,7 +278,7 @@ pub enum EventKind {
     ChatCommand {
         /// Who.
         from: UserId,
-        /// `snapshot`, `status` or `dnd`.
+        /// `snapshot`, `status`, `dnd` or `record`.
         command: &'static str,
         /// Whether it was done.
         ok: bool,

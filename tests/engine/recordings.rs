@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use cubelet::engine::chat_command::Draft;
 use cubelet::engine::command::{Command, CommandError, ErrorCode};
 use cubelet::engine::event::{EventKind, RecordingPhase, RecordingTold};
 use cubelet::engine::recording_command::{
@@ -13,7 +14,7 @@ use serde_json::Value;
 
 use crate::broker::{Broker, Client};
 use crate::playing::play;
-use crate::site::{Site, Station, talk};
+use crate::site::{Site, Station, talk, user};
 
 const DOOR: &str = "[calls]\nbind = [\"127.0.0.1\"]\n[control]\ntest_commands = true\n";
 
@@ -450,6 +451,39 @@ async fn the_other_side_is_recorded_on_command_in_a_call_and_refused_out_of_one(
     assert_eq!(told.reason.as_deref(), Some("limit"));
     assert_eq!(told.file, Some(format!("{id}_remote.mp4")));
     assert!(pictures(folder(&site).join(told.file.expect("a name"))).await > 15);
+    front.stop().await;
+    inside.stop().await;
+    site.hub.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn somebody_allowed_records_by_writing_to_the_device() {
+    let site = Site::start().await;
+    let rules =
+        format!("{CALLER}[recording]\nenabled = true\n[chat.commands]\nrecord = [\"indoor\"]\n");
+    let mut front = site.station("door", &rules).await;
+    let mut inside = site.station("indoor", &indoor()).await;
+    let write = |text: &str| {
+        Command::Send(Box::new(Draft {
+            to: Some(user("door")),
+            text: text.into(),
+            ..Draft::default()
+        }))
+    };
+    inside.command(write("record 1m")).await.expect("stored");
+    front.recording(RecordingPhase::Started).await;
+    inside.command(write("record stop")).await.expect("stored");
+    let (_, told) = front.recording(RecordingPhase::Finished).await;
+    assert_eq!(told.reason.as_deref(), Some("stopped"));
+    inside
+        .events
+        .hear("the answer", |event| match event {
+            EventKind::ChatMessage { text, .. } => {
+                (text == "The recording is over and kept.").then_some(())
+            }
+            _ => None,
+        })
+        .await;
     front.stop().await;
     inside.stop().await;
     site.hub.stop().await;

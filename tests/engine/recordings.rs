@@ -181,8 +181,9 @@ async fn the_oldest_recordings_leave_and_a_long_one_is_cut() {
         let began = jiff::Timestamp::from_second(began).expect("a time");
         began.strftime("%Y%m%dT%H%M%S.000Z.mp4").to_string()
     };
-    for ago in [3, 2, 1] {
-        fill(&day(ago), 7 << 20);
+    let days = [3, 2, 1].map(day);
+    for name in &days {
+        fill(name, 7 << 20);
     }
     fill("holiday.mp4", 50 << 20);
     let rules = "segment_s = 5\nkeep_mb = 16\nkeep_days = 5\nmax_s = 8";
@@ -205,9 +206,10 @@ async fn the_oldest_recordings_leave_and_a_long_one_is_cut() {
         })
         .collect();
     left.sort();
-    let mut wanted = vec![day(2), day(1), format!("{id}.mp4"), format!("{id}_002.mp4")];
-    wanted.push("holiday.mp4".into());
-    assert_eq!(left, wanted);
+    let [_, second, third] = days;
+    let ours = [format!("{id}.mp4"), format!("{id}_002.mp4")];
+    let [first, next] = ours;
+    assert_eq!(left, [second, third, first, next, "holiday.mp4".to_owned()]);
     front.stop().await;
     site.hub.stop().await;
 }
@@ -413,7 +415,7 @@ async fn a_call_is_recorded_on_both_sides_from_its_beginning_to_its_end_and_they
     for file in files {
         let played = played(folder(&site).join(&file)).await;
         assert!(
-            played.video.times.len() > 30,
+            played.video.times.len() > 15,
             "{} pictures in {file}",
             played.video.times.len()
         );

@@ -37,7 +37,7 @@ impl ArrivalWatch {
         let wanted = inotify::WatchFlags::CREATE
             | inotify::WatchFlags::ATTRIB
             | inotify::WatchFlags::MOVED_TO;
-        inotify::add_watch(&watching, &folder, wanted)
+        inotify::add_watch(&watching, folder.as_path(), wanted)
             .map_err(|error| format!("{}: {error}", folder.display()))?;
         let runtime = network::handle().map_err(|error| error.to_string())?;
         let task = runtime.spawn(async move {

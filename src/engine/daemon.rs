@@ -26,6 +26,7 @@ use super::incoming::{DevicePolicy, Manners};
 use super::journal::Journal;
 use super::live::Live;
 use super::presence::Presence;
+use super::recording::{RecordingFolder, Recordings};
 use super::reloading::Reloading;
 use super::roster::Roster;
 use super::session::Session;
@@ -43,7 +44,7 @@ use crate::call::end::EndReason;
 use crate::call::ring_plan::StopReason;
 use crate::config::{AudioSource, DeviceConfig};
 use crate::media;
-use crate::media::peer::{OneWay, Peer, PeerError, PeerEvent, PeerSettings, Way};
+use crate::media::peer::{FarSide, OneWay, Peer, PeerError, PeerEvent, PeerSettings, Way};
 use crate::media::{AudioFanout, VideoFanout};
 use crate::protocol::call_signal::CallType;
 use crate::rest::RestError;
@@ -296,11 +297,13 @@ impl Parts {
             history_queue: HistoryQueue::default(),
             upload_signal: UploadSignal::default(),
             visitor_archive: Archive::of(&config.device.state_dir),
+            recordings: RecordingFolder::at(config.recording.folder(&config.device.state_dir)),
             watched: Watched::default(),
             block_list: Arc::default(),
             identity: watch::Sender::new(None),
             video: VideoFanout::new(),
             audio: AudioFanout::new(),
+            far_side: FarSide::default(),
             ledger,
             rings: RingLedger::default(),
             roster,
@@ -360,7 +363,8 @@ fn own_actors(wiring: &Wiring) -> Vec<ChildSpec> {
     let (store, session, chat, calls) = (give(), give(), give(), give());
     let (history, uploads) = (give(), give());
     let (camera, audio, bell, door) = (give(), give(), give(), give());
-    let (visitors, texting, buttons) = (give(), give(), give());
+    let (visitors, texting) = (give(), give());
+    let (recordings, buttons) = (give(), give());
     vec![
         // First, so that it is stopped last: everybody else writes into it.
         ChildSpec::new("store", slots.storage, move |life| {
@@ -401,6 +405,9 @@ fn own_actors(wiring: &Wiring) -> Vec<ChildSpec> {
         }),
         ChildSpec::new("visitor_message", slots.visitor_messages, move |life| {
             VisitorMessages::new(life, visitors.clone())
+        }),
+        ChildSpec::new("recording", slots.recordings, move |life| {
+            Recordings::new(life, recordings.clone())
         }),
     ]
 }

@@ -105,6 +105,7 @@ pub fn peer(config: &DeviceConfig, call_type: CallType) -> PeerSettings {
         },
         audio_sink: audio_sink(config),
         keep_frames: false,
+        far_side: None,
         one_way: None,
         channel: match calls.data_channel {
             config::device::DataChannel::Off => ChannelPolicy::Off,

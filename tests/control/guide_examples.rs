@@ -34,6 +34,7 @@ fn every_piece_of_configuration_in_the_guides_is_right() {
         include_str!("../../docs/guide/door.md"),
         include_str!("../../docs/guide/rtsp.md"),
         include_str!("../../docs/guide/visitor-messages.md"),
+        include_str!("../../docs/guide/recording.md"),
     ] {
         for piece in blocks(page, "toml") {
             let fixture = Fixture::new();

@@ -12,7 +12,7 @@ use super::{
 };
 use super::{
     ChatCommands, HomeAssistant, chat_commands, console, control, gpio, home_assistant, parse,
-    read_calls, rtsp, rule, visitor_message,
+    read_calls, recording, rtsp, rule, visitor_message,
 };
 use crate::base::loopback::is_loopback;
 use crate::config::Surroundings;
@@ -85,6 +85,14 @@ fn read(path: &Path, file: &FileReader<'_>) -> Option<DeviceConfig> {
     let door = door(&file.section("door"));
     let buttons = gpio::buttons(file);
     let visitor_message = visitor_message::read(&file.section("visitor_message"));
+    let recording = recording::read(&file.section("recording"));
+    if let (Some(calls), Some(recording)) = (&calls, &recording)
+        && calls.record.is_some()
+        && !recording.enabled
+    {
+        let rule = "needs `[recording] enabled = true`";
+        file.section("calls").fail("record", rule);
+    }
     let assistant = home_assistant::read(&file.section("mqtt.home_assistant"));
     let mqtt = file
         .optional_section("mqtt")
@@ -118,6 +126,7 @@ fn read(path: &Path, file: &FileReader<'_>) -> Option<DeviceConfig> {
         door: door?,
         buttons: buttons?,
         visitor_message: visitor_message?,
+        recording: recording?,
         mqtt: match mqtt {
             Some(mqtt) => Some(mqtt?),
             None => None,

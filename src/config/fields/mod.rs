@@ -23,6 +23,7 @@ mod hub;
 mod incoming;
 mod mqtt;
 mod preview;
+mod recording;
 mod ringing;
 mod rtsp;
 mod rule;
@@ -170,6 +171,7 @@ pub static DEVICE: &[Section] = &[
     door::SECTION,
     button::SECTION,
     visitor_message::SECTION,
+    recording::SECTION,
     mqtt::SECTION,
     home_assistant::SECTION,
     control::SECTION,

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::far_side::FarSide;
 use super::one_way::OneWay;
 use super::sdp::SdpError;
 use crate::media::sink::{AudioSinkKind, VideoSinkKind};
@@ -57,6 +58,8 @@ pub struct PeerSettings {
     pub audio_sink: AudioSinkKind,
     /// Keep some decoded pictures, see `Peer::last_frames`.
     pub keep_frames: bool,
+    /// Where what is received can be had as it was encoded; nowhere without.
+    pub far_side: Option<FarSide>,
     /// Media goes one way only; both ways without.
     pub one_way: Option<OneWay>,
     /// Whether a data channel for orders is taken, and offered.
@@ -91,6 +94,7 @@ impl PeerSettings {
             video_sink: VideoSinkKind::Null,
             audio_sink: AudioSinkKind::Null,
             keep_frames: false,
+            far_side: None,
             one_way: None,
             channel: ChannelPolicy::default(),
         }

@@ -68,6 +68,9 @@ pub struct HubConfig {
     /// users need not type them. For sites where whoever reaches the hub may use it.
     #[serde(default)]
     pub phone_config: bool,
+    /// Announce the hub on the local network by multicast DNS, so that a device's setup finds it.
+    #[serde(default = "yes")]
+    pub announce: bool,
     /// What the chat allows.
     #[serde(default)]
     pub chat: ChatRules,
@@ -406,6 +409,8 @@ impl HubConfig {
             auth_secret_file: None,
             auth_secret: None,
             phone_config: true,
+            // A hub for a try is nobody's but its maker's.
+            announce: false,
             chat: ChatRules::default(),
             files: FileRules::default(),
             limits: Limits::default(),

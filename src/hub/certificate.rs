@@ -19,6 +19,8 @@ use rustls::sign::CertifiedKey;
 use sha2::{Digest, Sha256};
 use time::{Date, Duration, Month, OffsetDateTime};
 
+use crate::base::interfaces;
+
 /// The server's certificate lives this long; Apple's systems refuse more than 825 days.
 const SERVER_LIFE: Duration = Duration::days(397);
 /// A running hub renews it after this long.
@@ -63,6 +65,10 @@ pub struct Authority {
     pub ca_pem: String,
     /// SHA-256 of it, `AB:CD:…`, for people to compare.
     pub fingerprint: String,
+    /// The same, as it is.
+    pub digest: [u8; 32],
+    /// The CA's certificate in DER.
+    pub ca: CertificateDer<'static>,
     key_pem: zeroize::Zeroizing<String>,
     names: Vec<String>,
     current: Arc<Current>,
@@ -70,7 +76,7 @@ pub struct Authority {
 
 impl Authority {
     /// Opens the authority of a folder, or makes one, and a server certificate for `names`,
-    /// localhost, the loopback addresses and the machine's name.
+    /// localhost, the machine's addresses and its name.
     ///
     /// # Errors
     /// [`CertificateError`] names the file.
@@ -85,20 +91,19 @@ impl Authority {
         }
         let ca_pem = read(&ca_file)?;
         let key_pem = zeroize::Zeroizing::new(read(&key_file)?);
-        let der = CertificateDer::from_pem_slice(ca_pem.as_bytes()).map_err(|error| {
-            CertificateError::Pem {
-                path: ca_file.clone(),
-                reason: error.to_string(),
-            }
-        })?;
-        let digest = Sha256::digest(&der);
+        let AuthorityCertificate {
+            certificate: der,
+            digest,
+        } = read_authority(folder)?;
         let fingerprint: Vec<String> = digest.iter().map(|byte| format!("{byte:02X}")).collect();
         let names = all_names(names);
-        let certified = make_server(&ca_pem, &key_pem, &names)?;
+        let certified = make_server(&ca_pem, &der, &key_pem, &names)?;
         Ok(Self {
             ca_file,
             ca_pem,
             fingerprint: fingerprint.join(":"),
+            digest,
+            ca: der.clone(),
             key_pem,
             names,
             current: Arc::new(Current(RwLock::new(Arc::new(certified)))),
@@ -121,10 +126,36 @@ impl Authority {
     /// # Errors
     /// [`CertificateError`]; the old one stays in use.
     pub fn renew(&self) -> Result<(), CertificateError> {
-        let certified = make_server(&self.ca_pem, &self.key_pem, &self.names)?;
+        let certified = make_server(&self.ca_pem, &self.ca, &self.key_pem, &self.names)?;
         *self.current.0.write() = Arc::new(certified);
         Ok(())
     }
+}
+
+/// The public half of an authority.
+pub struct AuthorityCertificate {
+    /// In DER.
+    pub certificate: CertificateDer<'static>,
+    /// Its SHA-256.
+    pub digest: [u8; 32],
+}
+
+/// Reads the certificate of a folder's authority, which must be there.
+///
+/// # Errors
+/// [`CertificateError`] names the file.
+pub fn read_authority(folder: &Path) -> Result<AuthorityCertificate, CertificateError> {
+    let path = folder.join("ca.pem");
+    let certificate = CertificateDer::from_pem_slice(read(&path)?.as_bytes()).map_err(|error| {
+        CertificateError::Pem {
+            path,
+            reason: error.to_string(),
+        }
+    })?;
+    Ok(AuthorityCertificate {
+        digest: Sha256::digest(&certificate).into(),
+        certificate,
+    })
 }
 
 #[derive(Debug)]
@@ -144,6 +175,8 @@ fn all_names(configured: &[String]) -> Vec<String> {
         names.push(host.to_owned());
         names.push(format!("{host}.local"));
     }
+    // On a site without names of its own, devices and browsers go by number.
+    names.extend(interfaces::own_addresses().iter().map(ToString::to_string));
     names.retain(|name| is_certifiable(name));
     let mut seen = std::collections::HashSet::new();
     names.retain(|name| seen.insert(name.clone()));
@@ -187,6 +220,7 @@ fn make_ca() -> Result<(String, zeroize::Zeroizing<String>), CertificateError> {
 
 fn make_server(
     ca_pem: &str,
+    ca: &CertificateDer<'static>,
     key_pem: &str,
     names: &[String],
 ) -> Result<CertifiedKey, CertificateError> {
@@ -208,7 +242,10 @@ fn make_server(
     let certificate = params.signed_by(&key, &issuer)?;
     let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let signing = rustls::crypto::ring::sign::any_supported_type(&private)?;
-    Ok(CertifiedKey::new(vec![certificate.der().clone()], signing))
+    // The authority comes along for devices that know no more of it than the pin of an enrolment
+    // code; everybody else skips what they have.
+    let chain = vec![certificate.der().clone(), ca.clone()];
+    Ok(CertifiedKey::new(chain, signing))
 }
 
 fn read(path: &Path) -> Result<String, CertificateError> {

@@ -21,14 +21,16 @@ use super::certificate::{self, Authority, CertificateError};
 use super::clock::Clock;
 use super::files::{self, Files};
 use super::site::Site;
-use super::store::{Store, StoreError, privacy, scram, sessions, undelivered, users};
+use super::store::{Store, StoreError, enrolments, privacy, scram, sessions, undelivered, users};
 use super::xmpp::addresses::Addresses;
 use super::xmpp::blocks::Blocks;
 use super::xmpp::in_flight::InFlight;
 use super::xmpp::resumption::Resumptions;
 use super::xmpp::router::Router;
 use super::{http, xmpp};
+use crate::base::loopback::is_loopback;
 use crate::config::hub::{HubConfig, HubConfigError};
+use crate::discovery::{About, Announcement};
 use crate::protocol::address::Realm;
 use crate::protocol::privacy::Rules;
 
@@ -224,6 +226,7 @@ struct Open {
     http: actix_web::dev::Server,
     listener: TcpListener,
     acceptor: TlsAcceptor,
+    announcement: Option<Announcement>,
 }
 
 async fn open(config: HubConfig, clock: Clock, stop: CancellationToken) -> Result<Open, HubError> {
@@ -263,6 +266,7 @@ async fn open(config: HubConfig, clock: Clock, stop: CancellationToken) -> Resul
         router: Router::default(),
         in_flight: Mutex::new(InFlight::starting_after(last_seq, max_missed)),
         resumptions: Resumptions::default(),
+        authority: authority.digest,
         ca_pem: authority.ca_pem.clone(),
         clock,
         store,
@@ -298,6 +302,7 @@ async fn open(config: HubConfig, clock: Clock, stop: CancellationToken) -> Resul
         of(&secure, listen.https),
         xmpp_tls,
     );
+    let announcement = announce(&site, of(&secure, listen.https));
     let served = http::serve(&site, plain, secure, tls.clone(), STOP_LIMIT);
     let acceptor = TlsAcceptor::from(Arc::new(tls));
     tracing::info!(
@@ -311,7 +316,25 @@ async fn open(config: HubConfig, clock: Clock, stop: CancellationToken) -> Resul
         http: served.map_err(fail("listen.https", listen.https))?,
         listener,
         acceptor,
+        announcement,
     })
+}
+
+/// Without multicast DNS devices are told the address, so that is no reason not to start.
+fn announce(site: &Site, https: SocketAddr) -> Option<Announcement> {
+    if !site.config.announce {
+        return None;
+    }
+    let host = site.config.names.iter().find(|name| !is_loopback(name));
+    let about = About {
+        name: "cubelet hub".to_owned(),
+        https,
+        host: host.cloned(),
+        authority: site.authority,
+    };
+    Announcement::start(&about)
+        .inspect_err(|error| tracing::warn!(%error, "the hub is not announced on the network"))
+        .ok()
 }
 
 fn describe(
@@ -356,12 +379,20 @@ impl Open {
             http,
             listener,
             acceptor,
+            announcement,
             ..
         } = self;
         let handle: ServerHandle = http.handle();
         let server = actix_web::rt::spawn(http);
         let chat = actix_web::rt::spawn(xmpp::tls::listen(Arc::clone(&site), listener, acceptor));
         keep_house(&site, &authority).await;
+        if let Some(announcement) = announcement
+            && tokio::task::spawn_blocking(|| announcement.stop())
+                .await
+                .is_err()
+        {
+            tracing::error!("saying good-bye on the network failed");
+        }
         site.router.end_all("system-shutdown");
         // Every stream holds a slot until its good-bye is out.
         let all = u32::try_from(site.config.limits.connections).unwrap_or(u32::MAX);
@@ -402,6 +433,7 @@ async fn keep_house(site: &Arc<Site>, authority: &Authority) {
             _ = sweep.tick() => {
                 let now = site.now();
                 let swept = site.store.run(move |db| {
+                    enrolments::sweep(db, now)?;
                     Ok((sessions::sweep(db, now)?, users::sweep_guests(db)?))
                 });
                 match swept.await {

@@ -12,6 +12,7 @@ pub mod classes;
 pub mod dialog_json;
 pub mod dialog_views;
 pub mod dialogs;
+pub mod enrolments;
 #[cfg(test)]
 mod history_tests;
 pub mod messages;

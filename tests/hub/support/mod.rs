@@ -87,6 +87,10 @@ impl Hub {
         Self::start_on(self.config, self.clock, self.folder).await
     }
 
+    pub fn config(&self) -> &HubConfig {
+        &self.config
+    }
+
     pub fn ready(&self) -> &Ready {
         self.running.ready()
     }

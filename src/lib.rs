@@ -4,7 +4,7 @@
 //! fails when an arrow points up:
 //!
 //! ```text
-//! cli  console  control      what people and automations touch
+//! cli  setup  console  control   what people and automations touch
 //!          engine            supervised actors: thin shells joining everything below
 //! rest chat media device discovery store      the outside world, one module each
 //!           call             sans-IO: who rings, who answers, why a call ended
@@ -42,6 +42,9 @@ pub mod config;
 pub mod console;
 #[cfg(feature = "media")]
 pub mod control;
+
+#[cfg(feature = "media")]
+pub mod setup;
 
 #[cfg(feature = "hub")]
 pub mod hub;

@@ -30,6 +30,19 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "console",
         &["base", "protocol", "call", "media", "engine", "config"],
     ),
+    (
+        "setup",
+        &[
+            "base",
+            "protocol",
+            "config",
+            "rest",
+            "device",
+            "discovery",
+            "media",
+            "control",
+        ],
+    ),
     ("hub", &["base", "protocol", "config", "discovery"]),
 ];
 

@@ -6,6 +6,7 @@
 pub mod allocator;
 pub mod backoff;
 pub mod coalesced;
+pub mod disk;
 pub mod interfaces;
 pub mod loopback;
 pub mod moment;

@@ -28,6 +28,7 @@ use super::xmpp::in_flight::InFlight;
 use super::xmpp::resumption::Resumptions;
 use super::xmpp::router::Router;
 use super::{http, xmpp};
+use crate::base::disk::Explained;
 use crate::base::loopback::is_loopback;
 use crate::config::hub::{HubConfig, HubConfigError};
 use crate::discovery::{About, Announcement};
@@ -66,6 +67,9 @@ pub struct Ready {
     pub app_id: u64,
     /// The application's key.
     pub auth_key: String,
+    /// Where the damaged database of before is kept, if there was one: this hub began empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database_set_aside: Option<PathBuf>,
     /// The administration key, if there is one and the hub made it up itself (`--dev`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub admin_key: Option<String>,
@@ -84,7 +88,7 @@ pub enum HubError {
     #[error(transparent)]
     Certificate(#[from] CertificateError),
     /// The data folder cannot be made.
-    #[error("data_dir {path}: {source}")]
+    #[error("data_dir {path}: {}", Explained(.source))]
     DataDir {
         /// The folder.
         path: PathBuf,
@@ -100,7 +104,7 @@ pub enum HubError {
         source: std::io::Error,
     },
     /// An address cannot be listened on.
-    #[error("cannot listen on {address} ({field}): {source}")]
+    #[error("cannot listen on {address} ({field}): {source}{}", remedy_of_listening(.source))]
     Listen {
         /// The configuration's field.
         field: &'static str,
@@ -112,6 +116,19 @@ pub enum HubError {
     /// The hub's thread did not start, or ended before it was ready.
     #[error("the hub's thread: {0}")]
     Thread(String),
+}
+
+fn remedy_of_listening(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            "; another hub or another program listens there: stop that one, or choose another port"
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            "; ports below 1024 are the superuser's: choose another one"
+        }
+        std::io::ErrorKind::AddrNotAvailable => "; it is no address of this machine",
+        _ => "",
+    }
 }
 
 /// A hub that is up. Dropping it stops the hub without waiting; [`RunningHub::stop`] waits.
@@ -243,7 +260,8 @@ async fn open(config: HubConfig, clock: Clock, stop: CancellationToken) -> Resul
             source,
         })?;
     let limits = &config.limits;
-    let store = Store::open_bounded(&config.data_dir.join("hub.sqlite"), limits.database_bytes)?;
+    let database = config.data_dir.join("hub.sqlite");
+    let (store, set_aside) = Store::open_or_begin_anew(&database, limits.database_bytes)?;
     let last_seq = store.run(undelivered::last_seq).await?;
     let max_missed = limits.offline_messages as usize;
     let listen = config.listen.clone();
@@ -295,13 +313,14 @@ async fn open(config: HubConfig, clock: Clock, stop: CancellationToken) -> Resul
         .local_addr()
         .map_err(fail("listen.xmpp_tls", listen.xmpp_tls))?;
     let of = |listener: &std::net::TcpListener, asked| listener.local_addr().unwrap_or(asked);
-    let ready = describe(
+    let mut ready = describe(
         &site,
         &authority,
         of(&plain, listen.http),
         of(&secure, listen.https),
         xmpp_tls,
     );
+    ready.database_set_aside = set_aside;
     let announcement = announce(&site, of(&secure, listen.https));
     let served = http::serve(&site, plain, secure, tls.clone(), STOP_LIMIT);
     let acceptor = TlsAcceptor::from(Arc::new(tls));
@@ -362,6 +381,7 @@ fn describe(
         phone: format!("http://{http}/phone"),
         app_id: config.app_id,
         auth_key: config.auth_key.expose().to_owned(),
+        database_set_aside: None,
         // A key the operator keeps in a file is not repeated on stdout.
         admin_key: config
             .admin_key

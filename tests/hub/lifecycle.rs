@@ -164,3 +164,18 @@ async fn a_hub_that_announces_itself_is_found_and_says_good_bye() {
     let found = look(1, wanted).await.unwrap().unwrap();
     assert!(found.iter().all(|hub| hub.authority != told), "{found:?}");
 }
+
+#[tokio::test]
+async fn a_hub_whose_database_is_damaged_comes_up_empty_and_says_where_the_old_one_is() {
+    let hub = Hub::start().await;
+    let ann = hub.person("ann").await;
+    assert_eq!(hub.ready().database_set_aside, None);
+    let database = hub.config().data_dir.join("hub.sqlite");
+    let hub = hub
+        .restarted_after(|| std::fs::write(&database, "no database at all").unwrap())
+        .await;
+    let kept = hub.ready().database_set_aside.clone().unwrap();
+    assert_eq!(std::fs::read_to_string(kept).unwrap(), "no database at all");
+    assert_eq!(hub.get(&ann, "/session").await.0, 401);
+    hub.person("ann").await;
+}

@@ -9,6 +9,7 @@
 pub mod blobs;
 pub mod changes;
 pub mod classes;
+mod damage;
 pub mod dialog_json;
 pub mod dialog_views;
 pub mod dialogs;
@@ -64,6 +65,14 @@ pub enum StoreError {
     /// The hub is going down.
     #[error("database: closed")]
     Closed,
+    /// The file is damaged, and cannot be moved out of the way.
+    #[error("{path} is damaged and cannot be moved aside: {source}")]
+    Damaged {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The thread could not be started.
     #[error("database thread: {0}")]
     Thread(std::io::Error),

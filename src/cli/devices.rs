@@ -6,6 +6,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use crate::device::cameras::{self, Role, VideoNode};
+use crate::device::gpio::{self, Chip};
 use crate::device::sound::{self, Pcm, Use};
 use crate::media::encoder::Verdict;
 use crate::media::{VideoCodec, decoder, encoder};
@@ -27,6 +28,7 @@ struct Inventory {
     sound: Vec<Pcm>,
     /// Why ALSA told nothing.
     sound_error: Option<String>,
+    gpio: Vec<Chip>,
     codecs: Vec<Codec>,
 }
 
@@ -50,6 +52,7 @@ pub fn run(arguments: &DevicesArgs) -> anyhow::Result<()> {
         video: cameras::video_nodes(),
         sound,
         sound_error,
+        gpio: gpio::chips(),
         codecs: [VideoCodec::H264, VideoCodec::Vp8]
             .map(|codec| Codec {
                 codec: codec.encoding_name(),
@@ -72,6 +75,7 @@ fn page(inventory: &Inventory) -> String {
     // Writing to a String cannot fail.
     let _ = write_cameras(&mut page, &inventory.video);
     let _ = write_sound(&mut page, inventory);
+    let _ = write_lines(&mut page, &inventory.gpio);
     for codec in &inventory.codecs {
         let _ = write_codec(&mut page, codec.codec, "encoders", &codec.encoders);
         let _ = write_codec(&mut page, codec.codec, "decoders", &codec.decoders);
@@ -155,6 +159,39 @@ fn write_sound(page: &mut String, inventory: &Inventory) -> std::fmt::Result {
             page,
             "  no sound card. source = \"test\" and sink = \"null\" work without one."
         )?;
+    }
+    writeln!(page)
+}
+
+fn write_lines(page: &mut String, chips: &[Chip]) -> std::fmt::Result {
+    writeln!(page, "GPIO LINES")?;
+    for chip in chips {
+        let lines = match &chip.lines {
+            Ok(lines) => lines,
+            Err(reason) => {
+                writeln!(page, "  {reason}")?;
+                continue;
+            }
+        };
+        writeln!(
+            page,
+            "  {} ({}), {} lines",
+            chip.name,
+            chip.label,
+            lines.len()
+        )?;
+        let free: Vec<String> = lines
+            .iter()
+            .filter(|line| line.used_by.is_none())
+            .map(|line| match line.name.as_str() {
+                "" => format!("gpio:{}:{}", chip.name, line.number),
+                name => format!("gpio:{name}"),
+            })
+            .collect();
+        writeln!(page, "    free: {}", free.join(" "))?;
+    }
+    if chips.is_empty() {
+        writeln!(page, "  none. relay = \"log\" works without one.")?;
     }
     writeln!(page)
 }

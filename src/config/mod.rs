@@ -24,10 +24,11 @@ mod suggest;
 mod version;
 
 pub use device::{
-    Account, Allow, AllowBy, Audio, AudioSink, AudioSource, Calls, Camera, Chat, ChatEndpoint,
-    ChatUnlock, Console, ConsoleTls, Control, Device, DeviceConfig, DiscoveryForm, Display, Door,
-    HomeAssistant, Hub, IceServer, Incoming, Mqtt, MqttVersion, QuietHours, Relay, RingStep,
-    VideoCodec, VideoSink, VideoSource, check_device, load_device,
+    Account, Allow, AllowBy, Audio, AudioSink, AudioSource, Button, Calls, Camera, Chat,
+    ChatEndpoint, ChatUnlock, Console, ConsoleTls, Control, Device, DeviceConfig, DiscoveryForm,
+    Display, Door, GpioLine, HomeAssistant, Hub, IceServer, Incoming, Level, Mqtt, MqttVersion,
+    Pull, QuietHours, Relay, RingStep, VideoCodec, VideoSink, VideoSource, check_device,
+    load_device,
 };
 pub use load::{Check, Validate, load};
 pub use migrate::{MigrateError, Migrated, migrate};

@@ -12,6 +12,7 @@ use super::attachments::{UploadSignal, Uploads};
 use super::audio::Audio;
 use super::bell::{Bell, RingLedger, StopRinging};
 use super::board::Board;
+use super::buttons::Buttons;
 use super::calls::{Calls, HangUp, Ledger};
 use super::camera::Camera;
 use super::chat::{Chat, ChatLine};
@@ -353,7 +354,7 @@ fn own_actors(wiring: &Wiring) -> Vec<ChildSpec> {
     let (store, session, chat, calls) = (give(), give(), give(), give());
     let (history, uploads) = (give(), give());
     let (camera, audio, bell, door) = (give(), give(), give(), give());
-    let (visitors, texting) = (give(), give());
+    let (visitors, texting, buttons) = (give(), give(), give());
     vec![
         // First, so that it is stopped last: everybody else writes into it.
         ChildSpec::new("store", slots.storage, move |life| {
@@ -385,6 +386,9 @@ fn own_actors(wiring: &Wiring) -> Vec<ChildSpec> {
         }),
         ChildSpec::new("door", slots.door, move |life| {
             Door::new(life, door.clone())
+        }),
+        ChildSpec::new("buttons", slots.buttons, move |life| {
+            Buttons::new(life, buttons.clone())
         }),
         ChildSpec::new("texting", slots.texting, move |life| {
             Texting::new(life, texting.clone())

@@ -322,6 +322,13 @@ pub enum EventKind {
         /// Which button.
         button: String,
     },
+    /// `button/released`: of a button on a line; an order knows no such thing.
+    ButtonReleased {
+        /// Which button.
+        button: String,
+        /// How long it was held, milliseconds; 0 if it was held since before the start.
+        held_ms: u64,
+    },
     /// `control/refused`: an order over MQTT that somebody should look into: a retained one, or
     /// one of somebody who may not.
     ControlRefused {
@@ -564,6 +571,7 @@ impl EventKind {
                 VisitorPhase::Cancelled => "visitor_message/cancelled",
             },
             Self::ButtonPressed { .. } => "button/pressed",
+            Self::ButtonReleased { .. } => "button/released",
             Self::ControlRefused { .. } => "control/refused",
             Self::RuleFired { .. } => "rule/fired",
             Self::ActorRestarted { .. } => "health/restarted",

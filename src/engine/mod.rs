@@ -10,6 +10,7 @@ pub mod attachments;
 pub mod audio;
 pub mod bell;
 pub mod board;
+pub mod buttons;
 pub mod call_command;
 mod call_settings;
 pub mod calls;

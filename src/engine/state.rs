@@ -379,6 +379,25 @@ pub struct DoorState {
     /// When it was last opened, Unix milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_unlocked: Option<u64>,
+    /// Why it cannot be opened, or closed again: the relay's line does not do what it should.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
+    /// The push buttons, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub buttons: BTreeMap<String, ButtonState>,
+}
+
+/// A push button.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct ButtonState {
+    /// Whether it is pressed now.
+    pub pressed: bool,
+    /// When it was last pressed, Unix milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_pressed: Option<u64>,
+    /// Why its line cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
 }
 
 /// What visitors leave when nobody answers.

@@ -9,6 +9,7 @@ use super::attachments::{UploadSignal, Uploads};
 use super::audio::Audio;
 use super::bell::{Bell, RingLedger};
 use super::board::Board;
+use super::buttons::Buttons;
 use super::calls::{Calls, Ledger};
 use super::camera::Camera;
 use super::chat::{Chat, ChatLine};
@@ -114,6 +115,8 @@ pub struct Slots {
     pub bell: Slot<Bell>,
     /// The door's relay.
     pub door: Slot<Door>,
+    /// The push buttons.
+    pub buttons: Slot<Buttons>,
     /// Commands by chat.
     pub texting: Slot<Texting>,
     /// What visitors leave.

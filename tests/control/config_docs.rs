@@ -75,7 +75,11 @@ fn with_value(section: &str, key: &str, value: &str) -> String {
             ("zone", "'UTC'".into()),
             ("windows", "['22:00-06:00']".into()),
         ],
-        "door" => vec![("unlock_allowed", "['a']".into())],
+        "door" => vec![
+            ("unlock_allowed", "['a']".into()),
+            ("relay", "'gpio:GPIO17'".into()),
+        ],
+        "button" => vec![("name", "'bell'".into()), ("line", "'gpio:GPIO27'".into())],
         "rule" => vec![
             ("name", "'one'".into()),
             ("on", "['button/pressed']".into()),

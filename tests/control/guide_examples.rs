@@ -31,6 +31,7 @@ fn every_piece_of_configuration_in_the_guides_is_right() {
         MQTT_GUIDE,
         include_str!("../../docs/guide/chat.md"),
         include_str!("../../docs/guide/calls.md"),
+        include_str!("../../docs/guide/door.md"),
         include_str!("../../docs/guide/visitor-messages.md"),
     ] {
         for piece in blocks(page, "toml") {

@@ -9,6 +9,7 @@ mod config_calls;
 mod config_check;
 mod config_console;
 mod config_docs;
+mod config_lines;
 mod config_load;
 mod config_secrets;
 #[cfg(feature = "media")]

@@ -153,3 +153,56 @@ async fn a_call_ends_some_time_after_the_door_was_opened_in_it() {
     indoor.stop().await;
     site.hub.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_relay_whose_line_is_not_there_opens_nothing_and_says_why() {
+    let site = Site::start().await;
+    let mut door = site
+        .station(
+            "door",
+            "[calls]\nbind = [\"127.0.0.1\"]\n[door]\nrelay = \"gpio:gpiochip999:4\"\n",
+        )
+        .await;
+    let why = "there is no GPIO chip `gpiochip999`: `cubelet devices` lists those of this board";
+    door.reaches("the fault is shown", |state| {
+        state.door.fault.as_deref() == Some(why)
+    })
+    .await;
+    let refusal = door.command(Command::Unlock).await.expect_err("not opened");
+    assert_eq!(refusal.code, ErrorCode::Unavailable);
+    assert_eq!(refusal.message, why);
+    let reason = door
+        .events
+        .hear("the refusal", |event| match event {
+            EventKind::DoorRefused { reason, .. } => Some(reason.clone()),
+            _ => None,
+        })
+        .await;
+    assert_eq!(reason, why);
+    assert!(!door.state().door.unlocked);
+    door.stop().await;
+    site.hub.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_button_whose_line_is_not_there_is_shown_and_the_rest_goes_on() {
+    let site = Site::start().await;
+    let mut door = site
+        .station(
+            "door",
+            "[calls]\nbind = [\"127.0.0.1\"]\n[door]\nrelay = \"log\"\n\
+             [[button]]\nname = \"bell\"\nline = \"gpio:NO_SUCH_LINE\"\n",
+        )
+        .await;
+    door.reaches("the fault is shown", |state| {
+        let button = state.door.buttons.get("bell");
+        button.is_some_and(|bell| {
+            let fault = bell.fault.as_deref();
+            fault.is_some_and(|fault| fault.contains("`NO_SUCH_LINE`")) && !bell.pressed
+        })
+    })
+    .await;
+    door.command(Command::Unlock).await.expect("opened");
+    door.stop().await;
+    site.hub.stop().await;
+}

@@ -5,6 +5,7 @@ mod calling;
 mod chat_commands;
 mod console;
 mod control;
+mod gpio;
 mod home_assistant;
 mod parse;
 mod read;
@@ -20,6 +21,7 @@ use super::Secret;
 use crate::call::party::Party;
 use crate::call::rule::Rule;
 use crate::call::schedule::Schedule;
+use crate::protocol::address::UserRef;
 
 pub use calling::{Calls, Incoming, Preview, QuietHours, RingStep};
 pub use chat_commands::ChatCommands;
@@ -137,6 +139,7 @@ pub const EVENTS: &[&str] = &[
     "door/unlocked",
     "door/refused",
     "button/pressed",
+    "button/released",
     "control/refused",
     "rule/fired",
     "health/restarted",
@@ -187,6 +190,8 @@ pub struct DeviceConfig {
     pub schedules: Vec<Schedule>,
     /// `[door]`.
     pub door: Door,
+    /// The push buttons, at most 32.
+    pub buttons: Vec<Button>,
     /// `[visitor_message]`.
     pub visitor_message: VisitorMessage,
     /// `[mqtt]`; without it there is no local control.
@@ -435,12 +440,84 @@ pub enum ChatUnlock {
 }
 
 /// What pulls the bolt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Relay {
     /// Nothing: this device has no door.
     None,
     /// A virtual relay that logs and publishes.
     Log,
+    /// A relay on a GPIO line.
+    Line {
+        /// Which.
+        line: GpioLine,
+        /// The level that pulls it.
+        active: Level,
+    },
+}
+
+/// A line of a GPIO chip.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GpioLine {
+    /// By the name the board's device tree gives it.
+    Named(String),
+    /// By its place.
+    Numbered {
+        /// Such as `gpiochip0`.
+        chip: String,
+        /// From 0.
+        number: u32,
+    },
+}
+
+impl std::fmt::Display for GpioLine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Named(name) => write!(f, "gpio:{name}"),
+            Self::Numbered { chip, number } => write!(f, "gpio:{chip}:{number}"),
+        }
+    }
+}
+
+/// A level of a line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Level {
+    /// Towards ground.
+    Low,
+    /// Towards the supply.
+    #[default]
+    High,
+}
+
+/// The resistor of an input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pull {
+    /// To the supply.
+    Up,
+    /// To ground.
+    Down,
+    /// Switched off.
+    None,
+    /// Left as it is.
+    AsIs,
+}
+
+/// A push button.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Button {
+    /// What events call it.
+    pub name: String,
+    /// Where it is connected.
+    pub line: GpioLine,
+    /// The level while it is pressed.
+    pub active: Level,
+    /// The resistor.
+    pub pull: Pull,
+    /// Milliseconds a level must hold to count, 0 to 1,000.
+    pub debounce_ms: u32,
+    /// Whether a press rings the bell.
+    pub rings: bool,
+    /// Whom it rings; empty means as `[calls]` says.
+    pub targets: Vec<UserRef>,
 }
 
 /// The broker for local control.

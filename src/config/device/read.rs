@@ -7,11 +7,11 @@ use toml::de::DeValue;
 
 use super::{
     Account, Allow, Attachments, Audio, Camera, Chat, ChatEndpoint, ChatUnlock, Device,
-    DeviceConfig, Display, Door, History, Hub, Mqtt, MqttVersion, Relay, VideoCodec, VideoSink,
+    DeviceConfig, Display, Door, History, Hub, Mqtt, MqttVersion, VideoCodec, VideoSink,
     VideoSource,
 };
 use super::{
-    ChatCommands, HomeAssistant, chat_commands, console, control, home_assistant, parse,
+    ChatCommands, HomeAssistant, chat_commands, console, control, gpio, home_assistant, parse,
     read_calls, rule, visitor_message,
 };
 use crate::base::loopback::is_loopback;
@@ -89,6 +89,7 @@ fn read(path: &Path, file: &FileReader<'_>) -> Option<DeviceConfig> {
     let schedules = read_calls::schedules(file);
     let calls = read_calls::calls(file, &schedules);
     let door = door(&file.section("door"));
+    let buttons = gpio::buttons(file);
     let visitor_message = visitor_message::read(&file.section("visitor_message"));
     let assistant = home_assistant::read(&file.section("mqtt.home_assistant"));
     let mqtt = file
@@ -119,6 +120,7 @@ fn read(path: &Path, file: &FileReader<'_>) -> Option<DeviceConfig> {
         calls: calls?,
         schedules,
         door: door?,
+        buttons: buttons?,
         visitor_message: visitor_message?,
         mqtt: match mqtt {
             Some(mqtt) => Some(mqtt?),
@@ -330,10 +332,7 @@ pub(super) fn string<'v>(value: &'v DeValue<'_>) -> Result<&'v str, String> {
 }
 
 fn door(section: &SectionReader<'_>) -> Option<Door> {
-    let relay = section.text("relay").map(|relay| match relay {
-        "log" => Relay::Log,
-        _ => Relay::None,
-    });
+    let relay = gpio::relay(section);
     let pulse_ms = section.integer("pulse_ms");
     let unlock_allowed = section.list("unlock_allowed", read_calls::party);
     let hang_up_after_s = section.integer("hang_up_after_s");

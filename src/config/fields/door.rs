@@ -2,6 +2,8 @@
 
 use super::{Kind, NO_REFUSED, Occurs, PARTY, Section, Without, field, integer};
 
+const RELAY: &str = "`none`, `log`, `gpio:NAME` or `gpio:CHIP:NUMBER`";
+
 pub(super) const SECTION: Section = Section {
     name: "door",
     doc: "The door opener.",
@@ -10,9 +12,17 @@ pub(super) const SECTION: Section = Section {
     fields: &[
         field(
             "relay",
-            Kind::Choice(&["none", "log"]),
+            Kind::Text(RELAY),
             Without::Text("none"),
-            "`log` is a virtual relay: it logs and publishes, and moves nothing.",
+            "What opens the door: a relay on a GPIO line, or `log`, a virtual relay that logs and \
+             publishes and moves nothing.",
+        ),
+        field(
+            "relay_active",
+            Kind::Choice(&["high", "low"]),
+            Without::Text("high"),
+            "The level that pulls the relay; many relay boards want `low`. The other one is set at the \
+             start, at the end and whenever the door is to be closed.",
         ),
         integer(
             "pulse_ms",

@@ -7,6 +7,7 @@
 
 mod attachments;
 mod audio;
+mod button;
 mod calls;
 mod camera;
 mod chat;
@@ -144,6 +145,9 @@ const NO_REFUSED: &[(&str, &str)] = &[];
 const PARTY: &str =
     "user (number or login), `tag:NAME`, `dialog:ID`, `dialog:ID:admins` or `dialog:ID:owner`";
 
+/// A GPIO line.
+const LINE: &str = "`gpio:NAME` or `gpio:CHIP:NUMBER`";
+
 /// The sections of a device's file, in the manual's order.
 pub static DEVICE: &[Section] = &[
     device::SECTION,
@@ -163,6 +167,7 @@ pub static DEVICE: &[Section] = &[
     preview::SECTION,
     schedule::SECTION,
     door::SECTION,
+    button::SECTION,
     visitor_message::SECTION,
     mqtt::SECTION,
     home_assistant::SECTION,

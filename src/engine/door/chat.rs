@@ -5,7 +5,7 @@ use std::time::Instant;
 use actix::prelude::*;
 use serde_json::{Map, Value};
 
-use super::{Door, may_unlock};
+use super::{Door, OUT_OF_ORDER, may_unlock};
 use crate::config::ChatUnlock;
 use crate::engine::calls::WhoIsInCall;
 use crate::engine::chat_command::Draft;
@@ -54,11 +54,11 @@ impl Door {
                     };
                     match allowed {
                         Ok(()) => {
-                            door.pull(from.to_string(), "chat", call, ctx);
-                            door.reply(&wish, Ok(()));
+                            let pulled = door.pull(from.to_string(), "chat", call, ctx);
+                            door.reply(&wish, pulled.map_err(|_| OUT_OF_ORDER));
                         }
                         Err(reason) => {
-                            door.note_refusal(from, "chat", call, reason);
+                            door.note_refusal(from.to_string(), "chat", call, reason);
                             // One answer is enough for somebody who does not stop.
                             if door.refusals.refused(Instant::now(), from).is_some() {
                                 door.reply(&wish, Err(reason));
@@ -117,7 +117,7 @@ impl StreamHandler<Heard> for Door {
         let now = unix_ms() / 1000;
         if now.abs_diff(details.date_sent) > FRESH_S {
             tracing::warn!(from, message, "a message that asks for the door is too old");
-            return self.note_refusal(from, "chat", None, "the message is too old");
+            return self.note_refusal(from.to_string(), "chat", None, "the message is too old");
         }
         self.on_wish(Wish { from, dialog }, ctx);
     }

@@ -9,6 +9,7 @@
 //! Must not enter: who is in a call (that is `Calls`), how a message reaches the hub.
 
 mod chat;
+mod relay;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use tokio::sync::oneshot;
 
 use crate::call::end::EndReason;
 use crate::call::refusals::Refusals;
-use crate::config::Relay;
+use crate::device::gpio::LineError;
 use crate::engine::calls::{HangUpCalls, IsInCall, WhoIsInCall};
 use crate::engine::command::{CommandError, ErrorCode};
 use crate::engine::event::EventKind;
@@ -29,11 +30,19 @@ use crate::engine::supervised::{Life, supervised};
 use crate::engine::texting::Seen;
 use crate::engine::wiring::Wiring;
 use crate::protocol::address::UserId;
+use relay::Relay;
 
 /// How long the other station may take to answer an unlock request.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+/// How often it is tried again to let go of a relay that did not.
+const RELEASE_EVERY: Duration = Duration::from_secs(1);
+/// How often a line that could not be taken is tried again.
+const OPEN_EVERY: Duration = Duration::from_secs(30);
 /// How long `Calls` may take to say who is in a call.
 const ASK_LIMIT: Duration = Duration::from_secs(2);
+
+/// What somebody outside is told of a relay that does not answer.
+const OUT_OF_ORDER: &str = "the door is out of order";
 
 /// Unlock requests under way to other stations.
 type Pending = HashMap<String, oneshot::Sender<Result<(), CommandError>>>;
@@ -42,6 +51,7 @@ type Pending = HashMap<String, oneshot::Sender<Result<(), CommandError>>>;
 pub struct Door {
     _life: Life,
     wiring: Wiring,
+    relay: Relay,
     relock: Option<SpawnHandle>,
     pending: Pending,
     /// Messages that were looked at: one that is told again after a restart opens nothing.
@@ -71,6 +81,7 @@ impl Door {
     pub fn new(life: Life, wiring: Wiring) -> Self {
         Self {
             _life: life,
+            relay: Relay::of(&wiring.config.door.relay),
             wiring,
             relock: None,
             pending: HashMap::new(),
@@ -80,16 +91,24 @@ impl Door {
     }
 
     fn has_relay(&self) -> bool {
-        self.wiring.config.door.relay != Relay::None
+        self.relay.exists()
     }
 
+    /// Opens the door, or tells why it stays closed; either leaves its traces.
     fn pull(
         &mut self,
         by: String,
         how: &'static str,
         call: Option<String>,
         ctx: &mut Context<Self>,
-    ) {
+    ) -> Result<(), LineError> {
+        if let Err(error) = self.relay.pull() {
+            tracing::error!(by, how, %error, "the door's relay does not answer");
+            self.show_fault(Some(&error));
+            self.note_refusal(by, how, call, &error.to_string());
+            return Err(error);
+        }
+        self.show_fault(None);
         records::door_attempt(&self.wiring, &by, how, call.clone(), None);
         if let Some(call) = call.clone() {
             self.hang_up_later(call, ctx);
@@ -106,12 +125,43 @@ impl Door {
         if let Some(running) = self.relock.take() {
             ctx.cancel_future(running);
         }
-        self.relock = Some(ctx.run_later(pulse, |door, _| {
-            door.relock = None;
-            door.wiring
-                .board
-                .update(|state| state.door.unlocked = false);
-        }));
+        self.relock = Some(ctx.run_later(pulse, Self::lock));
+        Ok(())
+    }
+
+    /// The pulse is over. A relay that cannot be let go is an open door: it is tried until it can.
+    fn lock(&mut self, ctx: &mut Context<Self>) {
+        self.relock = match self.relay.release() {
+            Ok(()) => {
+                self.wiring
+                    .board
+                    .update(|state| state.door.unlocked = false);
+                None
+            }
+            Err(error) => {
+                tracing::error!(%error, "the door may still be open: its relay cannot be let go");
+                self.show_fault(Some(&error));
+                Some(ctx.run_later(RELEASE_EVERY, Self::lock))
+            }
+        };
+    }
+
+    fn show_fault(&self, error: Option<&LineError>) {
+        let fault = error.map(ToString::to_string);
+        self.wiring.board.update(|state| state.door.fault = fault);
+    }
+
+    /// Takes the line, which lets the relay rest from then on.
+    fn take_line(&mut self, ctx: &mut Context<Self>) {
+        let taken = self.relay.open();
+        if let Err(error) = &taken {
+            let known = self.wiring.board.read(|state| state.door.fault.is_some());
+            if !known {
+                tracing::error!(%error, "the door cannot be opened");
+            }
+            ctx.run_later(OPEN_EVERY, Self::take_line);
+        }
+        self.show_fault(taken.as_ref().err());
     }
 
     /// The visitor is inside: the call has had its purpose.
@@ -164,12 +214,11 @@ impl Door {
     }
 
     fn refuse(&self, to: UserId, request: &str, call: String, reason: &str) {
-        self.note_refusal(to, "call", Some(call), reason);
+        self.note_refusal(to.to_string(), "call", Some(call), reason);
         self.answer(to, request, Err(reason.to_owned()));
     }
 
-    fn note_refusal(&self, by: UserId, how: &'static str, call: Option<String>, reason: &str) {
-        let by = by.to_string();
+    fn note_refusal(&self, by: String, how: &'static str, call: Option<String>, reason: &str) {
         records::door_attempt(&self.wiring, &by, how, call, Some(reason));
         self.wiring.board.publish(EventKind::DoorRefused {
             by,
@@ -188,6 +237,7 @@ impl Actor for Door {
         self.wiring
             .board
             .update(|state| state.door.unlocked = false);
+        self.take_line(ctx);
         self.listen_to_chat(ctx);
     }
 }
@@ -198,8 +248,11 @@ impl Handler<Unlock> for Door {
     fn handle(&mut self, _: Unlock, ctx: &mut Self::Context) -> Self::Result {
         if self.has_relay() {
             let call = self.present_call();
-            self.pull("control".to_owned(), "control", call, ctx);
-            return Box::pin(fut::ready(Ok(serde_json::json!({ "door": "local" }))));
+            let pulled = self.pull("control".to_owned(), "control", call, ctx);
+            let answer = pulled
+                .map(|()| serde_json::json!({ "door": "local" }))
+                .map_err(|error| CommandError::new(ErrorCode::Unavailable, error.to_string()));
+            return Box::pin(fut::ready(answer));
         }
         let wiring = self.wiring.clone();
         let request = uuid::Uuid::new_v4().to_string();
@@ -311,8 +364,10 @@ impl Door {
                 .into_actor(self)
                 .map(move |checked, door, ctx| match checked {
                     Ok(call) => {
-                        door.pull(from.to_string(), "call", Some(call), ctx);
-                        door.answer(from, &request, Ok(()));
+                        let pulled = door.pull(from.to_string(), "call", Some(call), ctx);
+                        // What is broken is not the caller's business.
+                        let told = pulled.map_err(|_| OUT_OF_ORDER.to_owned());
+                        door.answer(from, &request, told);
                     }
                     Err(reason) => door.refuse(from, &request, asked_in, reason),
                 }),

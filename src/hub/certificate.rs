@@ -8,7 +8,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,
@@ -70,7 +70,8 @@ pub struct Authority {
     /// The CA's certificate in DER.
     pub ca: CertificateDer<'static>,
     key_pem: zeroize::Zeroizing<String>,
-    names: Vec<String>,
+    configured: Vec<String>,
+    addresses: Mutex<Vec<IpAddr>>,
     current: Arc<Current>,
 }
 
@@ -96,8 +97,9 @@ impl Authority {
             digest,
         } = read_authority(folder)?;
         let fingerprint: Vec<String> = digest.iter().map(|byte| format!("{byte:02X}")).collect();
-        let names = all_names(names);
-        let certified = make_server(&ca_pem, &der, &key_pem, &names)?;
+        let addresses = interfaces::own_addresses();
+        let all = all_names(names, &addresses);
+        let certified = make_server(&ca_pem, &der, &key_pem, &all)?;
         Ok(Self {
             ca_file,
             ca_pem,
@@ -105,7 +107,8 @@ impl Authority {
             digest,
             ca: der.clone(),
             key_pem,
-            names,
+            configured: names.to_vec(),
+            addresses: Mutex::new(addresses),
             current: Arc::new(Current(RwLock::new(Arc::new(certified)))),
         })
     }
@@ -126,9 +129,24 @@ impl Authority {
     /// # Errors
     /// [`CertificateError`]; the old one stays in use.
     pub fn renew(&self) -> Result<(), CertificateError> {
-        let certified = make_server(&self.ca_pem, &self.ca, &self.key_pem, &self.names)?;
+        let names = all_names(&self.configured, &self.addresses.lock());
+        let certified = make_server(&self.ca_pem, &self.ca, &self.key_pem, &names)?;
         *self.current.0.write() = Arc::new(certified);
         Ok(())
+    }
+
+    /// Renews it if the machine has other addresses than it names: a hub may be up before its
+    /// network, and a router hands out other numbers. Whether it did.
+    ///
+    /// # Errors
+    /// [`CertificateError`]; the old one stays in use.
+    pub fn follow(&self, addresses: Vec<IpAddr>) -> Result<bool, CertificateError> {
+        // Without a network, the old ones may well be those of after.
+        if addresses.is_empty() || *self.addresses.lock() == addresses {
+            return Ok(false);
+        }
+        *self.addresses.lock() = addresses;
+        self.renew().map(|()| true)
     }
 }
 
@@ -167,7 +185,7 @@ impl ResolvesServerCert for Current {
     }
 }
 
-fn all_names(configured: &[String]) -> Vec<String> {
+fn all_names(configured: &[String], addresses: &[IpAddr]) -> Vec<String> {
     let mut names = configured.to_vec();
     names.extend(["localhost", "127.0.0.1", "::1"].map(str::to_owned));
     if let Ok(host) = std::fs::read_to_string("/proc/sys/kernel/hostname") {
@@ -176,7 +194,7 @@ fn all_names(configured: &[String]) -> Vec<String> {
         names.push(format!("{host}.local"));
     }
     // On a site without names of its own, devices and browsers go by number.
-    names.extend(interfaces::own_addresses().iter().map(ToString::to_string));
+    names.extend(addresses.iter().map(ToString::to_string));
     names.retain(|name| is_certifiable(name));
     let mut seen = std::collections::HashSet::new();
     names.retain(|name| seen.insert(name.clone()));
@@ -296,8 +314,31 @@ mod tests {
     }
 
     #[test]
+    fn the_certificate_follows_the_machine_to_other_addresses() {
+        use rustls::client::verify_server_name;
+        use rustls::server::ParsedCertificate;
+
+        crate::base::tls::install_provider();
+        let folder = tempfile::tempdir().unwrap();
+        let authority = Authority::open(folder.path(), &["hub.example".into()]).unwrap();
+        let is_named = |name: &'static str| {
+            let shown = Arc::clone(&authority.current.0.read());
+            let parsed = ParsedCertificate::try_from(&shown.cert[0]).unwrap();
+            verify_server_name(&parsed, &name.try_into().unwrap()).is_ok()
+        };
+        assert!(!is_named("192.0.2.9"));
+        let moved = vec![IpAddr::from([192, 0, 2, 9])];
+        assert!(authority.follow(moved.clone()).unwrap());
+        assert!(is_named("192.0.2.9") && is_named("hub.example"));
+        assert!(!authority.follow(moved).unwrap());
+        assert!(!authority.follow(Vec::new()).unwrap());
+        assert!(is_named("192.0.2.9"));
+    }
+
+    #[test]
     fn names_no_certificate_can_carry_are_left_out() {
-        let names = all_names(&["hub.example".into(), "bad name".into(), "10.0.0.7".into()]);
+        let configured = ["hub.example".into(), "bad name".into(), "10.0.0.7".into()];
+        let names = all_names(&configured, &[]);
         assert!(names.contains(&"hub.example".to_owned()));
         assert!(names.contains(&"10.0.0.7".to_owned()));
         assert!(!names.contains(&"bad name".to_owned()));

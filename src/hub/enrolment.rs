@@ -8,7 +8,7 @@ use url::Url;
 
 use super::certificate::{self, CertificateError};
 use super::clock::Clock;
-use super::store::{Store, StoreError, enrolments, users};
+use super::store::{Store, StoreError, enrolments, is_damage, users};
 use crate::base::interfaces;
 use crate::config::hub::HubConfig;
 use crate::protocol::address::UserId;
@@ -82,6 +82,9 @@ pub enum EnrolError {
     /// The database.
     #[error(transparent)]
     Store(StoreError),
+    /// The database is damaged.
+    #[error("{0} is damaged: restart the hub, which keeps it aside and begins anew")]
+    Damaged(PathBuf),
     /// No memory.
     #[error(transparent)]
     Stretch(#[from] StretchError),
@@ -124,6 +127,7 @@ pub async fn enroll(config: &HubConfig, wish: Wish) -> Result<Opened, EnrolError
             path: path.clone(),
             reason: cause.to_string(),
         },
+        StoreError::Sqlite(cause) if is_damage(cause) => EnrolError::Damaged(path.clone()),
         _ => EnrolError::Store(error),
     };
     let store = Store::open(&path).map_err(of_store)?;

@@ -29,6 +29,7 @@ use super::xmpp::resumption::Resumptions;
 use super::xmpp::router::Router;
 use super::{http, xmpp};
 use crate::base::disk::Explained;
+use crate::base::interfaces;
 use crate::base::loopback::is_loopback;
 use crate::config::hub::{HubConfig, HubConfigError};
 use crate::discovery::{About, Announcement};
@@ -39,6 +40,8 @@ use crate::protocol::privacy::Rules;
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 /// How often it is noted which messages have arrived, when they are few.
 const NOTE_ARRIVALS_EVERY: Duration = Duration::from_secs(1);
+/// How often it is looked whether the machine has other addresses.
+const LOOK_AT_ADDRESSES_EVERY: Duration = Duration::from_secs(30);
 /// How often ended sessions and guests are forgotten.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
 
@@ -445,6 +448,8 @@ async fn keep_house(site: &Arc<Site>, authority: &Authority) {
     let mut sweep = tokio::time::interval(SWEEP_EVERY);
     let mut arrivals = tokio::time::interval(NOTE_ARRIVALS_EVERY);
     arrivals.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut looks = tokio::time::interval(LOOK_AT_ADDRESSES_EVERY);
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut renewal = tokio::time::interval(certificate::RENEW_AFTER);
     renewal.tick().await;
     loop {
@@ -469,6 +474,11 @@ async fn keep_house(site: &Arc<Site>, authority: &Authority) {
                 crate::base::allocator::trim();
             }
             _ = arrivals.tick() => xmpp::undelivered::flush(site).await,
+            _ = looks.tick() => match authority.follow(interfaces::own_addresses()) {
+                Ok(true) => tracing::info!("the certificate names the machine's new addresses"),
+                Ok(false) => {}
+                Err(error) => tracing::error!(%error, "the certificate cannot be renewed"),
+            },
             _ = renewal.tick() => {
                 if let Err(error) = authority.renew() {
                     tracing::error!(%error, "the server's certificate could not be renewed");

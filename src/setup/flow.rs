@@ -138,6 +138,23 @@ enum WayIn {
     Account,
 }
 
+/// What can be chosen for one part of the device.
+struct Device<'f> {
+    topic: Topic,
+    there: &'f [Choice],
+    /// What can be chosen without anything attached.
+    always: &'static [(&'static str, &'static str)],
+    trial: fn(String) -> Trial,
+}
+
+impl Device<'_> {
+    fn choices(&self) -> Vec<Choice> {
+        let always = self.always.iter();
+        let always = always.map(|(value, label)| Choice::new(*value, *label));
+        self.there.iter().cloned().chain(always).collect()
+    }
+}
+
 /// The questions of a first run.
 #[derive(Debug, Default)]
 pub struct Flow {
@@ -301,43 +318,40 @@ impl Flow {
 
     fn next_of_devices(&self) -> Option<Step> {
         let around = &self.around;
-        type Make = fn(String) -> Trial;
-        let devices: [(Topic, &[Choice], &[(&str, &str)], Make); 3] = [
-            (
-                Topic::Camera,
-                &around.cameras,
-                &[
+        let devices = [
+            Device {
+                topic: Topic::Camera,
+                there: &around.cameras,
+                always: &[
                     ("none", "no camera"),
                     ("test:ball", "a moving test picture"),
                 ],
-                Trial::Camera,
-            ),
-            (
-                Topic::Microphone,
-                &around.microphones,
-                &[("none", "no microphone"), ("test", "a test tone")],
-                Trial::Microphone,
-            ),
-            (
-                Topic::Speaker,
-                &around.speakers,
-                &[("null", "no loudspeaker")],
-                Trial::Speaker,
-            ),
+                trial: Trial::Camera,
+            },
+            Device {
+                topic: Topic::Microphone,
+                there: &around.microphones,
+                always: &[("none", "no microphone"), ("test", "a test tone")],
+                trial: Trial::Microphone,
+            },
+            Device {
+                topic: Topic::Speaker,
+                there: &around.speakers,
+                always: &[("null", "no loudspeaker")],
+                trial: Trial::Speaker,
+            },
         ];
-        for (topic, there, always, trial) in devices {
+        for device in devices {
+            let topic = device.topic;
             let Some(chosen) = self.text(topic) else {
-                let always = always
-                    .iter()
-                    .map(|(value, label)| Choice::new(*value, *label));
-                let choices: Vec<Choice> = there.iter().cloned().chain(always).collect();
+                let choices = device.choices();
                 let first = choices.first().map(|choice| choice.value.clone());
                 return Some(self.ask(topic, choices, first.as_deref()));
             };
             // A test picture is tried as well: it shows that an encoder works.
             let is_nothing = matches!(chosen, "none" | "null");
             if !is_nothing && !self.tried.contains_key(&topic) {
-                return Some(Step::Try(trial(chosen.to_owned())));
+                return Some(Step::Try((device.trial)(chosen.to_owned())));
             }
         }
         if self.text(Topic::Ring).is_none() {

@@ -58,7 +58,8 @@ fn check_after_a_cut(path: &Path) -> Result<(), StoreError> {
     Err(rusqlite::Error::SqliteFailure(code, Some(verdict)).into())
 }
 
-fn is_damage(error: &rusqlite::Error) -> bool {
+/// Whether an error says that the file itself is broken.
+pub fn is_damage(error: &rusqlite::Error) -> bool {
     matches!(
         error.sqlite_error_code(),
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)

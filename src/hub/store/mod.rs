@@ -37,6 +37,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
+pub use damage::is_damage;
 use parking_lot::Mutex;
 pub use reader::Reader;
 use rusqlite::Connection;

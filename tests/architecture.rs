@@ -16,6 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &["base", "protocol"]),
     ("media", &["base", "protocol", "call"]),
     ("device", &["base"]),
+    ("discovery", &["base"]),
     ("chat", &["base", "protocol", "rest", "store"]),
     ("config", &["base", "protocol", "call"]),
     (
@@ -30,7 +31,20 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "console",
         &["base", "protocol", "call", "media", "engine", "config"],
     ),
-    ("hub", &["base", "protocol", "config"]),
+    (
+        "setup",
+        &[
+            "base",
+            "protocol",
+            "config",
+            "rest",
+            "device",
+            "discovery",
+            "media",
+            "control",
+        ],
+    ),
+    ("hub", &["base", "protocol", "config", "discovery"]),
 ];
 
 /// Modules that must not know of sockets, tasks, clocks or media frameworks.

@@ -15,11 +15,13 @@ pub mod fields;
 pub mod hub;
 pub mod json_schema;
 mod load;
+mod migrate;
 mod problem;
 mod reader;
 pub mod reference;
 mod secret;
 mod suggest;
+mod version;
 
 pub use device::{
     Account, Allow, AllowBy, Audio, AudioSink, AudioSource, Button, Calls, Camera, Chat,
@@ -29,5 +31,6 @@ pub use device::{
     VideoSource, check_device, load_device,
 };
 pub use load::{Check, Validate, load};
+pub use migrate::{MigrateError, Migrated, migrate};
 pub use problem::{ConfigErrors, Problem, Report, locate_problems};
 pub use secret::{Secret, Surroundings, read_file as read_secret};

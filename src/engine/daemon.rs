@@ -39,6 +39,7 @@ use super::visitor_message::{Archive, VisitorMessages};
 use super::vitals;
 use super::watched::Watched;
 use super::wiring::{Slots, Wiring};
+use crate::base::disk::Explained;
 use crate::base::tls::TlsError;
 use crate::call::end::EndReason;
 use crate::call::ring_plan::StopReason;
@@ -76,7 +77,7 @@ pub enum StartError {
     #[error(transparent)]
     Media(#[from] media::MediaError),
     /// The state folder, a thread or a runtime could not be made.
-    #[error("{what}: {source}")]
+    #[error("{what}: {}", Explained(.source))]
     Io {
         /// What was attempted.
         what: String,

@@ -20,6 +20,7 @@ use crate::config::document::{self, describe};
 use crate::config::fields::DEVICE;
 use crate::config::problem::{ConfigErrors, Problems, Report};
 use crate::config::reader::{FileReader, SectionReader};
+use crate::config::version::{self, ALL};
 use crate::protocol::address::UserRef;
 
 /// Reads a device's file. Warnings go to the log.
@@ -36,8 +37,9 @@ pub fn load_device(path: &Path) -> Result<DeviceConfig, ConfigErrors> {
 
 /// Reads a device's file and gives warnings back instead of logging them.
 pub fn check_device(path: &Path, around: &Surroundings) -> Report<DeviceConfig> {
-    let text = match document::read(path) {
-        Ok(text) => text,
+    let brought = document::read(path).and_then(|text| ALL.bring_up(path, text));
+    let brought = match brought {
+        Ok(brought) => brought,
         Err(errors) => {
             return Report {
                 outcome: Err(errors),
@@ -45,7 +47,11 @@ pub fn check_device(path: &Path, around: &Surroundings) -> Report<DeviceConfig> 
             };
         }
     };
+    let text = brought.text;
     let mut problems = Problems::new(path, &text);
+    if let Some(from) = brought.from {
+        problems.warn(&(0..0), version::KEY, ALL.notice(from));
+    }
     let tree = document::parse(&text, &mut problems);
     if !problems.is_empty() {
         // What a broken text means is anybody's guess; more mistakes would be guesses too.

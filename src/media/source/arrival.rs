@@ -71,6 +71,8 @@ async fn follow(
     name: Option<&str>,
     on_arrival: impl Fn(),
 ) -> std::io::Result<()> {
+    // An owned descriptor stays the same for as long as it lives; what replaces this is unsafe code.
+    #[allow(deprecated)]
     let watching = AsyncFd::new(watching)?;
     let mut buffer = [std::mem::MaybeUninit::uninit(); BUFFER];
     loop {

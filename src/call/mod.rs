@@ -6,6 +6,7 @@
 
 pub mod announcing;
 mod candidates;
+pub mod channel_orders;
 pub mod end;
 pub mod exchange;
 mod leg;

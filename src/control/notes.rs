@@ -19,6 +19,7 @@ const NOTED: &[&str] = &[
     "cmd/snapshot",
     "cmd/visitor_message",
     "cmd/say",
+    "cmd/record",
     "cmd/dnd",
     "cmd/ring_target",
     "cmd/auto_answer",

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use crate::engine::call_command::CallCommand;
 use crate::engine::chat_command::{ChatCommand, Check, Draft};
 use crate::engine::command::{Command, CommandError, ErrorCode, UserRef, VisitorAction};
+use crate::engine::recording_command::RecordingCommand;
 use crate::engine::ringing_command::{DoorLog, RingingCommand};
 use crate::engine::say_command::SayCommand;
 use crate::engine::setting_command::{PARTS, Setting};
@@ -102,6 +103,7 @@ pub(super) struct Nothing {}
 #[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Ring {
+    /// Whom, at most 16; as `[calls]` plans without.
     #[serde(default)]
     targets: Vec<UserRef>,
 }
@@ -110,12 +112,14 @@ pub(super) struct Ring {
 #[serde(deny_unknown_fields)]
 pub(super) struct Call {
     user: UserRef,
+    /// Default `[calls] call_type`.
     call_type: Option<CallType>,
 }
 
 #[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Reject {
+    /// Told to the caller, 1 to 200 characters.
     reason: Option<String>,
 }
 
@@ -128,6 +132,7 @@ pub(super) struct VisitorMessage {
 #[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Kill {
+    /// Which part, as in `health`.
     actor: String,
 }
 
@@ -222,6 +227,14 @@ pub(super) fn parse(
             say.check().map_err(invalid)?;
             Ok(Command::Say(say))
         }
+        "record" | "recordings" => {
+            let command = match verb {
+                "record" => RecordingCommand::Record(read(&fields)?),
+                _ => RecordingCommand::List(read(&fields)?),
+            };
+            command.check().map_err(invalid)?;
+            Ok(Command::Recording(command))
+        }
         "kill" => {
             let Kill { actor } = read(&fields)?;
             length("actor", &actor, 64)?;
@@ -272,12 +285,14 @@ pub(super) struct Person {
 #[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Bandwidth {
+    /// Of pictures to each participant, 64 to 100,000; 0 for no limit.
     kbps: u32,
 }
 
 #[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Tell {
+    /// Custom parameters, at most 16 of 1,024 characters.
     info: std::collections::BTreeMap<String, String>,
 }
 
@@ -299,6 +314,7 @@ fn in_call(verb: &str, fields: &Map<String, Value>) -> Result<CallCommand, Comma
 #[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Message {
+    /// An own message.
     message: String,
 }
 

@@ -12,6 +12,7 @@ use super::state::PolicyState;
 use super::wiring::Wiring;
 use crate::call::live::LiveSettings;
 use crate::call::schedule::Schedule;
+use crate::media::Ceiling;
 
 /// Where it is kept between two starts.
 const SETTING: &str = "call_settings";
@@ -29,6 +30,8 @@ pub struct Sources {
     pub camera_muted: bool,
     /// Another camera than the first, by its name.
     pub camera: Option<String>,
+    /// What nobody gets more of.
+    pub ceiling: Ceiling,
 }
 
 /// Cheap to clone; every clone is the same.
@@ -123,6 +126,10 @@ impl Live {
             speaker_muted: live.speaker_muted,
             camera_muted: live.camera_muted,
             camera: live.camera.clone(),
+            ceiling: Ceiling {
+                kbps: live.camera_max_kbps,
+                framerate: live.camera_max_fps,
+            },
         });
         let camera = name_of_camera(camera_named(&wiring.config, sources.camera.as_deref()));
         wiring.board.update(|state| {
@@ -132,6 +139,8 @@ impl Live {
             state.audio.volume = sources.volume;
             state.audio.speaker_muted = sources.speaker_muted == Some(true);
             state.camera.muted = sources.camera_muted;
+            state.camera.max_kbps = sources.ceiling.kbps;
+            state.camera.max_fps = sources.ceiling.framerate;
         });
         self.sources.send_if_modified(|now| {
             let differs = *now != sources;

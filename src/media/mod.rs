@@ -39,7 +39,7 @@ use std::sync::OnceLock;
 use gstreamer as gst;
 
 pub use codec::VideoCodec;
-pub use fanout::{AudioFanout, VideoFanout};
+pub use fanout::{AudioFanout, Ceiling, VideoFanout};
 pub use prewarm::{PrewarmReport, prewarm};
 pub use sound::{
     AudioDevice, AudioDeviceSettings, AudioEvent, AudioSourceKind, Loudspeaker, LoudspeakerStatus,

@@ -17,6 +17,7 @@ fn consequences(verb: &str) -> &'static [&'static str] {
         "unlock" => &["door", "call"],
         "say" => &["announcement"],
         "visitor_message" => &["visitor_message", "chat"],
+        "record" => &["recording"],
         "send" | "edit" | "remove" | "react" | "mark_read" | "download" | "send_system" => {
             &["chat"]
         }

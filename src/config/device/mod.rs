@@ -10,6 +10,8 @@ mod home_assistant;
 mod parse;
 mod read;
 mod read_calls;
+mod recording;
+mod rtsp;
 mod rule;
 mod visitor_message;
 
@@ -23,12 +25,14 @@ use crate::call::rule::Rule;
 use crate::call::schedule::Schedule;
 use crate::protocol::address::UserRef;
 
-pub use calling::{Calls, Incoming, Preview, QuietHours, RingStep};
+pub use calling::{Calls, DataChannel, Incoming, Preview, QuietHours, RecordedCall, RingStep};
 pub use chat_commands::ChatCommands;
-pub use console::{Console, ConsoleTls};
+pub use console::{Console, TlsFiles};
 pub use home_assistant::{DiscoveryForm, HomeAssistant};
 pub(super) use parse::PATTERNS;
 pub use read::{check_device, load_device};
+pub use recording::{Recording, RecordingNotice};
+pub use rtsp::Rtsp;
 pub use visitor_message::{Recipients, Tone, VisitorMessage};
 
 /// The commands a device obeys, as named in topics. The test aid `kill` is not among them.
@@ -57,6 +61,8 @@ pub const VERBS: &[&str] = &[
     "door_log",
     "visitor_message",
     "say",
+    "record",
+    "recordings",
     "send",
     "send_status",
     "edit",
@@ -137,6 +143,9 @@ pub const EVENTS: &[&str] = &[
     "visitor_message/sent",
     "visitor_message/failed",
     "visitor_message/cancelled",
+    "recording/started",
+    "recording/finished",
+    "recording/failed",
     "door/unlocked",
     "door/refused",
     "announcement/started",
@@ -200,12 +209,16 @@ pub struct DeviceConfig {
     pub visitor_message: VisitorMessage,
     /// `[say]`.
     pub say: Say,
+    /// `[recording]`.
+    pub recording: Recording,
     /// `[mqtt]`; without it there is no local control.
     pub mqtt: Option<Mqtt>,
     /// `[control]`.
     pub control: Control,
     /// `[console]`; without it there is no web server.
     pub console: Option<Console>,
+    /// `[rtsp]`, if there is one.
+    pub rtsp: Option<Rtsp>,
     /// `[[rule]]`.
     pub rules: Vec<Rule>,
     /// Where all this was read.

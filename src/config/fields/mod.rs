@@ -23,7 +23,9 @@ mod hub;
 mod incoming;
 mod mqtt;
 mod preview;
+mod recording;
 mod ringing;
+mod rtsp;
 mod rule;
 mod say;
 mod schedule;
@@ -171,11 +173,13 @@ pub static DEVICE: &[Section] = &[
     button::SECTION,
     visitor_message::SECTION,
     say::SECTION,
+    recording::SECTION,
     mqtt::SECTION,
     home_assistant::SECTION,
     control::SECTION,
     control::ALLOW,
     console::SECTION,
+    rtsp::SECTION,
     rule::SECTION,
 ];
 

@@ -4,9 +4,12 @@
 //! comes back by itself after a failure, and reports both as events.
 //! Must not enter: who consumes, calls, configuration files.
 
+mod arrival;
 mod capture;
 mod encode;
+mod encoders;
 mod feed;
+mod placeholder;
 pub(super) mod supervision;
 mod v4l2;
 mod video;

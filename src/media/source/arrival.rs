@@ -71,6 +71,9 @@ async fn follow(
     name: Option<&str>,
     on_arrival: impl Fn(),
 ) -> std::io::Result<()> {
+    // Its successor is unsafe, for descriptors that could be closed by somebody else; this one is
+    // the `AsyncFd`'s own until both end.
+    #[allow(deprecated)]
     let watching = AsyncFd::new(watching)?;
     let mut buffer = [std::mem::MaybeUninit::uninit(); BUFFER];
     loop {

@@ -5,7 +5,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use serde::Serialize;
 
@@ -115,8 +114,7 @@ impl RecordingFolder {
             duration_s: (!is_part)
                 .then(|| recording::length_of(&path).ok())
                 .flatten()
-                .as_ref()
-                .map(Duration::as_secs_f64),
+                .map(|duration| duration.as_millis() as f64 / 1_000.0),
             bytes: fs::metadata(&path).map_or(0, |metadata| metadata.len()),
             unfinished: is_part,
         });

@@ -1,9 +1,9 @@
 //! Recording: the encoded frames of the fan-outs, put into an MP4 file as they are.
 //!
 //! ```text
-//! VideoFanout ─┐ patient queues          muxer (sans-IO)            NAME.part ─► NAME
-//! AudioFanout ─┴────────────► recorder ─► timeline, boxes ─► bytes ─► file
-//!                             (thread)                                 recovery (after a cut)
+//! VideoFanout ─┐ patient queues          muxer (sans-IO)            NAME.part ─► NAME, NAME_002 …
+//! AudioFanout ─┼────────────► recorder ─► timeline, boxes ─► bytes ─► file
+//!              └─► pre-roll ─►(thread)                                 recovery (after a cut)
 //! ```
 //!
 //! Invariant: what is older than a second is on the disk, and a file cut off anywhere plays up to

@@ -71,7 +71,8 @@ async fn follow(
     name: Option<&str>,
     on_arrival: impl Fn(),
 ) -> std::io::Result<()> {
-    // An owned descriptor stays the same for as long as it lives; what replaces this is unsafe code.
+    // Its successor is unsafe, for descriptors that could be closed by somebody else; this one is
+    // the `AsyncFd`'s own until both end.
     #[allow(deprecated)]
     let watching = AsyncFd::new(watching)?;
     let mut buffer = [std::mem::MaybeUninit::uninit(); BUFFER];

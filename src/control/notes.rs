@@ -18,6 +18,7 @@ const NOTED: &[&str] = &[
     "cmd/invite",
     "cmd/snapshot",
     "cmd/visitor_message",
+    "cmd/record",
     "cmd/dnd",
     "cmd/ring_target",
     "cmd/auto_answer",

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use crate::engine::call_command::CallCommand;
 use crate::engine::chat_command::{ChatCommand, Check, Draft};
 use crate::engine::command::{Command, CommandError, ErrorCode, UserRef, VisitorAction};
+use crate::engine::recording_command::RecordingCommand;
 use crate::engine::ringing_command::{DoorLog, RingingCommand};
 use crate::engine::setting_command::{PARTS, Setting};
 use crate::protocol::call_signal::CallType;
@@ -101,6 +102,7 @@ pub(super) struct Nothing {}
 #[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Ring {
+    /// Whom, at most 16; as `[calls]` plans without.
     #[serde(default)]
     targets: Vec<UserRef>,
 }
@@ -109,12 +111,14 @@ pub(super) struct Ring {
 #[serde(deny_unknown_fields)]
 pub(super) struct Call {
     user: UserRef,
+    /// Default `[calls] call_type`.
     call_type: Option<CallType>,
 }
 
 #[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Reject {
+    /// Told to the caller, 1 to 200 characters.
     reason: Option<String>,
 }
 
@@ -127,6 +131,7 @@ pub(super) struct VisitorMessage {
 #[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Kill {
+    /// Which part, as in `health`.
     actor: String,
 }
 
@@ -216,6 +221,14 @@ pub(super) fn parse(
             let VisitorMessage { action } = read(&fields)?;
             Ok(Command::VisitorMessage(action))
         }
+        "record" | "recordings" => {
+            let command = match verb {
+                "record" => RecordingCommand::Record(read(&fields)?),
+                _ => RecordingCommand::List(read(&fields)?),
+            };
+            command.check().map_err(invalid)?;
+            Ok(Command::Recording(command))
+        }
         "kill" => {
             let Kill { actor } = read(&fields)?;
             length("actor", &actor, 64)?;
@@ -266,12 +279,14 @@ pub(super) struct Person {
 #[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Bandwidth {
+    /// Of pictures to each participant, 64 to 100,000; 0 for no limit.
     kbps: u32,
 }
 
 #[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Tell {
+    /// Custom parameters, at most 16 of 1,024 characters.
     info: std::collections::BTreeMap<String, String>,
 }
 
@@ -293,6 +308,7 @@ fn in_call(verb: &str, fields: &Map<String, Value>) -> Result<CallCommand, Comma
 #[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Message {
+    /// An own message.
     message: String,
 }
 

@@ -35,6 +35,8 @@ mod media_settings;
 mod messages;
 pub mod presence;
 pub mod preview;
+pub mod recording;
+pub mod recording_command;
 pub mod records;
 pub mod reloading;
 pub mod ringing_command;

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::calls::PerKind;
 use super::event::Direction;
+use super::recording::RecordedSide;
 use crate::call::visitor_message::Phase;
 use crate::protocol::address::UserId;
 
@@ -28,6 +29,8 @@ pub struct DeviceState {
     pub door: DoorState,
     /// `visitor_message/state`.
     pub visitor_message: VisitorMessageState,
+    /// `recording/state`.
+    pub recording: RecordingState,
     /// `device/state`: the board and the program.
     pub device: Vitals,
     /// `health/state`: every supervised actor.
@@ -350,6 +353,12 @@ pub struct SourceState {
     /// It is to deliver nothing.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub muted: bool,
+    /// Of a camera: kbit/s of its pictures at most, while that is limited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_kbps: Option<u32>,
+    /// Of a camera: pictures per second at most, while that is limited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_fps: Option<u32>,
     /// The encoder in use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoder: Option<String>,
@@ -443,6 +452,40 @@ impl VisitorStatus {
             Phase::Ended(_) => Self::Idle,
         }
     }
+}
+
+/// Recordings on command, by rule or in calls.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct RecordingState {
+    /// `idle`, `starting`, `recording`, `finishing`.
+    pub status: RecordingStatus,
+    /// The one under way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recording: Option<String>,
+    /// Since when, Unix milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<u64>,
+    /// What is recorded.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sides: Vec<RecordedSide>,
+    /// The file finished last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last: Option<String>,
+}
+
+/// Where a recording stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordingStatus {
+    /// There is none.
+    #[default]
+    Idle,
+    /// The first picture or sound is waited for.
+    Starting,
+    /// It records.
+    Recording,
+    /// The file is being finished.
+    Finishing,
 }
 
 /// One supervised actor.

@@ -16,6 +16,7 @@ fn consequences(verb: &str) -> &'static [&'static str] {
         | "resume" | "tell" | "reconnect" => &["call", "ring"],
         "unlock" => &["door", "call"],
         "visitor_message" => &["visitor_message", "chat"],
+        "record" => &["recording"],
         "send" | "edit" | "remove" | "react" | "mark_read" | "download" | "send_system" => {
             &["chat"]
         }

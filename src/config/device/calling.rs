@@ -9,6 +9,17 @@ use crate::call::policy::{AnswerMedia, BusyPolicy};
 use crate::call::ring_plan::Condition;
 use crate::protocol::call_signal::CallType;
 
+/// What of a call is recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordedCall {
+    /// This device's side.
+    Door,
+    /// The other one.
+    Remote,
+    /// Both.
+    Both,
+}
+
 /// Whom the bell rings, and the limits of a call.
 #[derive(Clone, Debug)]
 pub struct Calls {
@@ -22,6 +33,8 @@ pub struct Calls {
     pub skip_offline: bool,
     /// The bell during a call.
     pub ring_in_call: BusyPolicy,
+    /// Orders over a data channel of the call.
+    pub data_channel: DataChannel,
     /// Rung last when nobody answered.
     pub forward_to: Vec<Party>,
     /// Seconds, 5 to 300, not above `answer_timeout_s`.
@@ -32,6 +45,8 @@ pub struct Calls {
     pub missed_rings: bool,
     /// Whether that is told of calls that came in.
     pub missed_calls: bool,
+    /// What of a call is recorded; none is nothing.
+    pub record: Option<RecordedCall>,
     /// Calls and door openings remembered, 100 to 100,000.
     pub keep_records: u32,
     /// Who may call.
@@ -56,6 +71,17 @@ pub struct Calls {
     pub relay_only: bool,
     /// Addresses to gather candidates on; empty means all.
     pub bind: Vec<IpAddr>,
+}
+
+/// Whether a call has a data channel for orders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DataChannel {
+    /// Never.
+    Off,
+    /// If the other side opens one.
+    Answer,
+    /// Also offered.
+    Offer,
 }
 
 impl Calls {

@@ -10,6 +10,8 @@ mod home_assistant;
 mod parse;
 mod read;
 mod read_calls;
+mod recording;
+mod rtsp;
 mod rule;
 mod visitor_message;
 
@@ -23,12 +25,14 @@ use crate::call::rule::Rule;
 use crate::call::schedule::Schedule;
 use crate::protocol::address::UserRef;
 
-pub use calling::{Calls, Incoming, Preview, QuietHours, RingStep};
+pub use calling::{Calls, DataChannel, Incoming, Preview, QuietHours, RecordedCall, RingStep};
 pub use chat_commands::ChatCommands;
-pub use console::{Console, ConsoleTls};
+pub use console::{Console, TlsFiles};
 pub use home_assistant::{DiscoveryForm, HomeAssistant};
 pub(super) use parse::PATTERNS;
 pub use read::{check_device, load_device};
+pub use recording::{Recording, RecordingNotice};
+pub use rtsp::Rtsp;
 pub use visitor_message::{Recipients, Tone, VisitorMessage};
 
 /// The commands a device obeys, as named in topics. The test aid `kill` is not among them.
@@ -56,6 +60,8 @@ pub const VERBS: &[&str] = &[
     "calls",
     "door_log",
     "visitor_message",
+    "record",
+    "recordings",
     "send",
     "send_status",
     "edit",
@@ -136,6 +142,9 @@ pub const EVENTS: &[&str] = &[
     "visitor_message/sent",
     "visitor_message/failed",
     "visitor_message/cancelled",
+    "recording/started",
+    "recording/finished",
+    "recording/failed",
     "door/unlocked",
     "door/refused",
     "button/pressed",
@@ -194,12 +203,16 @@ pub struct DeviceConfig {
     pub buttons: Vec<Button>,
     /// `[visitor_message]`.
     pub visitor_message: VisitorMessage,
+    /// `[recording]`.
+    pub recording: Recording,
     /// `[mqtt]`; without it there is no local control.
     pub mqtt: Option<Mqtt>,
     /// `[control]`.
     pub control: Control,
     /// `[console]`; without it there is no web server.
     pub console: Option<Console>,
+    /// `[rtsp]`, if there is one.
+    pub rtsp: Option<Rtsp>,
     /// `[[rule]]`.
     pub rules: Vec<Rule>,
     /// Where all this was read.

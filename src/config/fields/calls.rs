@@ -33,6 +33,14 @@ pub(super) const SECTION: Section = Section {
             "The bell during a call: does not ring, rings when the call is over, or ends it.",
         ),
         field(
+            "data_channel",
+            Kind::Choice(&["off", "answer", "offer"]),
+            Without::Text("answer"),
+            "Orders over a data channel of the call (`unlock`, for `door.unlock_allowed`): never, \
+             where the other side opens one, or offered with every call; the SDP of a call to \
+             somebody else's phone changes only with the last.",
+        ),
+        field(
             "forward_to",
             Kind::List {
                 of: PARTY,
@@ -66,6 +74,13 @@ pub(super) const SECTION: Section = Section {
             },
             Without::Rule("`[\"ring\"]`"),
             "What such messages are about: the bell, calls that came in, or both.",
+        ),
+        field(
+            "record",
+            Kind::Choice(&["never", "door", "remote", "both"]),
+            Without::Text("never"),
+            "What of a call is recorded from its beginning to its end: this device's side, the other \
+             one, or both, a file each. Needs `[recording] enabled`.",
         ),
         integer(
             "keep_records",

@@ -23,7 +23,9 @@ mod hub;
 mod incoming;
 mod mqtt;
 mod preview;
+mod recording;
 mod ringing;
+mod rtsp;
 mod rule;
 mod schedule;
 mod visitor_message;
@@ -169,11 +171,13 @@ pub static DEVICE: &[Section] = &[
     door::SECTION,
     button::SECTION,
     visitor_message::SECTION,
+    recording::SECTION,
     mqtt::SECTION,
     home_assistant::SECTION,
     control::SECTION,
     control::ALLOW,
     console::SECTION,
+    rtsp::SECTION,
     rule::SECTION,
 ];
 

@@ -102,14 +102,13 @@ impl VisitorMessages {
         let config = &self.wiring.config;
         let camera = &config.camera;
         let has_camera = camera.source != VideoSource::None;
-        // The configuration bounds both far below.
-        let size = |pixels: u32| u16::try_from(pixels).unwrap_or(u16::MAX);
         let settings = RecorderSettings {
             file: self.archive.file(&current.id),
-            picture: has_camera.then(|| (size(camera.width), size(camera.height))),
+            picture: has_camera,
             sound: config.audio.source != crate::config::AudioSource::None,
             max_duration: Duration::from_secs(config.visitor_message.max_s.into()),
             max_bytes: MAX_FILE - INDEX_ROOM,
+            segments: None,
             min_free: MIN_FREE,
         };
         let (events, mut received) = mpsc::unbounded_channel();
@@ -165,7 +164,10 @@ impl VisitorMessages {
             What::Announced => Input::Announced,
             What::Recorder(RecorderEvent::Started) => Input::RecorderStarted,
             What::Recorder(RecorderEvent::Progress { .. }) => return,
-            What::Recorder(RecorderEvent::Finished(recording)) => self.finished(recording),
+            // A message is one file.
+            What::Recorder(
+                RecorderEvent::Segment(recording) | RecorderEvent::Finished(recording),
+            ) => self.finished(recording),
             What::Recorder(RecorderEvent::Failed(error)) => {
                 if error != RecordError::Discarded {
                     tracing::error!(%error, "a visitor message is not recorded");

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use gstreamer as gst;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use super::Waker;
-use super::demand::Demand;
+use super::demand::{Ceiling, Demand};
 use super::key_frame_gate::{KeyFrameGate, Urgency};
 use super::queue::{
     Overflow, Owner, PATIENT_VIDEO_CAPACITY, Pushed, Queue, Subscription, VIDEO_CAPACITY,
@@ -47,6 +47,7 @@ pub struct VideoFanout {
 struct Core {
     state: Mutex<State>,
     demand: watch::Sender<Demand>,
+    ceiling: watch::Sender<Ceiling>,
     /// Bumped when there is a new picture or new trouble.
     changed: watch::Sender<u64>,
 }
@@ -100,6 +101,7 @@ impl Default for Core {
         Self {
             state: Mutex::default(),
             demand: watch::Sender::new(Demand::default()),
+            ceiling: watch::Sender::new(Ceiling::default()),
             changed: watch::Sender::new(0),
         }
     }
@@ -182,6 +184,17 @@ impl VideoFanout {
         self.core.state.lock().formats[codec.index()].encoding
     }
 
+    /// From now on nobody gets more than this, also those who joined before.
+    pub fn set_ceiling(&self, ceiling: Ceiling) {
+        self.core.ceiling.send_replace(ceiling);
+        self.core.update_demand();
+    }
+
+    /// What nobody gets more of, and its changes.
+    pub fn ceiling(&self) -> watch::Receiver<Ceiling> {
+        self.core.ceiling.subscribe()
+    }
+
     /// What consumers want at the moment, and its changes.
     pub fn demand(&self) -> watch::Receiver<Demand> {
         self.core.demand.subscribe()
@@ -251,10 +264,22 @@ impl VideoFanout {
         }
     }
 
+    /// Becomes the source unless there is one.
+    pub(in crate::media) fn attach_if_free(&self, waker: Waker) -> Option<VideoPublisher> {
+        let state = self.core.state.lock();
+        state
+            .waker
+            .is_none()
+            .then(|| self.become_source(state, waker))
+    }
+
     /// Becomes the source. The one before, if it still lives, is no longer heard.
     pub(in crate::media) fn attach(&self, waker: Waker) -> VideoPublisher {
+        self.become_source(self.core.state.lock(), waker)
+    }
+
+    fn become_source(&self, mut state: MutexGuard<'_, State>, waker: Waker) -> VideoPublisher {
         let id = {
-            let mut state = self.core.state.lock();
             state.publisher += 1;
             state.waker = Some(waker);
             state.trouble = None;
@@ -276,7 +301,11 @@ impl Core {
                 .formats
                 .each_ref()
                 .map(|format| !format.members.is_empty());
-            let limit = |format: &Format| format.members.iter().filter_map(|m| m.limit_kbps).min();
+            let ceiling = *self.ceiling.borrow();
+            let limit = |format: &Format| {
+                let limits = format.members.iter().filter_map(|member| member.limit_kbps);
+                limits.chain(ceiling.kbps).min()
+            };
             let demand = Demand {
                 capture: state.holds > 0 || codecs.contains(&true),
                 codecs,
@@ -285,6 +314,7 @@ impl Core {
                     .formats
                     .each_ref()
                     .map(|format| format.members.iter().any(|member| member.keeps_size)),
+                max_framerate: ceiling.framerate,
             };
             let changed = self.demand.send_if_modified(|current| {
                 let differs = *current != demand;

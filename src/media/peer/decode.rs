@@ -36,12 +36,17 @@ pub(super) enum Format {
     Audio(AudioSinkKind),
 }
 
+/// Sees a packet of a receive pipeline.
+pub(super) type PacketHook = Box<dyn Fn(&gst::BufferRef) + Send + Sync>;
+
 /// Called on GStreamer's threads; none may wait.
 pub(super) struct Hooks {
     /// One picture, or sound of this length, and how long decoding it took.
     pub(super) decoded: Box<dyn Fn(Duration, Duration) + Send + Sync>,
     /// Nothing can be shown until a key frame comes.
     pub(super) key_frame_wanted: Box<dyn Fn() + Send + Sync>,
+    /// A packet in its right place, before it is decoded.
+    pub(super) passing: Option<PacketHook>,
     /// A JPEG about once a second.
     pub(super) picture: Option<Box<dyn Fn(Bytes) + Send + Sync>>,
 }
@@ -287,6 +292,19 @@ fn watch(
         }
         gst::PadProbeReturn::Ok
     });
+    if hooks.passing.is_some() {
+        let jitter_buffer: gst::Element = pipeline.element("jitter")?;
+        let passing = Arc::clone(hooks);
+        jitter_buffer
+            .static_pad("src")
+            .ok_or("the jitter buffer has no output")?
+            .add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+                if let (Some(pass), Some(buffer)) = (&passing.passing, info.buffer()) {
+                    pass(buffer);
+                }
+                gst::PadProbeReturn::Ok
+            });
+    }
     release_first_packet(pipeline)?;
     let asking = Arc::clone(hooks);
     source

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use gstreamer as gst;
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use rtc::rtp;
 use rtc::shared::marshal::Marshal;
@@ -12,7 +13,8 @@ use tokio::sync::mpsc;
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
 use super::RECEIVE_PAYLOAD_TYPE;
-use super::decode::{Decoding, Format, Hooks};
+use super::decode::{Decoding, Format, Hooks, PacketHook};
+use super::far_side::{AudioTap, FarSide, Received, VideoTap};
 use super::sdp::Description;
 use super::settings::{PeerEvent, PeerSettings, TrackKind};
 use super::shared::Shared;
@@ -33,6 +35,7 @@ pub(super) struct Receivers {
     video_sink: VideoSinkKind,
     audio_sink: AudioSinkKind,
     keep_frames: bool,
+    far_side: Option<FarSide>,
     video: Option<VideoReceiver>,
     audio: Option<Arc<Decoding>>,
 }
@@ -51,6 +54,7 @@ impl Receivers {
             video_sink: settings.video_sink.clone(),
             audio_sink: settings.audio_sink.clone(),
             keep_frames: settings.keep_frames,
+            far_side: settings.far_side.clone(),
             video: None,
             audio: None,
         }
@@ -94,6 +98,10 @@ fn video_receiver(shared: &Arc<Shared>, codec: VideoCodec) -> VideoReceiver {
         return receiver.clone();
     }
     let (want, wanted) = mpsc::channel(1);
+    // Freed first: the pipeline of another format may have it.
+    receivers.video = None;
+    let far_side = receivers.far_side.as_ref();
+    let tap = far_side.and_then(|far_side| VideoTap::attach(far_side, codec));
     let hooks = Hooks {
         decoded: Box::new({
             let shared = Arc::downgrade(shared);
@@ -108,6 +116,14 @@ fn video_receiver(shared: &Arc<Shared>, codec: VideoCodec) -> VideoReceiver {
                     });
                 }
             }
+        }),
+        passing: tap.map(|tap| {
+            let want = want.clone();
+            Box::new(move |packet: &gst::BufferRef| {
+                if tap.pass(|| Received::read(packet), Instant::now()) {
+                    let _ = want.try_send(());
+                }
+            }) as PacketHook
         }),
         key_frame_wanted: Box::new(move || {
             // One waiting request is as good as many.
@@ -137,6 +153,7 @@ fn audio_receiver(shared: &Arc<Shared>) -> Arc<Decoding> {
     if let Some(decoding) = &receivers.audio {
         return Arc::clone(decoding);
     }
+    let tap = receivers.far_side.as_ref().and_then(AudioTap::attach);
     let hooks = Hooks {
         decoded: Box::new({
             let shared = Arc::downgrade(shared);
@@ -155,6 +172,11 @@ fn audio_receiver(shared: &Arc<Shared>) -> Arc<Decoding> {
                     });
                 }
             }
+        }),
+        passing: tap.map(|tap| {
+            Box::new(move |packet: &gst::BufferRef| {
+                tap.pass(|| Received::read(packet), Instant::now());
+            }) as PacketHook
         }),
         key_frame_wanted: Box::new(|| {}),
         picture: None,

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::far_side::FarSide;
 use super::one_way::OneWay;
 use super::sdp::SdpError;
 use crate::media::sink::{AudioSinkKind, VideoSinkKind};
@@ -57,8 +58,24 @@ pub struct PeerSettings {
     pub audio_sink: AudioSinkKind,
     /// Keep some decoded pictures, see `Peer::last_frames`.
     pub keep_frames: bool,
+    /// Where what is received can be had as it was encoded; nowhere without.
+    pub far_side: Option<FarSide>,
     /// Media goes one way only; both ways without.
     pub one_way: Option<OneWay>,
+    /// Whether a data channel for orders is taken, and offered.
+    pub channel: ChannelPolicy,
+}
+
+/// What is done about a data channel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ChannelPolicy {
+    /// One that is opened is closed again.
+    Off,
+    /// One that is opened is served; our offers have none, and are what they would be without.
+    #[default]
+    Answer,
+    /// Our first offer has one as well.
+    Offer,
 }
 
 impl PeerSettings {
@@ -77,7 +94,9 @@ impl PeerSettings {
             video_sink: VideoSinkKind::Null,
             audio_sink: AudioSinkKind::Null,
             keep_frames: false,
+            far_side: None,
             one_way: None,
+            channel: ChannelPolicy::default(),
         }
     }
 
@@ -127,6 +146,10 @@ pub enum PeerEvent {
         /// Since the answer was made or taken.
         after: Duration,
     },
+    /// The data channel for orders is open.
+    ChannelOpen,
+    /// The far side has written on it, up to 4,096 bytes.
+    ChannelText(String),
     /// The end; nothing follows.
     Closed,
 }

@@ -17,11 +17,17 @@ mod boxes;
 mod file;
 mod h264;
 mod muxer;
+mod pre_roll;
 mod recorder;
 mod recovery;
 mod sample_table;
+mod sps;
 mod timeline;
 
-pub use file::DiskError;
-pub use recorder::{EndedBy, RecordError, Recorder, RecorderEvent, RecorderSettings, Recording};
+pub use file::{DiskError, free_space};
+pub use h264::parameter_sets;
+pub use pre_roll::{Held, PreRoll, PreRollSettings};
+pub use recorder::{
+    EndedBy, RecordError, Recorder, RecorderEvent, RecorderSettings, Recording, Segments,
+};
 pub use recovery::{Recovered, RecoveryError, length_of, recover, recover_file};

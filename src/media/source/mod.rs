@@ -4,10 +4,13 @@
 //! comes back by itself after a failure, and reports both as events.
 //! Must not enter: who consumes, calls, configuration files.
 
+mod arrival;
 mod audio;
 mod capture;
 mod encode;
+mod encoders;
 mod feed;
+mod placeholder;
 mod supervision;
 mod v4l2;
 mod video;

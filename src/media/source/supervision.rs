@@ -24,6 +24,8 @@ pub(super) enum Signal {
     Flowing,
     /// A pipeline of the current attempt ended.
     Failed { attempt: u64, reason: String },
+    /// The device may be there again: it is tried at once.
+    Arrived,
     /// The owner wants it to end.
     Stop,
 }
@@ -46,6 +48,8 @@ pub(super) trait Capture {
     fn wanted(&self) -> bool;
     /// The device failed, and for now there is nothing.
     fn failed(&mut self, reason: &str);
+    /// While there is no device: sees to what consumers get instead.
+    fn stand_by(&mut self) {}
     /// The device was closed, as nobody wants it.
     fn closed(&mut self);
 }
@@ -82,7 +86,7 @@ pub(super) fn supervise<C: Capture>(
                 }
                 // Never quicker than the first delay: opening a device may disturb the bus.
                 let delay = backoff.next_delay().max(FIRST_RETRY);
-                if !wait(signals, Instant::now() + delay) {
+                if !wait(capture, signals, Instant::now() + delay) {
                     break;
                 }
                 first = true;
@@ -97,13 +101,15 @@ fn retry_delays() -> Backoff {
     Backoff::new(FIRST_RETRY, LAST_RETRY).unwrap_or_else(|_| Backoff::standard())
 }
 
-/// Waits for the time, or returns false when told to stop.
-fn wait(signals: &Receiver<Signal>, until: Instant) -> bool {
+/// Waits for the time or the device, or returns false when told to stop.
+fn wait<C: Capture>(capture: &mut C, signals: &Receiver<Signal>, until: Instant) -> bool {
+    capture.stand_by();
     loop {
         match signals.recv_timeout(until.saturating_duration_since(Instant::now())) {
             Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return false,
-            Ok(_) => {}
-            Err(RecvTimeoutError::Timeout) => return true,
+            Ok(Signal::Demand) => capture.stand_by(),
+            Ok(Signal::Flowing | Signal::Failed { .. }) => {}
+            Ok(Signal::Arrived) | Err(RecvTimeoutError::Timeout) => return true,
         }
     }
 }
@@ -186,5 +192,79 @@ impl Drop for Thread {
     fn drop(&mut self) {
         // A thread that is already gone has stopped.
         let _ = self.signals.send(Signal::Stop);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    struct Nothing;
+
+    impl Stage for Nothing {
+        fn adjust(&mut self) -> Result<(), String> {
+            Ok(())
+        }
+
+        fn last_data(&self) -> Option<Instant> {
+            None
+        }
+
+        fn encoder(&self) -> Option<String> {
+            None
+        }
+    }
+
+    /// A device that is never there, and tells of its coming each time it is looked for.
+    struct Absent {
+        signals: Sender<Signal>,
+        opened: u32,
+        stood_by: u32,
+    }
+
+    impl Capture for Absent {
+        type Stage = Nothing;
+
+        fn open(&mut self, _attempt: u64) -> Result<Nothing, String> {
+            self.opened += 1;
+            let signal = match self.opened {
+                50.. => Signal::Stop,
+                _ => Signal::Arrived,
+            };
+            self.signals.send(signal).unwrap();
+            Err("not there".into())
+        }
+
+        fn wanted(&self) -> bool {
+            true
+        }
+
+        fn failed(&mut self, _reason: &str) {}
+
+        fn stand_by(&mut self) {
+            self.stood_by += 1;
+        }
+
+        fn closed(&mut self) {}
+    }
+
+    #[test]
+    fn a_device_that_arrives_is_opened_at_once() {
+        let (signals, received) = channel();
+        let mut absent = Absent {
+            signals,
+            opened: 0,
+            stood_by: 0,
+        };
+        let began = Instant::now();
+        let mut failures = 0;
+        supervise(&mut absent, &received, |event| {
+            failures += u32::from(matches!(event, SourceEvent::Failed { .. }));
+        });
+        assert_eq!((absent.opened, failures, absent.stood_by), (50, 50, 50));
+        // By the pauses alone it would be a minute at the least.
+        assert!(began.elapsed() < FIRST_RETRY * 25, "{:?}", began.elapsed());
     }
 }

@@ -80,14 +80,15 @@ class Story:
             self.machine.run("systemctl", "enable", "--quiet", "--now", "cubelet")
             self.is_up("first start to READY=1")
 
-    def is_up(self, name):
-        """Active is what systemd calls a unit of Type=notify that has sent READY=1."""
+    def is_up(self, name=None):
+        """Its process, and when it was ready. Active is what systemd calls a unit of Type=notify that has sent READY=1."""
         unit = self.machine.unit("ActiveState", "SubState", "ExecMainStartTimestampMonotonic",
                                  "ActiveEnterTimestampMonotonic", "MainPID", "User", "NoNewPrivileges")
         check((unit["ActiveState"], unit["SubState"]) == ("active", "running"), f"the unit is {unit}")
         check((unit["User"], unit["NoNewPrivileges"]) == ("cubelet", "yes"), f"the unit is not locked in: {unit}")
         begun, ready = int(unit["ExecMainStartTimestampMonotonic"]), int(unit["ActiveEnterTimestampMonotonic"])
-        figure(name, (ready - begun) / 1e6, "s")
+        if name:
+            figure(name, (ready - begun) / 1e6, "s")
         return unit["MainPID"], ready / 1e6
 
     def doctor(self):
@@ -116,7 +117,7 @@ class Story:
 
     def costs(self, name):
         """Resident memory and processor of the daemon, on the board."""
-        pid, _ = self.is_up("later start to READY=1")
+        pid, _ = self.is_up()
         script = (f"cd /proc/{pid}; grep VmRSS status; awk '/^Pss:/{{print $0}}' smaps_rollup;"
                   "cut -d' ' -f14,15 stat; sleep 30; cut -d' ' -f14,15 stat")
         rss, pss, before, after = self.machine.run("sh", "-c", script).splitlines()
@@ -185,7 +186,7 @@ class Story:
     def killed(self):
         with step("kill -9: systemd brings it back"):
             since = self.board.states.mark()
-            before, _ = self.is_up("later start to READY=1")
+            before, _ = self.is_up()
             begun = time.monotonic()
             self.machine.run("systemctl", "kill", "-s", "KILL", "cubelet")
             self.board.states.wait(lambda line: line["availability"] == "offline", "the last will", LIMIT, since)
@@ -193,6 +194,7 @@ class Story:
             figure("kill -9 to online", time.monotonic() - begun, "s")
             unit = self.machine.unit("NRestarts", "MainPID")
             check(unit["NRestarts"] == "1" and unit["MainPID"] not in ("0", before), f"not restarted once: {unit}")
+            self.is_up("start again to READY=1")
 
     def wrong_configuration(self):
         with step("a wrong configuration is said once and not tried again"):

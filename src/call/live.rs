@@ -91,8 +91,7 @@ mod tests {
                 (2, Until { end: None }),
             ]),
             ring_off: BTreeSet::from([3]),
-            volume: Some(30),
-            speaker_muted: Some(false),
+            ..LiveSettings::default()
         };
         assert!(live.is_dnd(999) && !live.is_dnd(1_000));
         assert_eq!(live.next_end(), Some(1_000));

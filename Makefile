@@ -3,10 +3,10 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-homeassistant build lint features interop-deps deb deb-test fuzz chaos soak-calls bench bench-calls bench-preview bench-memory bench-media bench-chat bench-control bench-boot screenshots clean
+.PHONY: help demo test test-homeassistant build lint features interop-deps deb deb-test arm64 arm64-test board-test fuzz chaos soak-calls bench bench-calls bench-preview bench-memory bench-media bench-echo bench-chat bench-control bench-boot screenshots clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s $$'\t'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s $$'\t'
 
 demo: ## install what is missing, build, ring a doorbell end to end
 	@scripts/setup demo
@@ -43,6 +43,20 @@ deb-test: ## install, upgrade, remove and purge the package in a Debian root; ne
 	lintian --allow-root --fail-on error target/debian/cubelet_*.deb
 	@scripts/deb-test target/debian/cubelet_*.deb
 
+arm64: ## the Debian package for 64-bit ARM boards, built on a PC; needs root; PROFILE=
+	@PROFILE="$(or $(PROFILE),release)" scripts/arm64
+
+arm64-test: ## the ARM program under qemu-user: devices, doctor, hub, device, demo
+	@PROFILE="$(or $(PROFILE),release)" scripts/arm64
+	@tests/arm64/run "$(or $(PROFILE),release)"
+
+board-test: ## a virtual ARM board: package installed, a call, camera pulled, killed, power cut; needs root
+	cargo build
+	@rm -f target/debian/cubelet_*_arm64.deb
+	@PROFILE="$(or $(PROFILE),release)" scripts/arm64
+	@scripts/board
+	@tests/board/run target/debian/cubelet_*_arm64.deb
+
 features: ## the hub builds without GStreamer, the device without the hub and without its console
 	cargo check --no-default-features --features hub
 	cargo check --no-default-features --features media
@@ -76,7 +90,7 @@ fuzz: ## each fuzz target for FUZZ_SECONDS (default 60); needs `cargo install ca
 			fuzz/corpus/$$target fuzz/seeds/$$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=4096 || exit 1; \
 	done
 
-bench: bench-calls bench-preview bench-memory bench-media bench-chat bench-control bench-boot ## every benchmark
+bench: bench-calls bench-preview bench-memory bench-media bench-echo bench-chat bench-control bench-boot ## every benchmark
 
 bench-calls: interop-deps ## ring to every phone ringing, answer to picture and sound; 50 calls, beside the SDK; CALLS=
 	cargo build --release
@@ -93,6 +107,10 @@ bench-memory: ## resident memory of an idle daemon, before and after media
 bench-media: ## what a call's media costs and how late its pictures are, beside webrtcbin
 	@scripts/setup bench
 	@bench/media/run
+
+bench-echo: ## what is left of the loudspeaker's sound in the microphone's, in a synthetic room
+	@scripts/setup bench
+	@cargo bench --bench echo
 
 bench-chat: interop-deps ## hub beside Prosody and ejabberd, device beside other clients
 	@scripts/setup bench

@@ -21,6 +21,10 @@ pub struct LiveSettings {
     pub auto_answer_off: bool,
     /// The microphone delivers nothing.
     pub microphone_muted: bool,
+    /// The loudspeaker's volume in percent; without, as the card has it.
+    pub volume: Option<u8>,
+    /// Whether the loudspeaker is silent; without, as the card has it.
+    pub speaker_muted: Option<bool>,
     /// Nothing leaves the camera.
     pub camera_muted: bool,
     /// Another camera than the first of the configuration, by its name there.
@@ -87,7 +91,8 @@ mod tests {
                 (2, Until { end: None }),
             ]),
             ring_off: BTreeSet::from([3]),
-            ..LiveSettings::default()
+            volume: Some(30),
+            speaker_muted: Some(false),
         };
         assert!(live.is_dnd(999) && !live.is_dnd(1_000));
         assert_eq!(live.next_end(), Some(1_000));
@@ -109,6 +114,8 @@ mod tests {
             microphone_muted: true,
             camera_muted: true,
             camera: Some("v4l2:/dev/video2".into()),
+            volume: Some(30),
+            speaker_muted: Some(false),
             camera_max_kbps: Some(300),
             camera_max_fps: Some(10),
         };

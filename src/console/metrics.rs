@@ -117,7 +117,10 @@ pub(super) fn render(state: &DeviceState, counts: &Counts) -> String {
         "Whether the relay is pulled.",
         f64::from(u8::from(state.door.unlocked)),
     );
-    let sources = [("camera", &state.camera), ("audio", &state.audio)];
+    let sources = [
+        ("camera", &state.camera),
+        ("audio", &state.audio.microphone),
+    ];
     let of = |wanted: SourceStatus| {
         sources.map(|(name, source)| {
             let holds = f64::from(u8::from(source.status == wanted));

@@ -102,6 +102,7 @@ fn differences(before: &DeviceConfig, now: &DeviceConfig) -> Vec<&'static str> {
         calls,
         door,
         visitor_message,
+        recording,
         mqtt,
         control
     ]

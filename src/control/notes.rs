@@ -18,6 +18,8 @@ const NOTED: &[&str] = &[
     "cmd/invite",
     "cmd/snapshot",
     "cmd/visitor_message",
+    "cmd/say",
+    "cmd/record",
     "cmd/dnd",
     "cmd/ring_target",
     "cmd/auto_answer",

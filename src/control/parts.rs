@@ -59,6 +59,7 @@ mod tests {
             "audio",
             "door",
             "visitor_message",
+            "recording",
             "device",
             "health",
         ];

@@ -8,7 +8,9 @@ use serde_json::{Map, Value};
 use crate::engine::call_command::CallCommand;
 use crate::engine::chat_command::{ChatCommand, Check, Draft};
 use crate::engine::command::{Command, CommandError, ErrorCode, UserRef, VisitorAction};
+use crate::engine::recording_command::RecordingCommand;
 use crate::engine::ringing_command::{DoorLog, RingingCommand};
+use crate::engine::say_command::SayCommand;
 use crate::engine::setting_command::{PARTS, Setting};
 use crate::protocol::call_signal::CallType;
 
@@ -219,6 +221,19 @@ pub(super) fn parse(
         "visitor_message" => {
             let VisitorMessage { action } = read(&fields)?;
             Ok(Command::VisitorMessage(action))
+        }
+        "say" => {
+            let say: SayCommand = read(&fields)?;
+            say.check().map_err(invalid)?;
+            Ok(Command::Say(say))
+        }
+        "record" | "recordings" => {
+            let command = match verb {
+                "record" => RecordingCommand::Record(read(&fields)?),
+                _ => RecordingCommand::List(read(&fields)?),
+            };
+            command.check().map_err(invalid)?;
+            Ok(Command::Recording(command))
         }
         "kill" => {
             let Kill { actor } = read(&fields)?;

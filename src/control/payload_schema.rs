@@ -12,8 +12,10 @@ use super::payload::{
 };
 use crate::engine::call_command::{Conference, Mute};
 use crate::engine::chat_command as chat;
+use crate::engine::recording_command as recording;
 use crate::engine::ringing_command as ringing;
 use crate::engine::ringing_command::CallFilter;
+use crate::engine::say_command::SayCommand;
 use crate::engine::setting_command as setting;
 
 /// What a type reads.
@@ -53,6 +55,9 @@ pub(super) fn command(verb: &str) -> Option<Value> {
         "bandwidth" => read_by::<Bandwidth>(),
         "tell" => read_by::<Tell>(),
         "visitor_message" => read_by::<VisitorMessage>(),
+        "say" => read_by::<SayCommand>(),
+        "record" => read_by::<recording::Record>(),
+        "recordings" => read_by::<recording::ListRecordings>(),
         "kill" => read_by::<Kill>(),
         "logs" => read_by::<Logs>(),
         "stop_ringing" => read_by::<ringing::Stop>(),

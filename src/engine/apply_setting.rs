@@ -14,6 +14,7 @@ use super::setting_command::{
 };
 use super::wiring::Wiring;
 use crate::call::live::Until;
+use crate::config::AudioSink;
 
 /// Applies it and gives the part's state as it is then.
 ///
@@ -78,16 +79,24 @@ async fn apply_call(wiring: &Wiring, call: CallSetting) -> Result<(), CommandErr
 }
 
 async fn apply_audio(wiring: &Wiring, audio: AudioSetting) -> Result<(), CommandError> {
-    if audio.volume.is_some() {
-        return Err(lacking("volume", "the loudspeaker's volume"));
+    if wiring.config.audio.sink == AudioSink::Null {
+        let field = [
+            ("volume", audio.volume.is_some()),
+            ("speaker_muted", audio.speaker_muted.is_some()),
+        ];
+        if let Some((field, _)) = field.into_iter().find(|(_, is_given)| *is_given) {
+            let message = format!("{field}: this device has no loudspeaker (`[audio] sink`)");
+            return Err(CommandError::new(ErrorCode::Unavailable, message));
+        }
     }
-    if audio.speaker_muted.is_some() {
-        return Err(lacking("speaker_muted", "a silent loudspeaker"));
-    }
+    // Checked to be 0 to 100.
+    let volume = audio.volume.and_then(|percent| u8::try_from(percent).ok());
     wiring
         .live
         .change(wiring, |live| {
             live.microphone_muted = audio.muted.unwrap_or(live.microphone_muted);
+            live.volume = volume.or(live.volume);
+            live.speaker_muted = audio.speaker_muted.or(live.speaker_muted);
         })
         .await
 }

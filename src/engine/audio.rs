@@ -1,21 +1,27 @@
-//! The `Audio` actor: runs the microphone while the device lives, and shows how it fares.
+//! The `Audio` actor: runs microphone and loudspeaker while the device lives, and shows how they
+//! fare.
 
 use actix::prelude::*;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::live::Sources;
 use super::mailbox::MAILBOX_CAPACITY;
-use super::state::{SourceState, SourceStatus};
+use super::saying::Saying;
+use super::state::{
+    AudioState, ProcessingState, SourceState, SourceStatus, SpeakerState, SpeakerStatus,
+};
 use super::supervised::{Life, supervised};
 use super::wiring::Wiring;
-use super::{camera, media_settings};
-use crate::media::AudioSource;
+use super::{camera, media_settings, volume};
+use crate::media::{AudioDevice, AudioEvent, LoudspeakerStatus};
 
 /// The actor.
 pub struct Audio {
     _life: Life,
-    wiring: Wiring,
-    source: Option<AudioSource>,
+    pub(super) wiring: Wiring,
+    pub(super) saying: Saying,
+    device: Option<AudioDevice>,
+    volume: watch::Sender<volume::Wanted>,
 }
 
 supervised!(Audio);
@@ -26,7 +32,9 @@ impl Audio {
         Self {
             _life: life,
             wiring,
-            source: None,
+            saying: Saying::default(),
+            device: None,
+            volume: watch::Sender::default(),
         }
     }
 }
@@ -38,37 +46,56 @@ impl Actor for Audio {
         ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
         let source = media_settings::name_of_microphone(&self.wiring.config);
         self.wiring.board.update(|state| {
-            state.audio = SourceState {
+            state.audio.microphone = SourceState {
                 source,
-                muted: state.audio.muted,
+                muted: state.audio.microphone.muted,
                 ..SourceState::default()
             };
+            state.audio.speaker = SpeakerState::default();
+            state.audio.processing = ProcessingState::default();
         });
-        let Some(settings) = media_settings::audio_source(&self.wiring.config) else {
-            return;
-        };
         let (events, mut news) = mpsc::unbounded_channel();
-        self.source = Some(AudioSource::start(
-            settings,
-            self.wiring.audio.clone(),
+        self.device = Some(AudioDevice::start(
+            media_settings::audio_device(&self.wiring.config),
+            &self.wiring.audio,
+            &self.wiring.loudspeaker,
             events,
         ));
-        let board = self.wiring.board.clone();
-        let follow = async move {
-            while let Some(event) = news.recv().await {
-                board.update(|state| camera::show(&mut state.audio, event));
-            }
-        };
-        ctx.spawn(follow.into_actor(self));
+        let now = self.wiring.loudspeaker.status();
+        self.wiring
+            .board
+            .update(|state| show(&mut state.audio, AudioEvent::Loudspeaker(now)));
+        ctx.add_stream(futures::stream::poll_fn(move |cx| news.poll_recv(cx)));
+        let setting = volume::run(self.wiring.clone(), self.volume.subscribe());
+        ctx.spawn(setting.into_actor(self));
         ctx.add_stream(self.wiring.live.sources());
     }
 }
 
+impl StreamHandler<AudioEvent> for Audio {
+    fn handle(&mut self, event: AudioEvent, _: &mut Self::Context) {
+        if event == AudioEvent::Loudspeaker(LoudspeakerStatus::Playing) {
+            // A card that was plugged in anew knows nothing of its volume.
+            self.volume.send_modify(|_| {});
+        }
+        self.wiring
+            .board
+            .update(|state| show(&mut state.audio, event));
+    }
+
+    /// A device with nothing to run tells nothing, which is no reason to end.
+    fn finished(&mut self, _: &mut Self::Context) {}
+}
+
 impl StreamHandler<Sources> for Audio {
     fn handle(&mut self, wanted: Sources, _: &mut Self::Context) {
-        if let Some(source) = &self.source {
-            source.set_muted(wanted.microphone_muted);
+        if let Some(device) = &self.device {
+            device.set_muted(wanted.microphone_muted);
         }
+        self.volume.send_replace(volume::Wanted {
+            percent: wanted.volume,
+            muted: wanted.speaker_muted,
+        });
     }
 }
 
@@ -76,6 +103,32 @@ impl Drop for Audio {
     fn drop(&mut self) {
         self.wiring
             .board
-            .update(|state| state.audio.status = SourceStatus::Stopped);
+            .update(|state| state.audio.microphone.status = SourceStatus::Stopped);
+    }
+}
+
+/// Puts the device's news into its state.
+fn show(shown: &mut AudioState, event: AudioEvent) {
+    match event {
+        AudioEvent::Microphone(event) => camera::show(&mut shown.microphone, event),
+        AudioEvent::Loudspeaker(status) => {
+            let (status, reason) = match status {
+                LoudspeakerStatus::Absent => (SpeakerStatus::Absent, None),
+                LoudspeakerStatus::Closed => (SpeakerStatus::Closed, None),
+                LoudspeakerStatus::Playing => (SpeakerStatus::Playing, None),
+                LoudspeakerStatus::Failed(reason) => (SpeakerStatus::Failed, Some(reason)),
+            };
+            shown.speaker.status = status;
+            shown.speaker.reason = reason;
+        }
+        AudioEvent::Processing { active, lack } => {
+            shown.processing = ProcessingState {
+                echo_cancel: active.echo_cancel,
+                noise_suppression: active.noise_suppression,
+                gain_control: active.gain_control,
+                high_pass: active.high_pass,
+                lack,
+            };
+        }
     }
 }

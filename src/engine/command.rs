@@ -6,7 +6,9 @@ use tokio::sync::oneshot;
 
 use super::call_command::CallCommand;
 use super::chat_command::{ChatCommand, Draft};
+use super::recording_command::RecordingCommand;
 use super::ringing_command::RingingCommand;
+use super::say_command::SayCommand;
 use super::setting_command::Setting;
 pub use crate::protocol::address::UserRef;
 use crate::protocol::call_signal::CallType;
@@ -59,6 +61,10 @@ pub enum Command {
     Press,
     /// Begins, ends or calls off a visitor's message.
     VisitorMessage(VisitorAction),
+    /// Announces something by the loudspeaker.
+    Say(SayCommand),
+    /// Begins or ends a recording, or lists them.
+    Recording(RecordingCommand),
     /// Reads the configuration again; what can change while the device runs does.
     Reload,
     /// The last lines of the log.

@@ -26,6 +26,7 @@ use super::incoming::{DevicePolicy, Manners};
 use super::journal::Journal;
 use super::live::Live;
 use super::presence::Presence;
+use super::recording::{RecordingFolder, Recordings};
 use super::reloading::Reloading;
 use super::roster::Roster;
 use super::session::Session;
@@ -38,13 +39,14 @@ use super::visitor_message::{Archive, VisitorMessages};
 use super::vitals;
 use super::watched::Watched;
 use super::wiring::{Slots, Wiring};
+use crate::base::disk::Explained;
 use crate::base::tls::TlsError;
 use crate::call::end::EndReason;
 use crate::call::ring_plan::StopReason;
 use crate::config::{AudioSource, DeviceConfig};
 use crate::media;
-use crate::media::peer::{OneWay, Peer, PeerError, PeerEvent, PeerSettings, Way};
-use crate::media::{AudioFanout, VideoFanout};
+use crate::media::peer::{FarSide, OneWay, Peer, PeerError, PeerEvent, PeerSettings, Way};
+use crate::media::{AudioFanout, Loudspeaker, VideoFanout};
 use crate::protocol::call_signal::CallType;
 use crate::rest::RestError;
 use crate::store::history::History;
@@ -75,7 +77,7 @@ pub enum StartError {
     #[error(transparent)]
     Media(#[from] media::MediaError),
     /// The state folder, a thread or a runtime could not be made.
-    #[error("{what}: {source}")]
+    #[error("{what}: {}", Explained(.source))]
     Io {
         /// What was attempted.
         what: String,
@@ -111,6 +113,13 @@ impl Port {
     /// [`Options::keep_frames`] is set.
     pub fn received_pictures(&self) -> Vec<bytes::Bytes> {
         self.gallery.pictures()
+    }
+
+    /// The camera's encoded pictures, and the microphone's packets where there is one, for whoever sends
+    /// them on as they are.
+    pub fn encoded(&self) -> (VideoFanout, Option<AudioFanout>) {
+        let has_sound = self.config.audio.source != AudioSource::None;
+        (self.video.clone(), has_sound.then(|| self.audio.clone()))
     }
 
     /// A connection that shows the camera to somebody who only looks, and lets them hear the
@@ -289,11 +298,14 @@ impl Parts {
             history_queue: HistoryQueue::default(),
             upload_signal: UploadSignal::default(),
             visitor_archive: Archive::of(&config.device.state_dir),
+            recordings: RecordingFolder::at(config.recording.folder(&config.device.state_dir)),
             watched: Watched::default(),
             block_list: Arc::default(),
             identity: watch::Sender::new(None),
             video: VideoFanout::new(),
             audio: AudioFanout::new(),
+            loudspeaker: Loudspeaker::new(),
+            far_side: FarSide::default(),
             ledger,
             rings: RingLedger::default(),
             roster,
@@ -353,7 +365,8 @@ fn own_actors(wiring: &Wiring) -> Vec<ChildSpec> {
     let (store, session, chat, calls) = (give(), give(), give(), give());
     let (history, uploads) = (give(), give());
     let (camera, audio, bell, door) = (give(), give(), give(), give());
-    let (visitors, texting, buttons) = (give(), give(), give());
+    let (visitors, texting) = (give(), give());
+    let (recordings, buttons) = (give(), give());
     vec![
         // First, so that it is stopped last: everybody else writes into it.
         ChildSpec::new("store", slots.storage, move |life| {
@@ -394,6 +407,9 @@ fn own_actors(wiring: &Wiring) -> Vec<ChildSpec> {
         }),
         ChildSpec::new("visitor_message", slots.visitor_messages, move |life| {
             VisitorMessages::new(life, visitors.clone())
+        }),
+        ChildSpec::new("recording", slots.recordings, move |life| {
+            Recordings::new(life, recordings.clone())
         }),
     ]
 }

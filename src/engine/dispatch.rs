@@ -14,7 +14,10 @@ use super::door::Unlock;
 use super::event::EventKind;
 use super::mailbox::Undelivered;
 use super::messages;
+use super::recording::{StartRecording, StopRecording};
+use super::recording_command::{ListRecordings, RecordAction, RecordingCommand};
 use super::ringing_command::{DoorLog, RingingCommand, Stop};
+use super::saying::Say;
 use super::supervisor::CrashRequest;
 use super::visitor_message::{EndVisitorMessage, StartVisitorMessage};
 use super::wiring::Wiring;
@@ -85,6 +88,13 @@ async fn execute(
         Command::Set(setting) => apply_setting::apply(wiring, setting).await?,
         Command::ControlLog { limit } => records::control_log(wiring, limit).await?,
         Command::VisitorMessage(action) => visitor_message(wiring, action).await?,
+        Command::Say(say) => wiring
+            .slots
+            .audio
+            .ask(Say(say), LIMIT)
+            .await
+            .map_err(away)??,
+        Command::Recording(command) => record(wiring, command).await?,
         Command::Reload => wiring.reloading.ask().await?,
         Command::Logs { limit } => json!({ "lines": logs(wiring, limit) }),
         Command::Kill { actor } => crash(wiring, actor, crashes).await?,
@@ -161,6 +171,32 @@ async fn visitor_message(
         }
     };
     Ok(json!({ "visitor_message": id }))
+}
+
+async fn record(
+    wiring: &Wiring,
+    command: RecordingCommand,
+) -> Result<serde_json::Value, CommandError> {
+    let recordings = &wiring.slots.recordings;
+    match command {
+        RecordingCommand::Record(record) => match record.action {
+            RecordAction::Start => {
+                let start = StartRecording {
+                    seconds: record.seconds,
+                    side: record.side.unwrap_or_default(),
+                };
+                let begun = recordings.ask(start, LIMIT).await.map_err(away)??;
+                Ok(json!({ "recording": begun.recording, "files": begun.files }))
+            }
+            RecordAction::Stop => {
+                let id = recordings.ask(StopRecording, LIMIT).await.map_err(away)??;
+                Ok(json!({ "recording": id }))
+            }
+        },
+        RecordingCommand::List(ListRecordings { limit }) => {
+            records::recordings(wiring, limit).await
+        }
+    }
 }
 
 async fn dial(

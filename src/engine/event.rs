@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::recording::RecordedSide;
 use crate::protocol::address::UserId;
 use crate::protocol::chat_message::{Attachment, Contact};
 use crate::store::CallRecord;
@@ -277,7 +278,7 @@ pub enum EventKind {
     ChatCommand {
         /// Who.
         from: UserId,
-        /// `snapshot`, `status` or `dnd`.
+        /// `snapshot`, `status`, `dnd` or `record`.
         command: &'static str,
         /// Whether it was done.
         ok: bool,
@@ -316,6 +317,28 @@ pub enum EventKind {
         /// The rest.
         #[serde(flatten)]
         told: VisitorTold,
+    },
+    /// `announcement/<phase>`: what was to be said by `say`.
+    Announcement {
+        /// Where in its life.
+        phase: AnnouncementPhase,
+        /// Its id, as `say` was answered.
+        announcement: String,
+        /// Why it was not heard to its end.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// `recording/<phase>`: a recording on command, by rule or of a call.
+    Recording {
+        /// Where in its life.
+        phase: RecordingPhase,
+        /// The recording's id: when it began, in UTC.
+        recording: String,
+        /// `door` or `remote`.
+        side: RecordedSide,
+        /// The rest.
+        #[serde(flatten)]
+        told: RecordingTold,
     },
     /// `button/pressed`.
     ButtonPressed {
@@ -470,6 +493,37 @@ pub struct VisitorTold {
     pub messages: Vec<String>,
 }
 
+/// Phases of a recording that are events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordingPhase {
+    /// The first picture or sound is in.
+    Started,
+    /// A file is finished.
+    Finished,
+    /// Nothing was recorded.
+    Failed,
+}
+
+/// What is known about a recording.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct RecordingTold {
+    /// The file's name in `[recording] folder`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// Seconds recorded (`finished`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_s: Option<f64>,
+    /// Bytes of the file (`finished`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// Why it ended (`finished`): `segment` and `format_changed` when it goes on in the next file,
+    /// `stopped`, `call_ended`, `limit`, `size`, `disk_full`, `disk_failed`, `shutdown`, or `recovered` after a
+    /// power cut; or why there is none, in words (`failed`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
 /// Phases of a call that are events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -496,6 +550,19 @@ pub enum Direction {
     Incoming,
     /// We.
     Outgoing,
+}
+
+/// Where an announcement is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AnnouncementPhase {
+    /// It begins.
+    #[default]
+    Started,
+    /// It was heard, or something else took its place.
+    Ended,
+    /// It could not be played.
+    Failed,
 }
 
 impl EventKind {
@@ -569,6 +636,16 @@ impl EventKind {
                 VisitorPhase::Sent => "visitor_message/sent",
                 VisitorPhase::Failed => "visitor_message/failed",
                 VisitorPhase::Cancelled => "visitor_message/cancelled",
+            },
+            Self::Announcement { phase, .. } => match phase {
+                AnnouncementPhase::Started => "announcement/started",
+                AnnouncementPhase::Ended => "announcement/ended",
+                AnnouncementPhase::Failed => "announcement/failed",
+            },
+            Self::Recording { phase, .. } => match phase {
+                RecordingPhase::Started => "recording/started",
+                RecordingPhase::Finished => "recording/finished",
+                RecordingPhase::Failed => "recording/failed",
             },
             Self::ButtonPressed { .. } => "button/pressed",
             Self::ButtonReleased { .. } => "button/released",

@@ -22,6 +22,10 @@ const SETTING: &str = "call_settings";
 pub struct Sources {
     /// The microphone delivers nothing.
     pub microphone_muted: bool,
+    /// The loudspeaker's volume in percent, once set.
+    pub volume: Option<u8>,
+    /// Whether the loudspeaker is to be silent, once set.
+    pub speaker_muted: Option<bool>,
     /// Nothing leaves the camera.
     pub camera_muted: bool,
     /// Another camera than the first, by its name.
@@ -118,6 +122,8 @@ impl Live {
         };
         let sources = self.read(|live| Sources {
             microphone_muted: live.microphone_muted,
+            volume: live.volume,
+            speaker_muted: live.speaker_muted,
             camera_muted: live.camera_muted,
             camera: live.camera.clone(),
             ceiling: Ceiling {
@@ -129,7 +135,9 @@ impl Live {
         wiring.board.update(|state| {
             state.policy = shown;
             state.camera.source = camera;
-            state.audio.muted = sources.microphone_muted;
+            state.audio.microphone.muted = sources.microphone_muted;
+            state.audio.volume = sources.volume;
+            state.audio.speaker_muted = sources.speaker_muted == Some(true);
             state.camera.muted = sources.camera_muted;
             state.camera.max_kbps = sources.ceiling.kbps;
             state.camera.max_fps = sources.ceiling.framerate;

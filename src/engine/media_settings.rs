@@ -4,7 +4,8 @@ use crate::config::{self, DeviceConfig};
 use crate::media::peer::{ChannelPolicy, IceServer, PeerSettings};
 use crate::media::sink::{AudioSinkKind, VideoSinkKind};
 use crate::media::{
-    AudioSourceKind, AudioSourceSettings, VideoCodec, VideoSourceKind, VideoSourceSettings,
+    AudioDeviceSettings, AudioSourceKind, Loudspeaker, Processing, VideoCodec, VideoSourceKind,
+    VideoSourceSettings,
 };
 use crate::protocol::call_signal::CallType;
 
@@ -50,20 +51,32 @@ pub fn camera_names(config: &DeviceConfig) -> Vec<String> {
         .collect()
 }
 
-/// The microphone; none when the device has none.
-pub fn audio_source(config: &DeviceConfig) -> Option<AudioSourceSettings> {
-    let source = match &config.audio.source {
+/// Microphone and loudspeaker. A test sound is sent as it is: it would count as noise.
+pub fn audio_device(config: &DeviceConfig) -> AudioDeviceSettings {
+    let audio = &config.audio;
+    let microphone = match &audio.source {
         config::AudioSource::Test => AudioSourceKind::Test,
         config::AudioSource::TestTone => AudioSourceKind::TestTone,
         config::AudioSource::Alsa(device) => AudioSourceKind::Alsa {
             device: device.clone(),
         },
-        config::AudioSource::None => return None,
+        config::AudioSource::None => AudioSourceKind::None,
     };
-    Some(AudioSourceSettings {
-        source,
+    let processing = match &microphone {
+        AudioSourceKind::Alsa { .. } => Processing {
+            echo_cancel: audio.echo_cancel,
+            noise_suppression: audio.noise_suppression,
+            gain_control: audio.gain_control,
+            high_pass: audio.high_pass,
+        },
+        _ => Processing::default(),
+    };
+    AudioDeviceSettings {
+        microphone,
+        loudspeaker: audio_sink(config),
+        processing,
         warm: config.camera.warm,
-    })
+    }
 }
 
 /// The configuration's codec as media's own.
@@ -74,7 +87,7 @@ pub fn codec(configured: config::VideoCodec) -> VideoCodec {
     }
 }
 
-/// A call's peer connection.
+/// A call's peer connection, which nobody hears unless it is given a loudspeaker.
 pub fn peer(config: &DeviceConfig, call_type: CallType) -> PeerSettings {
     let calls = &config.calls;
     PeerSettings {
@@ -103,8 +116,9 @@ pub fn peer(config: &DeviceConfig, call_type: CallType) -> PeerSettings {
             config::VideoSink::Null => VideoSinkKind::Null,
             config::VideoSink::Window => VideoSinkKind::Window,
         },
-        audio_sink: audio_sink(config),
+        loudspeaker: Loudspeaker::new(),
         keep_frames: false,
+        far_side: None,
         one_way: None,
         channel: match calls.data_channel {
             config::device::DataChannel::Off => ChannelPolicy::Off,
@@ -115,7 +129,7 @@ pub fn peer(config: &DeviceConfig, call_type: CallType) -> PeerSettings {
 }
 
 /// The loudspeaker.
-pub fn audio_sink(config: &DeviceConfig) -> AudioSinkKind {
+fn audio_sink(config: &DeviceConfig) -> AudioSinkKind {
     match &config.audio.sink {
         config::AudioSink::Null => AudioSinkKind::Null,
         config::AudioSink::Alsa(device) => AudioSinkKind::Alsa {

@@ -91,3 +91,16 @@ pub async fn control_log(wiring: &Wiring, limit: u32) -> Result<Value, CommandEr
 fn away(error: crate::store::StoreError) -> CommandError {
     CommandError::new(ErrorCode::Unavailable, error.to_string())
 }
+
+/// `recordings`: what is kept, newest first.
+///
+/// # Errors
+/// `internal` when looking for them failed.
+pub async fn recordings(wiring: &Wiring, limit: u32) -> Result<Value, CommandError> {
+    let folder = wiring.recordings.clone();
+    // Each file is opened for its length, on a card that may be slow.
+    let listed = tokio::task::spawn_blocking(move || folder.list(limit as usize)).await;
+    let listed =
+        listed.map_err(|error| CommandError::new(ErrorCode::Internal, error.to_string()))?;
+    Ok(json!({ "recordings": listed }))
+}

@@ -71,9 +71,9 @@ pub struct Muted {
 pub struct AudioSetting {
     /// The microphone delivers nothing, in no call and no recording.
     pub muted: Option<bool>,
-    /// The loudspeaker's volume in percent, 0 to 100. Not available yet.
+    /// The loudspeaker's volume in percent, 0 to 100.
     pub volume: Option<u32>,
-    /// The loudspeaker is silent. Not available yet.
+    /// The loudspeaker is silent.
     pub speaker_muted: Option<bool>,
 }
 

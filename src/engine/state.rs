@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::calls::PerKind;
 use super::event::Direction;
+use super::recording::RecordedSide;
 use crate::call::visitor_message::Phase;
 use crate::protocol::address::UserId;
 
@@ -23,11 +24,13 @@ pub struct DeviceState {
     /// `camera/state`.
     pub camera: SourceState,
     /// `audio/state`.
-    pub audio: SourceState,
+    pub audio: AudioState,
     /// `door/state`.
     pub door: DoorState,
     /// `visitor_message/state`.
     pub visitor_message: VisitorMessageState,
+    /// `recording/state`.
+    pub recording: RecordingState,
     /// `device/state`: the board and the program.
     pub device: Vitals,
     /// `health/state`: every supervised actor.
@@ -364,6 +367,78 @@ pub struct SourceState {
     pub reason: Option<String>,
 }
 
+/// Microphone and loudspeaker.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct AudioState {
+    /// The microphone.
+    #[serde(flatten)]
+    pub microphone: SourceState,
+    /// The loudspeaker's volume in percent; absent until it is set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub volume: Option<u8>,
+    /// The loudspeaker is to be silent.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub speaker_muted: bool,
+    /// The loudspeaker.
+    pub speaker: SpeakerState,
+    /// What is done to the microphone's sound.
+    pub processing: ProcessingState,
+}
+
+/// The loudspeaker.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct SpeakerState {
+    /// `absent`, `closed`, `playing`, `failed`.
+    pub status: SpeakerStatus,
+    /// Who sets the volume, once it is set: `card` by its mixer, `mix` where the card has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub volume_by: Option<VolumeBy>,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Who sets the volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum VolumeBy {
+    /// A control of the card's mixer.
+    Card,
+    /// The mix of all that is heard.
+    Mix,
+}
+
+/// Where the loudspeaker stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SpeakerStatus {
+    /// None is configured.
+    #[default]
+    Absent,
+    /// Nobody is to be heard.
+    Closed,
+    /// It is open, and plays what there is.
+    Playing,
+    /// It does not work.
+    Failed,
+}
+
+/// What is done to the microphone's sound before it is sent.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct ProcessingState {
+    /// What the loudspeaker plays is taken out.
+    pub echo_cancel: bool,
+    /// Steady noise is taken out.
+    pub noise_suppression: bool,
+    /// Voices near and far are brought to one loudness.
+    pub gain_control: bool,
+    /// Rumble below speech is taken out.
+    pub high_pass: bool,
+    /// Why something that is configured is not done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lack: Option<String>,
+}
+
 /// Where a source stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -449,6 +524,40 @@ impl VisitorStatus {
             Phase::Ended(_) => Self::Idle,
         }
     }
+}
+
+/// Recordings on command, by rule or in calls.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct RecordingState {
+    /// `idle`, `starting`, `recording`, `finishing`.
+    pub status: RecordingStatus,
+    /// The one under way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recording: Option<String>,
+    /// Since when, Unix milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<u64>,
+    /// What is recorded.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sides: Vec<RecordedSide>,
+    /// The file finished last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last: Option<String>,
+}
+
+/// Where a recording stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordingStatus {
+    /// There is none.
+    #[default]
+    Idle,
+    /// The first picture or sound is waited for.
+    Starting,
+    /// It records.
+    Recording,
+    /// The file is being finished.
+    Finishing,
 }
 
 /// One supervised actor.

@@ -20,6 +20,7 @@ use super::incoming::Manners;
 use super::live::Live;
 use super::mailbox::Slot;
 use super::presence::Presence;
+use super::recording::{RecordingFolder, Recordings};
 use super::reloading::Reloading;
 use super::roster::Roster;
 use super::session::Session;
@@ -29,7 +30,8 @@ use super::visitor_message::{Archive, VisitorMessages};
 use super::watched::Watched;
 use crate::call::verdict::IncomingPolicy;
 use crate::config::DeviceConfig;
-use crate::media::{AudioFanout, VideoFanout};
+use crate::media::peer::FarSide;
+use crate::media::{AudioFanout, Loudspeaker, VideoFanout};
 use crate::protocol::address::{Realm, UserId};
 use crate::rest::RestClient;
 use crate::store::Store;
@@ -58,6 +60,8 @@ pub struct Wiring {
     pub upload_signal: UploadSignal,
     /// What visitors said.
     pub visitor_archive: Archive,
+    /// What was recorded on command.
+    pub recordings: RecordingFolder,
     /// Whose coming and going we are told of.
     pub watched: Watched,
     /// Held while the block list is read, changed and written back.
@@ -70,6 +74,10 @@ pub struct Wiring {
     pub video: VideoFanout,
     /// Sound of the microphone for whoever listens.
     pub audio: AudioFanout,
+    /// Where all sound is heard.
+    pub loudspeaker: Loudspeaker,
+    /// What the other side of a call sends, as it was encoded.
+    pub far_side: FarSide,
     /// Calls that are open.
     pub ledger: Ledger,
     /// Rings that are under way, and their calls.
@@ -121,6 +129,8 @@ pub struct Slots {
     pub texting: Slot<Texting>,
     /// What visitors leave.
     pub visitor_messages: Slot<VisitorMessages>,
+    /// Recordings on command.
+    pub recordings: Slot<Recordings>,
 }
 
 impl Wiring {

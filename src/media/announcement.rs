@@ -1,15 +1,19 @@
 //! A sound for those in front of the device: the tone before a recording, or a file in its place.
 
+use std::io::Write;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 use gstreamer as gst;
+use gstreamer_app as gst_app;
 use tokio::sync::oneshot;
 
 use super::pipeline::{End, Pipeline};
-use super::sink::AudioSinkKind;
+use super::sound::{Loudspeaker, NotPlayed, Voice, read_samples};
 
 /// The longest an announcement may play.
 pub const LONGEST: Duration = Duration::from_secs(60);
@@ -21,6 +25,22 @@ pub enum Announcement {
     Tone,
     /// A file GStreamer can decode: WAV, Ogg Opus, FLAC ….
     File(PathBuf),
+    /// Read out by `espeak-ng`.
+    Speech {
+        /// As of `espeak-ng --voices`.
+        voice: String,
+        /// What.
+        text: String,
+    },
+}
+
+/// The program that reads out.
+const SPEAKER: &str = "espeak-ng";
+
+/// Whether this machine can read out.
+pub fn has_speech() -> bool {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&paths).any(|folder| folder.join(SPEAKER).is_file())
 }
 
 /// It was not heard, or not to its end.
@@ -37,39 +57,63 @@ pub enum AnnouncementError {
     Stopped,
 }
 
+impl From<NotPlayed> for AnnouncementError {
+    fn from(error: NotPlayed) -> Self {
+        match error {
+            NotPlayed::Failed(reason) => Self::Failed(reason),
+            NotPlayed::Stopped => Self::Stopped,
+            NotPlayed::TooLong => Self::TooLong,
+        }
+    }
+}
+
 /// An announcement being played, on a thread of its own. Dropping it stops it.
 #[derive(Debug)]
 pub struct Playback {
+    voice: Arc<Voice>,
     signals: Sender<Signal>,
 }
 
 enum Signal {
     Ended(End),
+    Unheard(NotPlayed),
     Stop,
 }
 
 impl Announcement {
-    /// Plays it; returns at once. The receiver hears when the last of it has been played, or why
-    /// it was not.
+    /// Plays it, mixed with whatever else is heard there; returns at once. The receiver hears when
+    /// the last of it has been played, or why it was not.
     pub fn play(
         &self,
-        sink: &AudioSinkKind,
+        loudspeaker: &Loudspeaker,
     ) -> (Playback, oneshot::Receiver<Result<(), AnnouncementError>>) {
         let (signals, received) = channel();
         let (done, result) = oneshot::channel();
-        let (announcement, sink, from_pipeline) = (self.clone(), sink.clone(), signals.clone());
+        let (announcement, from_pipeline) = (self.clone(), signals.clone());
+        let voice = Arc::new(loudspeaker.patient());
+        let heard = Arc::clone(&voice);
         let spawned = std::thread::Builder::new()
             .name("announcement".into())
             .spawn(move || {
-                let outcome = match announcement.pipeline(&sink, from_pipeline) {
-                    Ok(_playing) => match received.recv_timeout(LONGEST) {
-                        Ok(Signal::Ended(End::Eos)) => Ok(()),
-                        Ok(Signal::Ended(End::Failed(reason))) => {
-                            Err(AnnouncementError::Failed(reason))
-                        }
-                        Ok(Signal::Stop) => Err(AnnouncementError::Stopped),
-                        Err(_) => Err(AnnouncementError::TooLong),
-                    },
+                let deadline = Instant::now() + LONGEST;
+                let outcome = match announcement.pipeline(&heard, deadline, from_pipeline) {
+                    Ok(_playing) => {
+                        let ended = received.recv_timeout(LONGEST);
+                        let outcome = match ended {
+                            Ok(Signal::Ended(End::Eos)) => {
+                                heard.drain(deadline).map_err(From::from)
+                            }
+                            Ok(Signal::Ended(End::Failed(reason))) => {
+                                Err(AnnouncementError::Failed(reason))
+                            }
+                            Ok(Signal::Unheard(why)) => Err(why.into()),
+                            Ok(Signal::Stop) => Err(AnnouncementError::Stopped),
+                            Err(_) => Err(AnnouncementError::TooLong),
+                        };
+                        // The pipeline ends next, and must not wait for room.
+                        heard.close();
+                        outcome
+                    }
                     Err(reason) => Err(AnnouncementError::Failed(reason)),
                 };
                 // Whoever asked may have gone on.
@@ -79,33 +123,60 @@ impl Announcement {
             // The receiver hears that nobody will answer.
             tracing::error!(%error, "no thread for an announcement");
         }
-        (Playback { signals }, result)
+        (Playback { voice, signals }, result)
     }
 
-    fn pipeline(&self, sink: &AudioSinkKind, signals: Sender<Signal>) -> Result<Pipeline, String> {
+    fn pipeline(
+        &self,
+        voice: &Arc<Voice>,
+        deadline: Instant,
+        signals: Sender<Signal>,
+    ) -> Result<Pipeline, String> {
         super::initialise().map_err(|error| error.to_string())?;
         let source = match self {
             // 60 buffers of 10 ms.
             Self::Tone => {
-                "audiotestsrc wave=sine freq=1000 volume=0.4 samplesperbuffer=480 num-buffers=60 \
-                 ! audio/x-raw,format=S16LE,rate=48000,channels=1"
+                "audiotestsrc wave=sine freq=1000 volume=0.4 samplesperbuffer=480 num-buffers=60"
             }
-            Self::File(_) => "filesrc name=file ! decodebin ! audioconvert ! audioresample",
+            Self::File(_) => "filesrc name=file ! decodebin",
+            Self::Speech { .. } => "appsrc name=spoken format=bytes ! wavparse",
         };
-        let pipeline =
-            Pipeline::parse(&format!("{source} ! {}", sink.description()), move |end| {
+        let unheard = signals.clone();
+        let pipeline = Pipeline::parse(
+            &format!(
+                "{source} ! audioconvert ! audioresample \
+                 ! audio/x-raw,format=S16LE,rate=48000,channels=1 \
+                 ! appsink name=out sync=false max-buffers=4"
+            ),
+            move |end| {
                 // A thread that has ended needs no more news.
                 let _ = signals.send(Signal::Ended(end));
-            })?;
+            },
+        )?;
         if let Self::File(path) = self {
             let file: gst::Element = pipeline.element("file")?;
             // As a property, so that no name is read as pipeline syntax.
             file.set_property("location", path.as_path());
         }
-        if let AudioSinkKind::Alsa { device } = sink {
-            let sink: gst::Element = pipeline.element("sink")?;
-            sink.set_property("device", device);
+        if let Self::Speech { voice, text } = self {
+            let spoken: gst_app::AppSrc = pipeline.element("spoken")?;
+            let sound = gst::Buffer::from_slice(read_out(voice, text)?);
+            // Refused only by a pipeline that has failed, which is reported by itself.
+            let _ = spoken.push_buffer(sound);
+            let _ = spoken.end_of_stream();
         }
+        let output: gst_app::AppSink = pipeline.element("out")?;
+        let voice = Arc::clone(voice);
+        let callbacks = gst_app::AppSinkCallbacks::builder().new_sample(move |sink| {
+            let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+            let samples = sample.buffer().map(read_samples).unwrap_or_default();
+            voice.play(&samples, deadline).map_err(|why| {
+                let _ = unheard.send(Signal::Unheard(why));
+                gst::FlowError::Eos
+            })?;
+            Ok(gst::FlowSuccess::Ok)
+        });
+        output.set_callbacks(callbacks.build());
         pipeline.play()?;
         Ok(pipeline)
     }
@@ -115,5 +186,29 @@ impl Drop for Playback {
     fn drop(&mut self) {
         // A thread that has ended has stopped.
         let _ = self.signals.send(Signal::Stop);
+        self.voice.close();
     }
+}
+
+/// The text as a WAV file. The text goes in by standard input, so that none is read as an option.
+fn read_out(voice: &str, text: &str) -> Result<Vec<u8>, String> {
+    let cannot = |error: std::io::Error| format!("{SPEAKER}: {error}");
+    let mut program = Command::new(SPEAKER)
+        .args(["-v", voice, "--stdin", "--stdout"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(cannot)?;
+    if let Some(mut input) = program.stdin.take() {
+        // It reads all of it before it speaks; then the pipe is closed.
+        input.write_all(text.as_bytes()).map_err(cannot)?;
+    }
+    let spoken = program.wait_with_output().map_err(cannot)?;
+    if !spoken.status.success() || spoken.stdout.is_empty() {
+        let said = String::from_utf8_lossy(&spoken.stderr);
+        let said = said.lines().next().unwrap_or("it says nothing");
+        return Err(format!("{SPEAKER}: {said}"));
+    }
+    Ok(spoken.stdout)
 }

@@ -151,6 +151,27 @@ impl Encoder {
     }
 }
 
+/// How often one may die before another is chosen.
+const DEATHS: usize = 2;
+
+/// Encoders that died while they were used, once each time.
+static DIED: Mutex<Vec<(VideoCodec, &'static str)>> = Mutex::new(Vec::new());
+
+/// An encoder died while it was used. One that does so twice is passed over from then on, unless
+/// there is no other.
+pub(super) fn distrust(codec: VideoCodec, element: &'static str) {
+    DIED.lock().push((codec, element));
+    if !is_trusted(codec, element) {
+        tracing::warn!(%codec, element, "an encoder that dies is passed over");
+        CHOSEN.lock()[codec.index()] = None;
+    }
+}
+
+fn is_trusted(codec: VideoCodec, element: &'static str) -> bool {
+    let died = DIED.lock();
+    died.iter().filter(|one| **one == (codec, element)).count() < DEATHS
+}
+
 /// Changes the bitrate of a running encoder, in whatever unit and place it keeps it.
 pub(super) fn set_bitrate(encoder: &gst::Element, kbps: u32) {
     let kbps = kbps.max(50);
@@ -198,12 +219,13 @@ pub fn survey(codec: VideoCodec) -> Vec<Verdict> {
         .collect()
 }
 
+static CHOSEN: Mutex<[Option<Encoder>; 2]> = Mutex::new([None, None]);
+
 /// The first encoder that works; tried once per process and format. Blocks while trying.
 ///
 /// # Errors
 /// [`NoEncoder`] names every candidate and why it was refused; the next call tries again.
 pub fn probe(codec: VideoCodec) -> Result<Encoder, NoEncoder> {
-    static CHOSEN: Mutex<[Option<Encoder>; 2]> = Mutex::new([None, None]);
     if let Err(error) = super::initialise() {
         return Err(NoEncoder {
             codec,
@@ -216,7 +238,11 @@ pub fn probe(codec: VideoCodec) -> Result<Encoder, NoEncoder> {
         return Ok(encoder);
     }
     let mut tried = Vec::new();
-    for element in candidates(codec) {
+    let (trusted, others): (Vec<&'static str>, Vec<_>) = candidates(codec)
+        .iter()
+        .copied()
+        .partition(|element| is_trusted(codec, element));
+    for element in trusted.into_iter().chain(others) {
         let encoder = Encoder { element, codec };
         match encoder.try_out() {
             Ok(_) => {

@@ -5,6 +5,7 @@
 //! source ──► encoder (one per format wanted) ──► fanout ──► peer ──► network
 //!   └─────────────► last picture ──► snapshot                └──► decoder ──► sink
 //! ```
+//! Microphone and loudspeaker are one device: see [`sound`].
 //!
 //! Invariant: no caller ever waits for GStreamer. A pipeline is built, changed and torn down on a
 //! thread of its own; what comes out of it crosses over through bounded queues. A slow consumer
@@ -28,6 +29,7 @@ pub mod recording;
 pub mod rtp;
 pub mod sink;
 pub mod snapshot;
+pub mod sound;
 pub mod source;
 pub mod stats;
 pub mod turn;
@@ -39,10 +41,11 @@ use gstreamer as gst;
 pub use codec::VideoCodec;
 pub use fanout::{AudioFanout, Ceiling, VideoFanout};
 pub use prewarm::{PrewarmReport, prewarm};
-pub use source::{
-    AudioSource, AudioSourceKind, AudioSourceSettings, SourceEvent, VideoSource, VideoSourceKind,
-    VideoSourceSettings,
+pub use sound::{
+    AudioDevice, AudioDeviceSettings, AudioEvent, AudioSourceKind, Loudspeaker, LoudspeakerStatus,
+    Processing,
 };
+pub use source::{SourceEvent, VideoSource, VideoSourceKind, VideoSourceSettings};
 
 /// Media cannot be used at all on this machine.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]

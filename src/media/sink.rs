@@ -1,4 +1,4 @@
-//! Where decoded pictures and sound go.
+//! Where decoded pictures go, and the name of what plays sound.
 
 use std::sync::Arc;
 
@@ -82,7 +82,7 @@ impl PartialEq for PictureTap {
 
 impl Eq for PictureTap {}
 
-/// What plays the far side.
+/// What plays sound.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum AudioSinkKind {
     /// Decoded, counted, not played.
@@ -105,20 +105,6 @@ impl VideoSinkKind {
             Self::Tap(_) => {
                 "videoconvert ! video/x-raw,format=I420 \
                  ! appsink name=sink sync=false max-buffers=1 drop=true"
-            }
-        }
-    }
-}
-
-impl AudioSinkKind {
-    /// The device name is not part of the description: it is set as a property, so that no
-    /// configured name can be read as pipeline syntax.
-    pub(super) fn description(&self) -> &'static str {
-        match self {
-            Self::Null => "fakesink name=sink sync=false async=false",
-            Self::Alsa { .. } => {
-                "audioconvert ! audioresample \
-                 ! alsasink name=sink buffer-time=60000 latency-time=10000"
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Calls between two devices.
 
 use cubelet::engine::command::{Command, ErrorCode};
-use cubelet::engine::state::CallStatus;
+use cubelet::engine::state::{CallStatus, SourceStatus};
 use cubelet::protocol::call_signal::CallType;
 
 use crate::site::{Site, door_and_indoor, talk, user};
@@ -162,6 +162,31 @@ async fn a_snapshot_is_a_picture() {
     let (door, indoor) = door_and_indoor(&site).await;
     let reply = door.command(Command::Snapshot).await.expect("a picture");
     assert!(reply["bytes"].as_u64().unwrap_or(0) > 500, "{reply}");
+    door.stop().await;
+    indoor.stop().await;
+    site.hub.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_with_a_camera_that_is_missing_shows_a_picture_in_its_place_and_the_state_says_so() {
+    let site = Site::start().await;
+    let rules = "[calls]\nring = [\"indoor\"]\nbind = [\"127.0.0.1\"]\n";
+    let camera = "v4l2:/dev/video-that-is-not-there";
+    let mut door = site.station_seeing("door", camera, rules).await;
+    let mut indoor = site
+        .station("indoor", "[calls]\nbind = [\"127.0.0.1\"]\n")
+        .await;
+    talk(&mut door, &mut indoor).await;
+    indoor
+        .reaches("pictures that go on", |state| {
+            let media = state.call.media.unwrap_or_default();
+            media.frames_decoded > 10 && media.audio_decoded_ms > 1_000
+        })
+        .await;
+    let camera = door.state().camera.clone();
+    assert_eq!(camera.status, SourceStatus::Failed);
+    let reason = camera.reason.expect("a reason");
+    assert!(reason.contains("video-that-is-not-there"), "{reason}");
     door.stop().await;
     indoor.stop().await;
     site.hub.stop().await;

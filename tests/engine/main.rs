@@ -28,9 +28,13 @@ mod pair;
 #[allow(clippy::unwrap_used)] // All of it is test code.
 mod playing;
 mod preview;
+mod recordings;
 mod recovery;
 mod ringing;
+#[allow(clippy::unwrap_used)] // All of it is test code.
+mod rtsp;
 mod rules;
+mod saying;
 mod settings;
 mod site;
 mod soak;

@@ -4,7 +4,7 @@ use cubelet::engine::command::{Command, CommandError, ErrorCode};
 use cubelet::engine::setting_command::{
     AudioSetting, CallSetting, CameraSetting, DoorSetting, Muted, PolicySetting, Setting,
 };
-use cubelet::engine::state::DeviceState;
+use cubelet::engine::state::{DeviceState, VolumeBy};
 use serde_json::Value;
 
 use crate::site::{Site, Station, door_and_indoor, talk, user};
@@ -49,7 +49,7 @@ async fn policy_and_muted_sources_hold_at_once_and_over_a_restart() {
         .again(&site, "[calls]\nbind = [\"127.0.0.1\"]\n")
         .await;
     door.reaches("what was set before", |state| {
-        state.policy.dnd && state.audio.muted && state.camera.muted
+        state.policy.dnd && state.audio.microphone.muted && state.camera.muted
     })
     .await;
     assert!(door.command(Command::Snapshot).await.is_err());
@@ -133,6 +133,44 @@ async fn the_camera_is_switched_in_a_call_and_pictures_go_on() {
     door.command(Command::Hangup).await.expect("ended");
     door.stop().await;
     indoor.stop().await;
+    site.hub.stop().await;
+}
+
+/// ALSA's own `null` is a loudspeaker that needs no card.
+pub const WITH_SPEAKER: &str = "[calls]\nbind = [\"127.0.0.1\"]\n\
+    [audio]\nsource = \"test\"\nsink = \"alsa:null\"\n";
+
+/// ALSA's `null` has no mixer, so the mix does it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_loudspeakers_volume_is_set_shown_and_remembered() {
+    let site = Site::start().await;
+    let mut door = site.station("door", WITH_SPEAKER).await;
+    let quiet = Setting::Audio(AudioSetting {
+        volume: Some(30),
+        speaker_muted: Some(true),
+        ..AudioSetting::default()
+    });
+    let told = set(&door, quiet).await.expect("set");
+    assert_eq!(told["audio"]["volume"], 30);
+    assert_eq!(told["audio"]["speaker_muted"], true);
+    door.reaches("who sets the volume", |state| {
+        state.audio.speaker.volume_by == Some(VolumeBy::Mix)
+    })
+    .await;
+    let loud = Setting::Audio(AudioSetting {
+        speaker_muted: Some(false),
+        ..AudioSetting::default()
+    });
+    set(&door, loud).await.expect("set");
+    door = door.stop().await.again(&site, WITH_SPEAKER).await;
+    door.reaches("the volume set before", |state| {
+        let audio = &state.audio;
+        audio.volume == Some(30)
+            && !audio.speaker_muted
+            && audio.speaker.volume_by == Some(VolumeBy::Mix)
+    })
+    .await;
+    door.stop().await;
     site.hub.stop().await;
 }
 

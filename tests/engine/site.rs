@@ -35,6 +35,8 @@ pub struct Station {
     pub events: Events,
     /// Where its console listens.
     pub console: cubelet::console::Bound,
+    /// Where its RTSP server listens.
+    pub rtsp: cubelet::rtsp::Bound,
     state: watch::Receiver<DeviceState>,
 }
 
@@ -157,11 +159,16 @@ impl Site {
 
     /// As [`Site::station`], with neither camera nor display.
     pub async fn blind_station(&self, login: &str) -> Station {
+        self.station_seeing(login, "none", "").await
+    }
+
+    /// As [`Site::station`], with another camera.
+    pub async fn station_seeing(&self, login: &str, camera: &str, extra: &str) -> Station {
         let password = format!("pw-{}", uuid::Uuid::new_v4().simple());
         let user = self.sign_up(login, &password).await;
         let account = format!("login = {login:?}");
-        let camera = "[camera]\nsource = \"none\"\n";
-        let file = self.configure(login, &account, &password, camera, "");
+        let camera = format!("[camera]\nsource = {camera:?}\nwidth = 320\nheight = 240\n");
+        let file = self.configure(login, &account, &password, &camera, extra);
         online(self.start_file(login, &file, user, password)).await
     }
 
@@ -199,11 +206,13 @@ impl Site {
         let config = cubelet::config::load_device(file).expect("a good configuration");
         let control = cubelet::control::actors(&config);
         let (console, bound) = cubelet::console::actors(&config);
+        let (rtsp, rtsp_bound) = cubelet::rtsp::actors(&config);
         let options = Options {
             keep_frames: false,
             more: Box::new(move |port| {
                 let mut actors = control(port);
                 actors.extend(console(port));
+                actors.extend(rtsp(port));
                 actors
             }),
         };
@@ -218,6 +227,7 @@ impl Site {
             },
             state: daemon.port.state(),
             console: bound,
+            rtsp: rtsp_bound,
             daemon,
         }
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use cubelet::media::peer::{Peer, PeerEvent, PeerSettings};
 use cubelet::media::{
-    AudioFanout, AudioSource, AudioSourceKind, AudioSourceSettings, VideoCodec, VideoFanout,
-    VideoSource, VideoSourceKind, VideoSourceSettings,
+    AudioDevice, AudioDeviceSettings, AudioFanout, AudioSourceKind, Loudspeaker, VideoCodec,
+    VideoFanout, VideoSource, VideoSourceKind, VideoSourceSettings,
 };
 use cubelet::protocol::call_signal::CallType;
 use serde_json::{Value, json};
@@ -51,11 +51,12 @@ async fn talks(role: &str, codec: VideoCodec) {
         warm: true,
     };
     let _camera = VideoSource::start(camera, video.clone(), unbounded_channel().0);
-    let microphone = AudioSourceSettings {
-        source: AudioSourceKind::Test,
-        warm: true,
-    };
-    let _microphone = AudioSource::start(microphone, audio.clone(), unbounded_channel().0);
+    let _microphone = AudioDevice::start(
+        AudioDeviceSettings::microphone(AudioSourceKind::Test, true),
+        &audio,
+        &Loudspeaker::new(),
+        unbounded_channel().0,
+    );
     let settings = PeerSettings {
         preferred_codec: codec,
         ..PeerSettings::new(CallType::Video)

@@ -3,12 +3,16 @@
 use std::path::Path;
 
 use cubelet::media::announcement::{Announcement, AnnouncementError};
-use cubelet::media::sink::AudioSinkKind;
+use cubelet::media::{AudioSourceKind, Loudspeaker};
 
+use crate::sound::on_alsa;
 use crate::support::{warm, within};
 
-async fn heard(announcement: Announcement, sink: AudioSinkKind) -> Result<(), AnnouncementError> {
-    let (_playback, done) = announcement.play(&sink);
+async fn heard(
+    announcement: Announcement,
+    loudspeaker: &Loudspeaker,
+) -> Result<(), AnnouncementError> {
+    let (_playback, done) = announcement.play(loudspeaker);
     within("the end of the announcement", done).await.unwrap()
 }
 
@@ -36,30 +40,43 @@ async fn a_tone_and_a_file_are_played_to_their_end() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("please speak ! now.wav");
     write_wav(&file);
-    let null = || AudioSinkKind::Alsa {
-        device: "null".into(),
-    };
+    let null = on_alsa(AudioSourceKind::None, "null");
     for announcement in [Announcement::Tone, Announcement::File(file)] {
-        assert_eq!(heard(announcement.clone(), null()).await, Ok(()));
-        assert_eq!(heard(announcement, AudioSinkKind::Null).await, Ok(()));
+        assert_eq!(heard(announcement.clone(), &null.loudspeaker).await, Ok(()));
+        assert_eq!(heard(announcement, &Loudspeaker::new()).await, Ok(()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_is_read_out_and_a_voice_that_does_not_exist_says_so() {
+    warm().await;
+    let null = on_alsa(AudioSourceKind::None, "null");
+    let speech = |voice: &str| Announcement::Speech {
+        voice: voice.into(),
+        text: "--version".into(),
+    };
+    assert_eq!(heard(speech("en"), &null.loudspeaker).await, Ok(()));
+    match heard(speech("no-such-voice"), &null.loudspeaker).await {
+        Err(AnnouncementError::Failed(reason)) => {
+            assert!(reason.contains("espeak-ng"), "{reason}");
+        }
+        other => panic!("{other:?}"),
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_loudspeaker_and_a_file_that_is_none_say_what_is_wrong() {
     warm().await;
-    let missing = AudioSinkKind::Alsa {
-        device: "no-such-card".into(),
-    };
-    match heard(Announcement::Tone, missing).await {
-        Err(AnnouncementError::Failed(reason)) => assert!(reason.contains("sink"), "{reason}"),
+    let missing = on_alsa(AudioSourceKind::None, "no-such-card");
+    match heard(Announcement::Tone, &missing.loudspeaker).await {
+        Err(AnnouncementError::Failed(reason)) => assert!(reason.contains("speaker"), "{reason}"),
         other => panic!("{other:?}"),
     }
     let folder = tempfile::tempdir().unwrap();
     let text = folder.path().join("text.wav");
     std::fs::write(&text, "this is no sound").unwrap();
     for file in [text, folder.path().join("not-there.wav")] {
-        let outcome = heard(Announcement::File(file), AudioSinkKind::Null).await;
+        let outcome = heard(Announcement::File(file), &Loudspeaker::new()).await;
         assert!(
             matches!(outcome, Err(AnnouncementError::Failed(_))),
             "{outcome:?}"
@@ -73,7 +90,7 @@ async fn a_dropped_announcement_stops() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("tone.wav");
     write_wav(&file);
-    let (playback, done) = Announcement::File(file).play(&AudioSinkKind::Null);
+    let (playback, done) = Announcement::File(file).play(&Loudspeaker::new());
     drop(playback);
     // It may have ended by itself just before.
     let outcome = within("its end", done).await.unwrap();

@@ -5,7 +5,6 @@ use std::net::{IpAddr, Ipv6Addr};
 use cubelet::media::peer::{
     ChannelPolicy, PeerError, PeerEvent, PeerSettings, SdpError, TrackKind,
 };
-use cubelet::media::sink::AudioSinkKind;
 use cubelet::media::{VideoCodec, VideoSource};
 use cubelet::protocol::call_signal::CallType;
 
@@ -81,14 +80,12 @@ async fn established(door: &Device, room: &Device) -> (End, End) {
 async fn an_audio_call_carries_no_pictures() {
     warm().await;
     let (door, room) = (Device::start(), Device::start());
-    let audio = || PeerSettings {
-        audio_sink: AudioSinkKind::Alsa {
-            device: "null".into(),
-        },
+    let audio = |device: &Device| PeerSettings {
+        loudspeaker: device.loudspeaker.clone(),
         ..settings(CallType::Audio, VideoCodec::H264)
     };
-    let mut caller = End::new(audio(), &door).await;
-    let mut callee = End::new(audio(), &room).await;
+    let mut caller = End::new(audio(&door), &door).await;
+    let mut callee = End::new(audio(&room), &room).await;
     let (offer, answer) = call(&mut caller, &mut callee, |caller, callee| {
         hears(caller) && hears(callee)
     })

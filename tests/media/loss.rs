@@ -36,3 +36,18 @@ async fn h264_pictures_come_back_after_loss() {
 async fn vp8_pictures_come_back_after_loss() {
     pictures_go_on(VideoCodec::Vp8).await;
 }
+
+/// Every fifth packet is lost, and what the decoder makes up lasts as long as what was said.
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_sound_is_made_up_for() {
+    let call = call_through_a_relay(settings(CallType::Video, VideoCodec::H264)).await;
+    call.relay.link.send_modify(|link| link.loss = 0.2);
+    let before = call.callee.peer.stats();
+    until(&call.callee.peer, "more sound than arrives", |stats| {
+        let packets = stats.audio_received.packets - before.audio_received.packets;
+        let arrived_ms = 20 * packets;
+        let decoded_ms = stats.audio_decoded_ms - before.audio_decoded_ms;
+        arrived_ms > 2_000 && 10 * decoded_ms > 11 * arrived_ms
+    })
+    .await;
+}

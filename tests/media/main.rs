@@ -6,12 +6,15 @@
 mod adaptation;
 mod announcement;
 mod calls;
+mod echo;
 mod fanout;
 mod loss;
 mod one_way;
 mod playing;
 mod recording;
 mod relay;
+mod room;
+mod sound;
 mod sources;
 mod stats;
 mod support;

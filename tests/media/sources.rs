@@ -1,14 +1,13 @@
 //! Cameras and microphones: what they report and how they come back.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cubelet::media::fanout::SnapshotError;
 use cubelet::media::peer::PeerSettings;
 use cubelet::media::sink::{PictureTap, VideoSinkKind};
 use cubelet::media::source::{FeedError, PictureFeed};
 use cubelet::media::{
-    AudioFanout, AudioSource, AudioSourceKind, AudioSourceSettings, SourceEvent, VideoCodec,
-    VideoFanout, VideoSource, VideoSourceKind, VideoSourceSettings,
+    SourceEvent, VideoCodec, VideoFanout, VideoSource, VideoSourceKind, VideoSourceSettings,
 };
 use cubelet::protocol::call_signal::CallType;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -167,49 +166,6 @@ async fn a_dropped_source_says_that_it_stopped() {
     assert_eq!(next(&mut device.camera_events).await, SourceEvent::Stopped);
 }
 
-/// `null` is defined by ALSA itself, so the real capture element runs without a card.
-#[tokio::test(flavor = "multi_thread")]
-async fn an_alsa_device_is_captured_as_opus() {
-    warm().await;
-    let fanout = AudioFanout::new();
-    let (tell, _events) = unbounded_channel();
-    let _microphone = AudioSource::start(
-        AudioSourceSettings {
-            source: AudioSourceKind::Alsa {
-                device: "null".into(),
-            },
-            warm: false,
-        },
-        fanout.clone(),
-        tell,
-    );
-    let listener = fanout.subscribe();
-    let sound = within("sound", listener.next()).await;
-    // RFC 6716 §3.1: the first byte tells mode, channels and frames per packet.
-    let contents = sound.packets[0].payload[0];
-    assert_eq!(contents & 0b111, 0, "one mono frame, not {contents:08b}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_missing_microphone_is_reported() {
-    warm().await;
-    let (tell, mut events) = unbounded_channel();
-    let _microphone = AudioSource::start(
-        AudioSourceSettings {
-            source: AudioSourceKind::Alsa {
-                device: "no-such-card".into(),
-            },
-            warm: true,
-        },
-        AudioFanout::new(),
-        tell,
-    );
-    match next(&mut events).await {
-        SourceEvent::Failed { reason } => assert!(reason.contains("microphone"), "{reason}"),
-        other => panic!("{other:?}"),
-    }
-}
-
 /// What an application draws is what the far side's application sees.
 #[tokio::test(flavor = "multi_thread")]
 async fn pictures_of_an_application_reach_the_application_of_the_far_side() {
@@ -255,4 +211,134 @@ async fn pictures_of_an_application_reach_the_application_of_the_far_side() {
     .await
     .unwrap();
     drawing.abort();
+}
+
+/// Frames of H264 until `enough`; the runs they are of.
+async fn watch_until(
+    watching: &cubelet::media::fanout::Subscription,
+    mut enough: impl FnMut(u32) -> bool,
+) -> std::collections::HashSet<cubelet::media::rtp::RunId> {
+    let mut runs = std::collections::HashSet::new();
+    let mut frames = 0;
+    while !enough(frames) {
+        let frame = within("a frame", watching.next()).await;
+        frames += 1;
+        runs.insert(frame.run);
+    }
+    runs
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_camera_that_is_pulled_shows_a_placeholder_in_the_same_stream_and_comes_back() {
+    warm().await;
+    let fanout = VideoFanout::new();
+    let feed = PictureFeed::new();
+    let (tell, mut events) = unbounded_channel();
+    let settings = VideoSourceSettings {
+        source: VideoSourceKind::Feed(feed.clone()),
+        ..camera_settings()
+    };
+    let _camera = VideoSource::start(settings, fanout.clone(), tell);
+    let watching = fanout.subscribe(VideoCodec::H264);
+    let picture = vec![0x50; 320 * 240 * 3 / 2];
+    let filming = {
+        let feed = feed.clone();
+        tokio::spawn(async move {
+            loop {
+                // Closed while the source is being opened.
+                let _ = feed.push(picture.clone());
+                tokio::time::sleep(Duration::from_millis(33)).await;
+            }
+        })
+    };
+    let before = watch_until(&watching, |frames| frames == 10).await;
+    assert_eq!(before.len(), 1);
+    filming.abort();
+    let pulled = Instant::now();
+    feed.close();
+    // What was on its way comes first; the placeholder has five pictures a second.
+    let during = watch_until(&watching, |frames| frames == 20).await;
+    println!("20 frames within {:?} of the pull", pulled.elapsed());
+    assert_eq!(during, before, "the same encoder goes on");
+    loop {
+        if let SourceEvent::Failed { reason } = next(&mut events).await {
+            assert_eq!(reason, "the camera ended its stream");
+            break;
+        }
+    }
+    assert!(matches!(
+        fanout.snapshot(LIMIT).await,
+        Err(SnapshotError::Source(_))
+    ));
+    // Plugged in again.
+    let filming = tokio::spawn(async move {
+        loop {
+            let _ = feed.push(vec![0x50; 320 * 240 * 3 / 2]);
+            tokio::time::sleep(Duration::from_millis(33)).await;
+        }
+    });
+    loop {
+        if let SourceEvent::Running { .. } = next(&mut events).await {
+            break;
+        }
+    }
+    let after = watch_until(&watching, |frames| frames == 10).await;
+    assert_eq!(after, before, "and still");
+    assert!(fanout.snapshot(LIMIT).await.is_ok());
+    filming.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_camera_that_was_never_there_shows_the_placeholder() {
+    warm().await;
+    let fanout = VideoFanout::new();
+    let (tell, mut events) = unbounded_channel();
+    let _camera = VideoSource::start(missing_camera(), fanout.clone(), tell);
+    assert!(matches!(
+        next(&mut events).await,
+        SourceEvent::Failed { .. }
+    ));
+    let watching = fanout.subscribe(VideoCodec::H264);
+    let runs = watch_until(&watching, |frames| frames == 5).await;
+    assert_eq!(runs.len(), 1);
+    drop(watching);
+    let mut demand = fanout.demand();
+    let unwanted = demand.wait_for(|demand| !demand.wants(VideoCodec::H264));
+    within("the end of the demand", unwanted).await.unwrap();
+}
+
+/// The figure of docs/design/media.md; nobody's assertion.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "prints how long a pulled camera shows nothing; for a quiet machine"]
+async fn how_long_a_pulled_camera_shows_nothing() {
+    warm().await;
+    let fanout = VideoFanout::new();
+    let feed = PictureFeed::new();
+    let (tell, _events) = unbounded_channel();
+    let settings = VideoSourceSettings {
+        source: VideoSourceKind::Feed(feed.clone()),
+        ..camera_settings()
+    };
+    let _camera = VideoSource::start(settings, fanout.clone(), tell);
+    let watching = fanout.subscribe(VideoCodec::H264);
+    for _ in 0..5 {
+        let until = Instant::now() + Duration::from_secs(3);
+        while Instant::now() < until {
+            let _ = feed.push(vec![0x50; 320 * 240 * 3 / 2]);
+            tokio::time::sleep(Duration::from_millis(33)).await;
+        }
+        let pulled = Instant::now();
+        feed.close();
+        loop {
+            let frame = watching.next().await;
+            // Later than a picture that was on its way.
+            if frame.encoded_at > pulled + Duration::from_millis(50) {
+                println!(
+                    "the first placeholder after {:?}",
+                    frame.encoded_at - pulled
+                );
+                break;
+            }
+        }
+    }
 }

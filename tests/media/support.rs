@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use cubelet::media::peer::{Peer, PeerEvent, PeerSettings, PeerStats};
 use cubelet::media::{
-    AudioFanout, AudioSource, AudioSourceKind, AudioSourceSettings, SourceEvent, VideoCodec,
-    VideoFanout, VideoSource, VideoSourceKind, VideoSourceSettings,
+    AudioDevice, AudioDeviceSettings, AudioFanout, AudioSourceKind, Loudspeaker, SourceEvent,
+    VideoCodec, VideoFanout, VideoSource, VideoSourceKind, VideoSourceSettings,
 };
 use cubelet::protocol::call_signal::CallType;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -55,7 +55,8 @@ pub struct Device {
     pub audio: AudioFanout,
     pub camera: Option<VideoSource>,
     pub camera_events: UnboundedReceiver<SourceEvent>,
-    pub microphone: AudioSource,
+    pub loudspeaker: Loudspeaker,
+    pub microphone: AudioDevice,
 }
 
 impl Device {
@@ -69,12 +70,11 @@ impl Device {
         let (events, camera_events) = unbounded_channel();
         let camera = VideoSource::start(camera, video.clone(), events);
         let (events, _) = unbounded_channel();
-        let microphone = AudioSource::start(
-            AudioSourceSettings {
-                source: AudioSourceKind::Test,
-                warm: true,
-            },
-            audio.clone(),
+        let loudspeaker = Loudspeaker::new();
+        let microphone = AudioDevice::start(
+            AudioDeviceSettings::microphone(AudioSourceKind::Test, true),
+            &audio,
+            &loudspeaker,
             events,
         );
         Self {
@@ -82,6 +82,7 @@ impl Device {
             audio,
             camera: Some(camera),
             camera_events,
+            loudspeaker,
             microphone,
         }
     }

@@ -15,7 +15,9 @@ fn consequences(verb: &str) -> &'static [&'static str] {
         "call" | "conference" | "invite" | "answer" | "reject" | "hangup" | "mute" | "hold"
         | "resume" | "tell" | "reconnect" => &["call", "ring"],
         "unlock" => &["door", "call"],
+        "say" => &["announcement"],
         "visitor_message" => &["visitor_message", "chat"],
+        "record" => &["recording"],
         "send" | "edit" | "remove" | "react" | "mark_read" | "download" | "send_system" => {
             &["chat"]
         }

@@ -14,6 +14,7 @@ pub const PARTS: &[&str] = &[
     "audio",
     "door",
     "visitor_message",
+    "recording",
     "device",
     "health",
 ];

@@ -9,6 +9,17 @@ use crate::call::policy::{AnswerMedia, BusyPolicy};
 use crate::call::ring_plan::Condition;
 use crate::protocol::call_signal::CallType;
 
+/// What of a call is recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordedCall {
+    /// This device's side.
+    Door,
+    /// The other one.
+    Remote,
+    /// Both.
+    Both,
+}
+
 /// Whom the bell rings, and the limits of a call.
 #[derive(Clone, Debug)]
 pub struct Calls {
@@ -34,6 +45,8 @@ pub struct Calls {
     pub missed_rings: bool,
     /// Whether that is told of calls that came in.
     pub missed_calls: bool,
+    /// What of a call is recorded; none is nothing.
+    pub record: Option<RecordedCall>,
     /// Calls and door openings remembered, 100 to 100,000.
     pub keep_records: u32,
     /// Who may call.

@@ -13,6 +13,8 @@ pub struct ChatCommands {
     pub status: Vec<Party>,
     /// Do-not-disturb.
     pub dnd: Vec<Party>,
+    /// Recordings.
+    pub record: Vec<Party>,
     /// Whether words that are not understood are answered by what can be written.
     pub helps_unknown: bool,
 }
@@ -20,7 +22,9 @@ pub struct ChatCommands {
 impl ChatCommands {
     /// Whether anybody may order anything.
     pub fn is_any(&self) -> bool {
-        !(self.snapshot.is_empty() && self.status.is_empty() && self.dnd.is_empty())
+        [&self.snapshot, &self.status, &self.dnd, &self.record]
+            .into_iter()
+            .any(|list| !list.is_empty())
     }
 }
 
@@ -28,11 +32,13 @@ pub(super) fn read(section: &SectionReader<'_>) -> Option<ChatCommands> {
     let snapshot = section.list("snapshot", party);
     let status = section.list("status", party);
     let dnd = section.list("dnd", party);
+    let record = section.list("record", party);
     let unknown = section.text("unknown");
     Some(ChatCommands {
         snapshot,
         status,
         dnd,
+        record,
         helps_unknown: unknown? == "help",
     })
 }

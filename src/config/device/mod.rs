@@ -10,6 +10,8 @@ mod home_assistant;
 mod parse;
 mod read;
 mod read_calls;
+mod recording;
+mod rtsp;
 mod rule;
 mod visitor_message;
 
@@ -23,12 +25,14 @@ use crate::call::rule::Rule;
 use crate::call::schedule::Schedule;
 use crate::protocol::address::UserRef;
 
-pub use calling::{Calls, DataChannel, Incoming, Preview, QuietHours, RingStep};
+pub use calling::{Calls, DataChannel, Incoming, Preview, QuietHours, RecordedCall, RingStep};
 pub use chat_commands::ChatCommands;
-pub use console::{Console, ConsoleTls};
+pub use console::{Console, TlsFiles};
 pub use home_assistant::{DiscoveryForm, HomeAssistant};
 pub(super) use parse::PATTERNS;
 pub use read::{check_device, load_device};
+pub use recording::{Recording, RecordingNotice};
+pub use rtsp::Rtsp;
 pub use visitor_message::{Recipients, Tone, VisitorMessage};
 
 /// The commands a device obeys, as named in topics. The test aid `kill` is not among them.
@@ -56,6 +60,9 @@ pub const VERBS: &[&str] = &[
     "calls",
     "door_log",
     "visitor_message",
+    "say",
+    "record",
+    "recordings",
     "send",
     "send_status",
     "edit",
@@ -136,8 +143,14 @@ pub const EVENTS: &[&str] = &[
     "visitor_message/sent",
     "visitor_message/failed",
     "visitor_message/cancelled",
+    "recording/started",
+    "recording/finished",
+    "recording/failed",
     "door/unlocked",
     "door/refused",
+    "announcement/started",
+    "announcement/ended",
+    "announcement/failed",
     "button/pressed",
     "button/released",
     "control/refused",
@@ -194,12 +207,18 @@ pub struct DeviceConfig {
     pub buttons: Vec<Button>,
     /// `[visitor_message]`.
     pub visitor_message: VisitorMessage,
+    /// `[say]`.
+    pub say: Say,
+    /// `[recording]`.
+    pub recording: Recording,
     /// `[mqtt]`; without it there is no local control.
     pub mqtt: Option<Mqtt>,
     /// `[control]`.
     pub control: Control,
     /// `[console]`; without it there is no web server.
     pub console: Option<Console>,
+    /// `[rtsp]`, if there is one.
+    pub rtsp: Option<Rtsp>,
     /// `[[rule]]`.
     pub rules: Vec<Rule>,
     /// Where all this was read.
@@ -360,6 +379,23 @@ pub struct Audio {
     pub source: AudioSource,
     /// The loudspeaker.
     pub sink: AudioSink,
+    /// Whether what the loudspeaker plays is taken out of the microphone's sound.
+    pub echo_cancel: bool,
+    /// Whether steady noise is.
+    pub noise_suppression: bool,
+    /// Whether loud and quiet voices are brought to one loudness.
+    pub gain_control: bool,
+    /// Whether rumble below speech is taken out.
+    pub high_pass: bool,
+}
+
+/// What the device can say.
+#[derive(Clone, Debug)]
+pub struct Say {
+    /// A folder of sounds.
+    pub sounds: Option<PathBuf>,
+    /// Who reads out texts.
+    pub voice: String,
 }
 
 /// A microphone.

@@ -7,12 +7,12 @@ use toml::de::DeValue;
 
 use super::{
     Account, Allow, Attachments, Audio, Camera, Chat, ChatEndpoint, ChatUnlock, Device,
-    DeviceConfig, Display, Door, History, Hub, Mqtt, MqttVersion, VideoCodec, VideoSink,
+    DeviceConfig, Display, Door, History, Hub, Mqtt, MqttVersion, Say, VideoCodec, VideoSink,
     VideoSource,
 };
 use super::{
     ChatCommands, HomeAssistant, chat_commands, console, control, gpio, home_assistant, parse,
-    read_calls, rule, visitor_message,
+    read_calls, recording, rtsp, rule, visitor_message,
 };
 use crate::base::loopback::is_loopback;
 use crate::config::Surroundings;
@@ -20,6 +20,7 @@ use crate::config::document::{self, describe};
 use crate::config::fields::DEVICE;
 use crate::config::problem::{ConfigErrors, Problems, Report};
 use crate::config::reader::{FileReader, SectionReader};
+use crate::config::version::{self, ALL};
 use crate::protocol::address::UserRef;
 
 /// Reads a device's file. Warnings go to the log.
@@ -36,8 +37,9 @@ pub fn load_device(path: &Path) -> Result<DeviceConfig, ConfigErrors> {
 
 /// Reads a device's file and gives warnings back instead of logging them.
 pub fn check_device(path: &Path, around: &Surroundings) -> Report<DeviceConfig> {
-    let text = match document::read(path) {
-        Ok(text) => text,
+    let brought = document::read(path).and_then(|text| ALL.bring_up(path, text));
+    let brought = match brought {
+        Ok(brought) => brought,
         Err(errors) => {
             return Report {
                 outcome: Err(errors),
@@ -45,7 +47,11 @@ pub fn check_device(path: &Path, around: &Surroundings) -> Report<DeviceConfig> 
             };
         }
     };
+    let text = brought.text;
     let mut problems = Problems::new(path, &text);
+    if let Some(from) = brought.from {
+        problems.warn(&(0..0), version::KEY, ALL.notice(from));
+    }
     let tree = document::parse(&text, &mut problems);
     if !problems.is_empty() {
         // What a broken text means is anybody's guess; more mistakes would be guesses too.
@@ -85,6 +91,15 @@ fn read(path: &Path, file: &FileReader<'_>) -> Option<DeviceConfig> {
     let door = door(&file.section("door"));
     let buttons = gpio::buttons(file);
     let visitor_message = visitor_message::read(&file.section("visitor_message"));
+    let say = say(&file.section("say"));
+    let recording = recording::read(&file.section("recording"));
+    if let (Some(calls), Some(recording)) = (&calls, &recording)
+        && calls.record.is_some()
+        && !recording.enabled
+    {
+        let rule = "needs `[recording] enabled = true`";
+        file.section("calls").fail("record", rule);
+    }
     let assistant = home_assistant::read(&file.section("mqtt.home_assistant"));
     let mqtt = file
         .optional_section("mqtt")
@@ -97,6 +112,8 @@ fn read(path: &Path, file: &FileReader<'_>) -> Option<DeviceConfig> {
     let control = control::read(&file.section("control"), allow.unwrap_or_default());
     let console = file.optional_section("console");
     let console = console.map(|section| console::read(&section));
+    let rtsp = file.optional_section("rtsp");
+    let rtsp = rtsp.map(|section| rtsp::read(&section));
     let root = match (&mqtt, &device) {
         (Some(Some(mqtt)), Some(device)) => format!("{}/{}", mqtt.base, device.name),
         _ => String::new(),
@@ -116,6 +133,8 @@ fn read(path: &Path, file: &FileReader<'_>) -> Option<DeviceConfig> {
         door: door?,
         buttons: buttons?,
         visitor_message: visitor_message?,
+        say: say?,
+        recording: recording?,
         mqtt: match mqtt {
             Some(mqtt) => Some(mqtt?),
             None => None,
@@ -123,6 +142,10 @@ fn read(path: &Path, file: &FileReader<'_>) -> Option<DeviceConfig> {
         control: control?,
         console: match console {
             Some(console) => Some(console?),
+            None => None,
+        },
+        rtsp: match rtsp {
+            Some(rtsp) => Some(rtsp?),
             None => None,
         },
         rules: rules?,
@@ -292,9 +315,39 @@ fn camera(section: &SectionReader<'_>) -> Option<Camera> {
 fn audio(section: &SectionReader<'_>) -> Option<Audio> {
     let source = section.parsed("source", parse::audio_source);
     let sink = section.parsed("sink", parse::audio_sink);
+    let echo_cancel = section.boolean("echo_cancel");
+    let noise_suppression = section.boolean("noise_suppression");
+    let gain_control = section.boolean("gain_control");
+    let high_pass = section.boolean("high_pass");
     Some(Audio {
         source: source?,
         sink: sink?,
+        echo_cancel: echo_cancel?,
+        noise_suppression: noise_suppression?,
+        gain_control: gain_control?,
+        high_pass: high_pass?,
+    })
+}
+
+fn say(section: &SectionReader<'_>) -> Option<Say> {
+    let sounds = section.path("sounds");
+    if let Some(folder) = &sounds
+        && !folder.is_dir()
+    {
+        section.fail("sounds", format!("{} is no folder", folder.display()));
+    }
+    let voice = section.parsed("voice", |text| {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-+_".contains(c);
+        let is_option = text.starts_with('-');
+        if (1..=32).contains(&text.len()) && text.chars().all(is_plain) && !is_option {
+            Ok(text.to_owned())
+        } else {
+            Err("must be 1 to 32 of `A-Z a-z 0-9 - + _`".to_owned())
+        }
+    });
+    Some(Say {
+        sounds,
+        voice: voice?,
     })
 }
 

@@ -8,7 +8,9 @@ use jiff::tz::TimeZone;
 use toml::de::DeValue;
 
 use super::read::string;
-use super::{Calls, DataChannel, IceServer, Incoming, Preview, QuietHours, RingStep, parse};
+use super::{
+    Calls, DataChannel, IceServer, Incoming, Preview, QuietHours, RecordedCall, RingStep, parse,
+};
 use crate::call::party::Party;
 use crate::call::policy::{AnswerMedia, BusyPolicy};
 use crate::call::ring_plan::Condition;
@@ -137,6 +139,12 @@ pub(super) fn calls(file: &FileReader<'_>, schedules: &[Schedule]) -> Option<Cal
     let is_missed = |what: &str, by_itself: bool| {
         missed_for.iter().any(|one| one == what) || by_itself && !section.given("missed_for")
     };
+    let record = section.text("record").map(|record| match record {
+        "door" => Some(RecordedCall::Door),
+        "remote" => Some(RecordedCall::Remote),
+        "both" => Some(RecordedCall::Both),
+        _ => None,
+    });
     let keep_records = section.integer("keep_records");
     let call_type = section.text("call_type").map(|kind| match kind {
         "audio" => CallType::Audio,
@@ -164,6 +172,7 @@ pub(super) fn calls(file: &FileReader<'_>, schedules: &[Schedule]) -> Option<Cal
         missed_to,
         missed_rings: is_missed("ring", true),
         missed_calls: is_missed("incoming", false),
+        record: record?,
         keep_records: keep_records?,
         incoming: incoming?,
         preview: preview?,

@@ -1,6 +1,6 @@
 //! `[audio]`: microphone and loudspeaker.
 
-use super::{Kind, NO_REFUSED, Occurs, Section, Without, field};
+use super::{Kind, NO_REFUSED, Occurs, Section, Without, boolean, field};
 
 pub(super) const SECTION: Section = Section {
     name: "audio",
@@ -20,6 +20,28 @@ pub(super) const SECTION: Section = Section {
             Kind::Text("`null`, `alsa:NAME`"),
             Without::Text("null"),
             "The loudspeaker. `null` decodes and drops.",
+        ),
+        boolean(
+            "echo_cancel",
+            true,
+            "Takes what the loudspeaker plays out of what the microphone hears. Needs both to be \
+             `alsa:`.",
+        ),
+        boolean(
+            "noise_suppression",
+            true,
+            "Takes steady noise, such as fans and traffic, out of an `alsa:` microphone's sound.",
+        ),
+        boolean(
+            "gain_control",
+            true,
+            "Brings voices near and far to one loudness, of an `alsa:` microphone.",
+        ),
+        boolean(
+            "high_pass",
+            true,
+            "Takes rumble below speech, such as wind and steps, out of an `alsa:` microphone's \
+             sound.",
         ),
     ],
 };

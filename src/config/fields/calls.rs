@@ -75,6 +75,13 @@ pub(super) const SECTION: Section = Section {
             Without::Rule("`[\"ring\"]`"),
             "What such messages are about: the bell, calls that came in, or both.",
         ),
+        field(
+            "record",
+            Kind::Choice(&["never", "door", "remote", "both"]),
+            Without::Text("never"),
+            "What of a call is recorded from its beginning to its end: this device's side, the other \
+             one, or both, a file each. Needs `[recording] enabled`.",
+        ),
         integer(
             "keep_records",
             100,

@@ -24,6 +24,10 @@ pub(super) const SECTION: Section = Section {
         people("snapshot", "Who gets a picture for `snapshot`."),
         people("status", "Who is told how the device is for `status`."),
         people("dnd", "Who may write `dnd on`, `dnd on 2h` and `dnd off`."),
+        people(
+            "record",
+            "Who may write `record`, `record 30s` and `record stop`. Needs `[recording] enabled`.",
+        ),
         field(
             "unknown",
             Kind::Choice(&["silent", "help"]),

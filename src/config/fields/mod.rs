@@ -23,8 +23,11 @@ mod hub;
 mod incoming;
 mod mqtt;
 mod preview;
+mod recording;
 mod ringing;
+mod rtsp;
 mod rule;
+mod say;
 mod schedule;
 mod visitor_message;
 
@@ -169,11 +172,14 @@ pub static DEVICE: &[Section] = &[
     door::SECTION,
     button::SECTION,
     visitor_message::SECTION,
+    say::SECTION,
+    recording::SECTION,
     mqtt::SECTION,
     home_assistant::SECTION,
     control::SECTION,
     control::ALLOW,
     console::SECTION,
+    rtsp::SECTION,
     rule::SECTION,
 ];
 

@@ -88,7 +88,9 @@ impl Calls {
         };
         let mut settings =
             crate::engine::media_settings::peer(&self.wiring.config, facts.call_type());
+        settings.loudspeaker = self.wiring.loudspeaker.clone();
         settings.keep_frames = self.wiring.keep_frames;
+        settings.far_side = Some(self.wiring.far_side.clone());
         settings.max_bitrate_kbps = facts.limit_of(&self.wiring.config.calls, None);
         let leg = Leg::start(LegParts {
             call: call.to_owned(),

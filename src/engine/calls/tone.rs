@@ -5,7 +5,6 @@ use actix::prelude::*;
 use super::Calls;
 use crate::config::AudioSink;
 use crate::engine::event::EventKind;
-use crate::engine::media_settings;
 use crate::media::announcement::{Announcement, AnnouncementError};
 
 impl Calls {
@@ -19,7 +18,7 @@ impl Calls {
         let Some(facts) = self.facts.get_mut(call) else {
             return;
         };
-        let (playback, done) = Announcement::Tone.play(&media_settings::audio_sink(config));
+        let (playback, done) = Announcement::Tone.play(&self.wiring.loudspeaker);
         facts.tone = Some(playback);
         let call = call.to_owned();
         let played = async move {

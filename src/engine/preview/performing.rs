@@ -124,6 +124,7 @@ impl Previews {
         };
         PeerSettings {
             one_way: Some(one_way),
+            loudspeaker: self.wiring.loudspeaker.clone(),
             // Who only looks orders nothing.
             channel: ChannelPolicy::Off,
             ..media_settings::peer(config, CallType::Video)

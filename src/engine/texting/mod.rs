@@ -20,9 +20,12 @@ use super::board::Board;
 use super::call_settings;
 use super::chat_command::Draft;
 use super::command::UserRef;
+use super::dispatch::LIMIT;
 use super::event::{Event, EventKind, unix_ms};
 use super::mailbox::MAILBOX_CAPACITY;
 use super::messages;
+use super::recording::{StartRecording, StopRecording};
+use super::recording_command::RecordSide;
 use super::ringing_command::Dnd;
 use super::supervised::{Life, supervised};
 use super::wiring::Wiring;
@@ -229,6 +232,24 @@ impl Texting {
                         Err(error) => Err(error.message),
                     }
                 }
+                Wish::Record(seconds) => match record(&wiring, seconds).await {
+                    Ok(()) => {
+                        let text = "I am recording. `record stop` ends it.".to_owned();
+                        say(&wiring, letter.clone(), text).await
+                    }
+                    Err(error) => Err(error),
+                },
+                Wish::StopRecording => match stop_recording(&wiring).await {
+                    Ok(()) => {
+                        let text = "The recording is over and kept.".to_owned();
+                        say(&wiring, letter.clone(), text).await
+                    }
+                    Err(error) => Err(error),
+                },
+                Wish::RecordHow => {
+                    let how = "Write `record`, `record 30s`, `record 2m` or `record stop`.";
+                    say(&wiring, letter.clone(), how.to_owned()).await
+                }
                 Wish::DndHow => {
                     let how = "Write `dnd on`, `dnd on 2h`, `dnd on 30m` or `dnd off`.";
                     say(&wiring, letter.clone(), how.to_owned()).await
@@ -259,6 +280,22 @@ impl Texting {
             }
         });
     }
+}
+
+async fn record(wiring: &Wiring, seconds: Option<u32>) -> Result<(), String> {
+    let start = StartRecording {
+        seconds,
+        side: RecordSide::Door,
+    };
+    let asked = wiring.slots.recordings.ask(start, LIMIT).await;
+    let begun = asked.map_err(|error| error.to_string())?;
+    begun.map(drop).map_err(|error| error.message)
+}
+
+async fn stop_recording(wiring: &Wiring) -> Result<(), String> {
+    let asked = wiring.slots.recordings.ask(StopRecording, LIMIT).await;
+    let stopped = asked.map_err(|error| error.to_string())?;
+    stopped.map(drop).map_err(|error| error.message)
 }
 
 async fn say(wiring: &Wiring, letter: Letter, text: String) -> Result<(), String> {
@@ -294,6 +331,7 @@ async fn allowed(wiring: &Wiring, user: UserId) -> Vec<&'static str> {
         ("snapshot", &commands.snapshot),
         ("status", &commands.status),
         ("dnd", &commands.dnd),
+        ("record", &commands.record),
     ] {
         // An entry that cannot be found out does not match.
         let people = wiring.roster.resolved(wiring, list).await;
@@ -309,6 +347,7 @@ fn help(may: &[&'static str]) -> String {
         "open" => "open: opens the door",
         "snapshot" => "snapshot: a picture",
         "status" => "status: how I am",
+        "record" => "record, record 30s, record stop: a recording of what I see and hear",
         _ => "dnd on, dnd on 2h, dnd off: whether calls ring here",
     });
     let lines: Vec<&str> = lines.collect();

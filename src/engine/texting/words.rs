@@ -5,6 +5,9 @@ use crate::engine::state::{CallStatus, DeviceState};
 /// The longest do-not-disturb by message, minutes: a week.
 const MINUTES_MAX: u32 = 7 * 24 * 60;
 
+/// The longest recording by message, seconds: a day.
+const SECONDS_MAX: u32 = 86_400;
+
 /// What somebody wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wish {
@@ -21,6 +24,12 @@ pub(super) enum Wish {
     },
     /// Do-not-disturb, said wrongly.
     DndHow,
+    /// A recording, of so many seconds at most.
+    Record(Option<u32>),
+    /// The end of it.
+    StopRecording,
+    /// A recording, said wrongly.
+    RecordHow,
     /// What can be written.
     Help,
 }
@@ -50,6 +59,13 @@ impl Wish {
                 None => Self::DndHow,
             },
             ["dnd", ..] => Self::DndHow,
+            ["record"] => Self::Record(None),
+            ["record", "stop"] => Self::StopRecording,
+            ["record", time] => match seconds(time) {
+                Some(seconds) => Self::Record(Some(seconds)),
+                None => Self::RecordHow,
+            },
+            ["record", ..] => Self::RecordHow,
             _ => return None,
         })
     }
@@ -60,6 +76,7 @@ impl Wish {
             Self::Snapshot => "snapshot",
             Self::Status => "status",
             Self::Dnd { .. } | Self::DndHow => "dnd",
+            Self::Record(_) | Self::StopRecording | Self::RecordHow => "record",
             Self::Help => "help",
         }
     }
@@ -87,6 +104,20 @@ fn minutes(text: &str) -> Option<u32> {
         total = total.checked_add(digits.parse().ok()?)?;
     }
     (1..=MINUTES_MAX).contains(&total).then_some(total)
+}
+
+/// `30s`, `2m`, `30` (seconds): 1 second to a day.
+fn seconds(text: &str) -> Option<u32> {
+    let (number, unit) = match (text.strip_suffix('s'), text.strip_suffix('m')) {
+        (Some(number), _) => (number, 1),
+        (None, Some(number)) => (number, 60),
+        (None, None) => (text, 1),
+    };
+    if !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let seconds = number.parse::<u32>().ok()?.checked_mul(unit)?;
+    (1..=SECONDS_MAX).contains(&seconds).then_some(seconds)
 }
 
 /// How the device is, in words.
@@ -156,6 +187,19 @@ mod tests {
         assert_eq!(Wish::of("dnd on 7d"), dnd(MINUTES_MAX));
         for wrong in ["dnd", "dnd on 8d", "dnd on 0", "dnd on h", "dnd maybe"] {
             assert_eq!(Wish::of(wrong), Some(Wish::DndHow), "{wrong}");
+        }
+        assert_eq!(Wish::of("Record"), Some(Wish::Record(None)));
+        assert_eq!(Wish::of("record 30s"), Some(Wish::Record(Some(30))));
+        assert_eq!(Wish::of("record 2m"), Some(Wish::Record(Some(120))));
+        assert_eq!(Wish::of("record stop"), Some(Wish::StopRecording));
+        for wrong in [
+            "record 0",
+            "record +5",
+            "record s",
+            "record 2 m",
+            "record 2d",
+        ] {
+            assert_eq!(Wish::of(wrong), Some(Wish::RecordHow), "{wrong}");
         }
         for none in ["", "how are you?", "the status is bad", "open"] {
             assert_eq!(Wish::of(none), None, "{none}");

@@ -7,7 +7,6 @@ use tokio::sync::mpsc;
 
 use super::super::attachments::MAX_FILE;
 use super::super::event::{VisitorPhase, VisitorTold};
-use super::super::media_settings;
 use super::archive::{Note, Standing};
 use super::{News, VisitorMessages, What, sending};
 use crate::call::visitor_message::{Input, Outcome, Output, Phase, StopReason};
@@ -73,8 +72,7 @@ impl VisitorMessages {
             Tone::File(path) => Announcement::File(path.clone()),
             Tone::Default | Tone::None => Announcement::Tone,
         };
-        let sink = media_settings::audio_sink(&self.wiring.config);
-        let (playback, done) = announcement.play(&sink);
+        let (playback, done) = announcement.play(&self.wiring.loudspeaker);
         current.playback = Some(playback);
         let (slot, id) = (
             self.wiring.slots.visitor_messages.clone(),
@@ -102,14 +100,13 @@ impl VisitorMessages {
         let config = &self.wiring.config;
         let camera = &config.camera;
         let has_camera = camera.source != VideoSource::None;
-        // The configuration bounds both far below.
-        let size = |pixels: u32| u16::try_from(pixels).unwrap_or(u16::MAX);
         let settings = RecorderSettings {
             file: self.archive.file(&current.id),
-            picture: has_camera.then(|| (size(camera.width), size(camera.height))),
+            picture: has_camera,
             sound: config.audio.source != crate::config::AudioSource::None,
             max_duration: Duration::from_secs(config.visitor_message.max_s.into()),
             max_bytes: MAX_FILE - INDEX_ROOM,
+            segments: None,
             min_free: MIN_FREE,
         };
         let (events, mut received) = mpsc::unbounded_channel();
@@ -165,7 +162,10 @@ impl VisitorMessages {
             What::Announced => Input::Announced,
             What::Recorder(RecorderEvent::Started) => Input::RecorderStarted,
             What::Recorder(RecorderEvent::Progress { .. }) => return,
-            What::Recorder(RecorderEvent::Finished(recording)) => self.finished(recording),
+            // A message is one file.
+            What::Recorder(
+                RecorderEvent::Segment(recording) | RecorderEvent::Finished(recording),
+            ) => self.finished(recording),
             What::Recorder(RecorderEvent::Failed(error)) => {
                 if error != RecordError::Discarded {
                     tracing::error!(%error, "a visitor message is not recorded");

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use super::Waker;
@@ -69,9 +69,21 @@ impl AudioFanout {
         self.core.demand.subscribe()
     }
 
+    /// Becomes the source unless there is one.
+    pub(in crate::media) fn attach_if_free(&self, waker: Waker) -> Option<AudioPublisher> {
+        let state = self.core.state.lock();
+        state
+            .waker
+            .is_none()
+            .then(|| self.become_source(state, waker))
+    }
+
     /// Becomes the source. The one before, if it still lives, is no longer heard.
     pub(in crate::media) fn attach(&self, waker: Waker) -> AudioPublisher {
-        let mut state = self.core.state.lock();
+        self.become_source(self.core.state.lock(), waker)
+    }
+
+    fn become_source(&self, mut state: MutexGuard<'_, State>, waker: Waker) -> AudioPublisher {
         state.publisher += 1;
         state.waker = Some(waker);
         AudioPublisher {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use gstreamer as gst;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use super::Waker;
@@ -264,10 +264,22 @@ impl VideoFanout {
         }
     }
 
+    /// Becomes the source unless there is one.
+    pub(in crate::media) fn attach_if_free(&self, waker: Waker) -> Option<VideoPublisher> {
+        let state = self.core.state.lock();
+        state
+            .waker
+            .is_none()
+            .then(|| self.become_source(state, waker))
+    }
+
     /// Becomes the source. The one before, if it still lives, is no longer heard.
     pub(in crate::media) fn attach(&self, waker: Waker) -> VideoPublisher {
+        self.become_source(self.core.state.lock(), waker)
+    }
+
+    fn become_source(&self, mut state: MutexGuard<'_, State>, waker: Waker) -> VideoPublisher {
         let id = {
-            let mut state = self.core.state.lock();
             state.publisher += 1;
             state.waker = Some(waker);
             state.trouble = None;

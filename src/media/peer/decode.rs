@@ -16,14 +16,16 @@ use super::RECEIVE_PAYLOAD_TYPE;
 use crate::media::VideoCodec;
 use crate::media::decoder::{self, Decoder};
 use crate::media::pipeline::{End, Pipeline};
-use crate::media::sink::{AudioSinkKind, VideoSinkKind};
+use crate::media::sink::VideoSinkKind;
 use crate::media::snapshot;
+use crate::media::sound::{Loudspeaker, Voice, read_samples};
 
 /// How long a missing video packet is waited for: a retransmission over the internet takes that.
 /// It delays nothing that has arrived in order.
 const VIDEO_WAIT_MS: u32 = 200;
-/// Sound is delayed by it, so it only covers the jitter of a good network.
-const AUDIO_WAIT_MS: u32 = 60;
+/// Sound is heard after what [`Loudspeaker`] keeps in hand, which must outlast this and the packet
+/// that was lost.
+const AUDIO_WAIT_MS: u32 = 40;
 /// Packets kept while the pipeline starts, some seconds of video.
 const BACKLOG: usize = 1024;
 /// A decoder that fails is started again, not more often than this.
@@ -33,8 +35,11 @@ const PICTURE_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(super) enum Format {
     Video(VideoCodec, VideoSinkKind),
-    Audio(AudioSinkKind),
+    Audio(Loudspeaker),
 }
+
+/// Sees a packet of a receive pipeline.
+pub(super) type PacketHook = Box<dyn Fn(&gst::BufferRef) + Send + Sync>;
 
 /// Called on GStreamer's threads; none may wait.
 pub(super) struct Hooks {
@@ -42,6 +47,8 @@ pub(super) struct Hooks {
     pub(super) decoded: Box<dyn Fn(Duration, Duration) + Send + Sync>,
     /// Nothing can be shown until a key frame comes.
     pub(super) key_frame_wanted: Box<dyn Fn() + Send + Sync>,
+    /// A packet in its right place, before it is decoded.
+    pub(super) passing: Option<PacketHook>,
     /// A JPEG about once a second.
     pub(super) picture: Option<Box<dyn Fn(Bytes) + Send + Sync>>,
 }
@@ -204,11 +211,12 @@ fn start(
                 Decoder::rtp_caps(*codec),
             )
         }
-        Format::Audio(sink) => (
+        Format::Audio(_) => (
             format!(
                 "{head} ! {jitter_buffer} latency={AUDIO_WAIT_MS} ! rtpopusdepay \
-                 ! opusdec name=decoder plc=true use-inband-fec=true ! {}",
-                sink.description()
+                 ! opusdec name=decoder plc=true use-inband-fec=true ! audioconvert \
+                 ! audioresample ! audio/x-raw,format=S16LE,rate=48000,channels=1 \
+                 ! appsink name=sink sync=false"
             ),
             gst::Caps::builder("application/x-rtp")
                 .field("media", "audio")
@@ -229,9 +237,8 @@ fn start(
     })?;
     let source: gst_app::AppSrc = pipeline.element("in")?;
     source.set_caps(Some(&caps));
-    if let Format::Audio(AudioSinkKind::Alsa { device }) = format {
-        let sink: gst::Element = pipeline.element("sink")?;
-        sink.set_property("device", device);
+    if let Format::Audio(loudspeaker) = format {
+        be_heard(&pipeline.element("sink")?, loudspeaker.live());
     }
     if let Format::Video(_, VideoSinkKind::Tap(tap)) = format {
         tap.attach(&pipeline.element("sink")?);
@@ -239,6 +246,18 @@ fn start(
     watch(&pipeline, &source, hooks, signals)?;
     pipeline.play()?;
     Ok((pipeline, source))
+}
+
+/// Sound goes into the mix from GStreamer's thread, which waits for nobody there.
+fn be_heard(sink: &gst_app::AppSink, voice: Voice) {
+    let callbacks = gst_app::AppSinkCallbacks::builder().new_sample(move |sink| {
+        let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+        if let Some(buffer) = sample.buffer() {
+            voice.push(&read_samples(buffer));
+        }
+        Ok(gst::FlowSuccess::Ok)
+    });
+    sink.set_callbacks(callbacks.build());
 }
 
 fn watch(
@@ -287,6 +306,19 @@ fn watch(
         }
         gst::PadProbeReturn::Ok
     });
+    if hooks.passing.is_some() {
+        let jitter_buffer: gst::Element = pipeline.element("jitter")?;
+        let passing = Arc::clone(hooks);
+        jitter_buffer
+            .static_pad("src")
+            .ok_or("the jitter buffer has no output")?
+            .add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+                if let (Some(pass), Some(buffer)) = (&passing.passing, info.buffer()) {
+                    pass(buffer);
+                }
+                gst::PadProbeReturn::Ok
+            });
+    }
     release_first_packet(pipeline)?;
     let asking = Arc::clone(hooks);
     source

@@ -9,6 +9,7 @@ mod channel;
 mod connection;
 mod core;
 mod decode;
+mod far_side;
 mod identity;
 mod key_frame_feedback;
 mod monitor;
@@ -30,6 +31,7 @@ use super::fanout::{AudioFanout, VideoFanout};
 use super::network;
 use crate::protocol::call_signal::Candidate;
 
+pub use far_side::FarSide;
 pub use one_way::{OneWay, Way};
 pub use sdp::SdpError;
 pub use settings::{ChannelPolicy, IceServer, PeerError, PeerEvent, PeerSettings, TrackKind};

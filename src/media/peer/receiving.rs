@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use gstreamer as gst;
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use rtc::rtp;
 use rtc::shared::marshal::Marshal;
@@ -12,13 +13,15 @@ use tokio::sync::mpsc;
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
 use super::RECEIVE_PAYLOAD_TYPE;
-use super::decode::{Decoding, Format, Hooks};
+use super::decode::{Decoding, Format, Hooks, PacketHook};
+use super::far_side::{AudioTap, FarSide, Received, VideoTap};
 use super::sdp::Description;
 use super::settings::{PeerEvent, PeerSettings, TrackKind};
 use super::shared::Shared;
 use super::stats::{Counters, Frame, bump};
 use crate::media::VideoCodec;
-use crate::media::sink::{AudioSinkKind, VideoSinkKind};
+use crate::media::sink::VideoSinkKind;
+use crate::media::sound::Loudspeaker;
 
 /// The far side limits key frames itself; this only spares it a flood.
 const PLI_SPACING: Duration = Duration::from_millis(200);
@@ -31,8 +34,9 @@ const PICTURE_STUCK: Duration = Duration::from_secs(1);
 pub(super) struct Receivers {
     stats: Arc<Counters>,
     video_sink: VideoSinkKind,
-    audio_sink: AudioSinkKind,
+    loudspeaker: Loudspeaker,
     keep_frames: bool,
+    far_side: Option<FarSide>,
     video: Option<VideoReceiver>,
     audio: Option<Arc<Decoding>>,
 }
@@ -49,8 +53,9 @@ impl Receivers {
         Self {
             stats: Arc::new(Counters::new()),
             video_sink: settings.video_sink.clone(),
-            audio_sink: settings.audio_sink.clone(),
+            loudspeaker: settings.loudspeaker.clone(),
             keep_frames: settings.keep_frames,
+            far_side: settings.far_side.clone(),
             video: None,
             audio: None,
         }
@@ -94,6 +99,10 @@ fn video_receiver(shared: &Arc<Shared>, codec: VideoCodec) -> VideoReceiver {
         return receiver.clone();
     }
     let (want, wanted) = mpsc::channel(1);
+    // Freed first: the pipeline of another format may have it.
+    receivers.video = None;
+    let far_side = receivers.far_side.as_ref();
+    let tap = far_side.and_then(|far_side| VideoTap::attach(far_side, codec));
     let hooks = Hooks {
         decoded: Box::new({
             let shared = Arc::downgrade(shared);
@@ -108,6 +117,14 @@ fn video_receiver(shared: &Arc<Shared>, codec: VideoCodec) -> VideoReceiver {
                     });
                 }
             }
+        }),
+        passing: tap.map(|tap| {
+            let want = want.clone();
+            Box::new(move |packet: &gst::BufferRef| {
+                if tap.pass(|| Received::read(packet), Instant::now()) {
+                    let _ = want.try_send(());
+                }
+            }) as PacketHook
         }),
         key_frame_wanted: Box::new(move || {
             // One waiting request is as good as many.
@@ -137,6 +154,7 @@ fn audio_receiver(shared: &Arc<Shared>) -> Arc<Decoding> {
     if let Some(decoding) = &receivers.audio {
         return Arc::clone(decoding);
     }
+    let tap = receivers.far_side.as_ref().and_then(AudioTap::attach);
     let hooks = Hooks {
         decoded: Box::new({
             let shared = Arc::downgrade(shared);
@@ -156,10 +174,15 @@ fn audio_receiver(shared: &Arc<Shared>) -> Arc<Decoding> {
                 }
             }
         }),
+        passing: tap.map(|tap| {
+            Box::new(move |packet: &gst::BufferRef| {
+                tap.pass(|| Received::read(packet), Instant::now());
+            }) as PacketHook
+        }),
         key_frame_wanted: Box::new(|| {}),
         picture: None,
     };
-    let decoding = Decoding::start(Format::Audio(receivers.audio_sink.clone()), hooks);
+    let decoding = Decoding::start(Format::Audio(receivers.loudspeaker.clone()), hooks);
     receivers.audio = Some(Arc::clone(&decoding));
     decoding
 }

@@ -4,9 +4,11 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::far_side::FarSide;
 use super::one_way::OneWay;
 use super::sdp::SdpError;
-use crate::media::sink::{AudioSinkKind, VideoSinkKind};
+use crate::media::sink::VideoSinkKind;
+use crate::media::sound::Loudspeaker;
 use crate::media::{MediaError, VideoCodec};
 use crate::protocol::call_signal::{CallType, Candidate};
 
@@ -53,10 +55,12 @@ pub struct PeerSettings {
     pub min_bitrate_kbps: u32,
     /// Where pictures go.
     pub video_sink: VideoSinkKind,
-    /// Where sound goes.
-    pub audio_sink: AudioSinkKind,
+    /// Where sound is heard, among others.
+    pub loudspeaker: Loudspeaker,
     /// Keep some decoded pictures, see `Peer::last_frames`.
     pub keep_frames: bool,
+    /// Where what is received can be had as it was encoded; nowhere without.
+    pub far_side: Option<FarSide>,
     /// Media goes one way only; both ways without.
     pub one_way: Option<OneWay>,
     /// Whether a data channel for orders is taken, and offered.
@@ -89,8 +93,9 @@ impl PeerSettings {
             full_bitrate_kbps: 1_200,
             min_bitrate_kbps: 150,
             video_sink: VideoSinkKind::Null,
-            audio_sink: AudioSinkKind::Null,
+            loudspeaker: Loudspeaker::new(),
             keep_frames: false,
+            far_side: None,
             one_way: None,
             channel: ChannelPolicy::default(),
         }

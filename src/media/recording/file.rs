@@ -188,7 +188,14 @@ fn check_room(place: &Path, needed: u64) -> Result<(), DiskError> {
     Ok(())
 }
 
-/// Bytes an ordinary user may still write.
+/// Bytes an ordinary user may still write to the disk a place is on.
+///
+/// # Errors
+/// The system's, for instance that there is no such place.
+pub fn free_space(place: &Path) -> std::io::Result<u64> {
+    free(place)
+}
+
 fn free(place: &Path) -> std::io::Result<u64> {
     let disk = rustix::fs::statvfs(place)?;
     Ok(disk.f_bavail.saturating_mul(disk.f_frsize))

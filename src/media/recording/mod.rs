@@ -1,9 +1,9 @@
 //! Recording: the encoded frames of the fan-outs, put into an MP4 file as they are.
 //!
 //! ```text
-//! VideoFanout ─┐ patient queues          muxer (sans-IO)            NAME.part ─► NAME
-//! AudioFanout ─┴────────────► recorder ─► timeline, boxes ─► bytes ─► file
-//!                             (thread)                                 recovery (after a cut)
+//! VideoFanout ─┐ patient queues          muxer (sans-IO)            NAME.part ─► NAME, NAME_002 …
+//! AudioFanout ─┼────────────► recorder ─► timeline, boxes ─► bytes ─► file
+//!              └─► pre-roll ─►(thread)                                 recovery (after a cut)
 //! ```
 //!
 //! Invariant: what is older than a second is on the disk, and a file cut off anywhere plays up to
@@ -17,11 +17,17 @@ mod boxes;
 mod file;
 mod h264;
 mod muxer;
+mod pre_roll;
 mod recorder;
 mod recovery;
 mod sample_table;
+mod sps;
 mod timeline;
 
-pub use file::DiskError;
-pub use recorder::{EndedBy, RecordError, Recorder, RecorderEvent, RecorderSettings, Recording};
+pub use file::{DiskError, free_space};
+pub use h264::parameter_sets;
+pub use pre_roll::{Held, PreRoll, PreRollSettings};
+pub use recorder::{
+    EndedBy, RecordError, Recorder, RecorderEvent, RecorderSettings, Recording, Segments,
+};
 pub use recovery::{Recovered, RecoveryError, length_of, recover, recover_file};

@@ -7,6 +7,7 @@ use super::boxes::{
 };
 use super::h264::{ParameterSets, access_unit};
 use super::sample_table::{Pending, Sample, SampleTable};
+use super::sps::picture_size;
 use super::timeline::Timeline;
 use crate::media::rtp::EncodedFrame;
 
@@ -48,8 +49,8 @@ impl From<mp4_atom::Error> for MuxError {
 /// What is to be recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Plan {
-    /// The size of pictures in pixels, if there are to be any.
-    pub picture: Option<(u16, u16)>,
+    /// Whether there are to be pictures.
+    pub picture: bool,
     pub sound: bool,
     pub max_duration: Duration,
     /// Seconds since 1904.
@@ -124,7 +125,7 @@ impl Muxer {
 
     /// No picture came: record the sound alone.
     pub(super) fn give_up_on_pictures(&mut self) {
-        self.plan.picture = None;
+        self.plan.picture = false;
     }
 
     pub(super) fn video(&mut self, frame: &EncodedFrame) -> Result<Taken, MuxError> {
@@ -134,12 +135,13 @@ impl Muxer {
             return Ok(Taken::Skipped);
         };
         if self.begin.is_none() {
-            let Some((width, height)) = self.plan.picture else {
-                return Ok(Taken::Skipped);
-            };
-            if !unit.is_key || !unit.sets.is_complete() {
+            if !self.plan.picture || !unit.is_key || !unit.sets.is_complete() {
                 return Ok(Taken::Skipped);
             }
+            // A set that cannot be read is damaged; another comes with the next key frame.
+            let Some((width, height)) = picture_size(&unit.sets.sps) else {
+                return Ok(Taken::Skipped);
+            };
             self.video = Some(Track::new(
                 TrackFormat::video(1, &unit.sets, width, height)?,
                 VIDEO_CLOCK / 30,
@@ -172,7 +174,7 @@ impl Muxer {
     pub(super) fn audio(&mut self, frame: &EncodedFrame) -> Result<Taken, MuxError> {
         let at = self.audio_time.place(frame);
         let at = at.checked_sub(AUDIO_PACKET).unwrap_or(at);
-        if self.begin.is_none() && self.plan.picture.is_none() {
+        if self.begin.is_none() && !self.plan.picture {
             self.start(at);
         }
         let (Some(begin), Some(track)) = (self.begin, &mut self.audio) else {

@@ -1,6 +1,7 @@
 //! A recording under way, on a thread of its own that may wait for the disk.
 
-use std::path::PathBuf;
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -9,6 +10,7 @@ use tokio::sync::watch;
 
 use super::file::{DiskError, PartFile};
 use super::muxer::{MuxError, Muxer, Plan, Taken};
+use super::pre_roll::PreRoll;
 use crate::media::fanout::Subscription;
 use crate::media::rtp::EncodedFrame;
 use crate::media::{AudioFanout, MediaError, VideoCodec, VideoFanout, network};
@@ -25,16 +27,43 @@ const EPOCH_1904: u64 = 2_082_844_800;
 pub struct RecorderSettings {
     /// The finished file. Until then it is `FILE.part`; neither may exist.
     pub file: PathBuf,
-    /// The size of the camera's pictures in pixels; none records sound alone.
-    pub picture: Option<(u16, u16)>,
-    /// Whether there is a microphone.
+    /// Whether there are pictures to record.
+    pub picture: bool,
+    /// Whether there is sound.
     pub sound: bool,
     /// The recording is finished after so long.
     pub max_duration: Duration,
-    /// The recording is finished before it has more bytes.
+    /// The recording is finished before a file of it has more bytes.
     pub max_bytes: u64,
+    /// Whether it goes on in further files; without, a change of the encoder ends it.
+    pub segments: Option<Segments>,
     /// Bytes of the disk that stay free; the recording is finished, or not begun, before.
     pub min_free: u64,
+}
+
+/// When a recording goes on in a further file. It begins at the next key frame, which is asked
+/// for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segments {
+    /// A file that is so long is finished.
+    pub length: Duration,
+    /// One that has so many bytes is, too.
+    pub bytes: u64,
+}
+
+impl Segments {
+    /// The name of a recording's nth file, from 1: `NAME.mp4`, `NAME_002.mp4` ….
+    pub fn file(first: &Path, number: u32) -> PathBuf {
+        if number <= 1 {
+            return first.to_owned();
+        }
+        let stem = first.file_stem().unwrap_or_default().to_string_lossy();
+        let name = match first.extension() {
+            Some(ending) => format!("{stem}_{number:03}.{}", ending.to_string_lossy()),
+            None => format!("{stem}_{number:03}"),
+        };
+        first.with_file_name(name)
+    }
 }
 
 /// What was recorded.
@@ -69,8 +98,10 @@ pub enum EndedBy {
     DiskFull,
     /// The disk or its folder cannot be written any more.
     DiskFailed,
-    /// The encoder changed its parameters; go on in a new file.
+    /// The encoder changed its parameters; it goes on in a new file.
     FormatChanged,
+    /// [`RecorderSettings::segments`]; it goes on in a new file.
+    Segment,
 }
 
 /// There is no recording.
@@ -109,7 +140,9 @@ pub enum RecorderEvent {
         /// Bytes on the disk.
         bytes: u64,
     },
-    /// The file is there.
+    /// A file is there, and it goes on in the next.
+    Segment(Recording),
+    /// The last file is there.
     Finished(Recording),
     /// There is none.
     Failed(RecordError),
@@ -137,19 +170,31 @@ impl Recorder {
         audio: &AudioFanout,
         events: UnboundedSender<RecorderEvent>,
     ) -> Self {
+        let feed = Feed::live(settings.picture, settings.sound, video, audio);
+        Self::spawn(settings, Origin::Now(feed), events)
+    }
+
+    /// As [`Recorder::start`], beginning with what was kept before; the longest time counts from
+    /// now.
+    pub fn go_on(
+        settings: RecorderSettings,
+        before: PreRoll,
+        events: UnboundedSender<RecorderEvent>,
+    ) -> Self {
+        Self::spawn(settings, Origin::Before(before), events)
+    }
+
+    fn spawn(
+        settings: RecorderSettings,
+        origin: Origin,
+        events: UnboundedSender<RecorderEvent>,
+    ) -> Self {
         let (orders, received) = watch::channel(Order::GoOn);
-        let sources = Sources {
-            // Chromium, Safari and phones play H264 in an MP4 file, and no VP8.
-            video: settings
-                .picture
-                .map(|_| video.subscribe_patiently(VideoCodec::H264)),
-            audio: settings.sound.then(|| audio.subscribe_patiently()),
-        };
         let tell = events.clone();
         let spawned = std::thread::Builder::new()
             .name("recorder".into())
             .spawn(move || {
-                let event = match run(settings, sources, received, &tell) {
+                let event = match run(settings, origin, received, &tell) {
                     Ok(recording) => RecorderEvent::Finished(recording),
                     Err(error) => RecorderEvent::Failed(error),
                 };
@@ -174,40 +219,112 @@ impl Recorder {
     }
 }
 
-struct Sources {
+enum Origin {
+    Now(Feed),
+    Before(PreRoll),
+}
+
+/// Which source a frame is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Video,
+    Audio,
+}
+
+/// Where frames come from: those kept before, then those that come.
+pub(super) struct Feed {
+    before: VecDeque<(Kind, Arc<EncodedFrame>)>,
     video: Option<Subscription>,
     audio: Option<Subscription>,
+    fanout: VideoFanout,
+}
+
+impl Feed {
+    /// What comes from now on.
+    pub(super) fn live(
+        picture: bool,
+        sound: bool,
+        video: &VideoFanout,
+        audio: &AudioFanout,
+    ) -> Self {
+        Self {
+            before: VecDeque::new(),
+            // Chromium, Safari and phones play H264 in an MP4 file, and no VP8.
+            video: picture.then(|| video.subscribe_patiently(VideoCodec::H264)),
+            audio: sound.then(|| audio.subscribe_patiently()),
+            fanout: video.clone(),
+        }
+    }
+
+    /// The same with what was taken out of it before.
+    pub(super) fn after(self, before: VecDeque<(Kind, Arc<EncodedFrame>)>) -> Self {
+        Self { before, ..self }
+    }
+
+    pub(super) fn video_fanout(&self) -> &VideoFanout {
+        &self.fanout
+    }
+
+    /// The next frame that comes; sound first, as its queue loses what waits too long.
+    pub(super) async fn next(&self) -> (Kind, Arc<EncodedFrame>) {
+        tokio::select! {
+            biased;
+            frame = next(self.audio.as_ref()) => (Kind::Audio, frame),
+            frame = next(self.video.as_ref()) => (Kind::Video, frame),
+        }
+    }
+
+    fn dropped(&self) -> u64 {
+        self.video.as_ref().map_or(0, Subscription::dropped)
+    }
 }
 
 fn run(
-    settings: RecorderSettings,
-    sources: Sources,
+    mut settings: RecorderSettings,
+    origin: Origin,
     orders: watch::Receiver<Order>,
     tell: &UnboundedSender<RecorderEvent>,
 ) -> Result<Recording, RecordError> {
-    if sources.video.is_none() && sources.audio.is_none() {
+    let runtime = network::handle()?;
+    let mut feed = match origin {
+        Origin::Now(feed) => feed,
+        Origin::Before(before) => runtime
+            .block_on(before.hand_over())
+            .map_err(|_| RecordError::NoSource)?,
+    };
+    if feed.video.is_none() && feed.audio.is_none() {
         return Err(RecordError::NoSource);
     }
-    let runtime = network::handle()?;
-    let file = PartFile::create(&settings.file, settings.min_free)?;
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
+    let before = std::mem::take(&mut feed.before);
+    let now = Instant::now();
+    if let Some((_, first)) = before.front() {
+        settings.max_duration += now.saturating_duration_since(first.encoded_at);
+    }
     let run = Run {
-        muxer: Muxer::new(Plan {
-            picture: settings.picture,
-            sound: settings.sound,
-            max_duration: settings.max_duration,
-            created: EPOCH_1904 + since_epoch.map_or(0, |since| since.as_secs()),
-        }),
-        file,
+        muxer: muxer(&settings, settings.max_duration),
+        file: PartFile::create(&settings.file, settings.min_free)?,
         settings,
         tell,
-        patience_ends: Instant::now() + PATIENCE,
-        flushed: Instant::now(),
+        patience_ends: now + PATIENCE,
+        flushed: now,
         is_started: false,
         lost_before: 0,
         lost: 0,
+        number: 1,
+        earlier: Duration::ZERO,
+        wants_key_frame: false,
     };
-    runtime.block_on(run.record(&sources, orders))
+    runtime.block_on(run.record(before, &feed, orders))
+}
+
+fn muxer(settings: &RecorderSettings, max_duration: Duration) -> Muxer {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
+    Muxer::new(Plan {
+        picture: settings.picture,
+        sound: settings.sound,
+        max_duration,
+        created: EPOCH_1904 + since_epoch.map_or(0, |since| since.as_secs()),
+    })
 }
 
 struct Run<'t> {
@@ -222,6 +339,11 @@ struct Run<'t> {
     /// Pictures the queue gave up before the recording began, and until now.
     lost_before: u64,
     lost: u64,
+    /// Which file of the recording this is, from 1, and how long those before are together.
+    number: u32,
+    earlier: Duration,
+    /// A key frame to begin the next file with has been asked for.
+    wants_key_frame: bool,
 }
 
 /// What ends the loop.
@@ -252,13 +374,17 @@ impl From<MuxError> for End {
 impl Run<'_> {
     async fn record(
         mut self,
-        sources: &Sources,
+        before: VecDeque<(Kind, Arc<EncodedFrame>)>,
+        feed: &Feed,
         mut orders: watch::Receiver<Order>,
     ) -> Result<Recording, RecordError> {
-        let end = loop {
-            if let Err(end) = self.step(sources, &mut orders).await {
-                break end;
-            }
+        let end = match self.catch_up(before, feed) {
+            Err(end) => end,
+            Ok(()) => loop {
+                if let Err(end) = self.step(feed, &mut orders).await {
+                    break end;
+                }
+            },
         };
         match end {
             End::Keep(ended_by) => self.keep(ended_by),
@@ -269,26 +395,49 @@ impl Run<'_> {
         }
     }
 
-    async fn step(
+    fn catch_up(
         &mut self,
-        sources: &Sources,
-        orders: &mut watch::Receiver<Order>,
+        before: VecDeque<(Kind, Arc<EncodedFrame>)>,
+        feed: &Feed,
     ) -> Result<(), End> {
-        let taken = tokio::select! {
+        for (kind, frame) in before {
+            self.take(kind, &frame, feed)?;
+        }
+        if !self.is_started {
+            // The subscription may be in the middle of pictures nothing can begin with.
+            feed.fanout.request_key_frame(VideoCodec::H264);
+        }
+        Ok(())
+    }
+
+    async fn step(&mut self, feed: &Feed, orders: &mut watch::Receiver<Order>) -> Result<(), End> {
+        tokio::select! {
             // In this order, so that no flood of frames holds back an end or a flush.
             biased;
             order = orders.wait_for(|order| *order != Order::GoOn) => {
-                return Err(match order.map(|order| *order) {
+                Err(match order.map(|order| *order) {
                     Ok(Order::Discard) => End::Forget(RecordError::Discarded),
                     // An owner that is gone wants the recording all the same.
                     _ => End::Keep(EndedBy::Stopped),
-                });
+                })
             }
-            () = tokio::time::sleep_until(self.next_look().into()) => return self.look(),
-            frame = next(sources.audio.as_ref()) => self.muxer.audio(&frame)?,
-            frame = next(sources.video.as_ref()) => self.muxer.video(&frame)?,
+            () = tokio::time::sleep_until(self.next_look().into()) => self.look(),
+            (kind, frame) = feed.next() => self.take(kind, &frame, feed),
+        }
+    }
+
+    fn take(&mut self, kind: Kind, frame: &EncodedFrame, feed: &Feed) -> Result<(), End> {
+        if self.is_cut_due(kind, frame, feed) {
+            self.cut(EndedBy::Segment)?;
+        }
+        let taken = match self.offer(kind, frame) {
+            Err(MuxError::FormatChanged) if self.settings.segments.is_some() => {
+                self.cut(EndedBy::FormatChanged)?;
+                self.offer(kind, frame)
+            }
+            taken => taken,
         };
-        match taken {
+        match taken? {
             Taken::Full => return Err(End::Keep(EndedBy::MaxDuration)),
             Taken::Skipped => return Ok(()),
             Taken::Yes => {}
@@ -296,13 +445,13 @@ impl Run<'_> {
         if !self.is_started {
             self.is_started = true;
             self.flushed = Instant::now();
-            self.lost_before = dropped(sources);
+            self.lost_before = feed.dropped();
             self.lost = self.lost_before;
             self.say(RecorderEvent::Started);
         }
         if self.muxer.is_due() {
             self.flush()?;
-            self.notice_loss(sources);
+            self.notice_loss(feed);
         }
         if self.muxer.bytes() >= self.settings.max_bytes {
             return Err(End::Keep(EndedBy::MaxBytes));
@@ -310,18 +459,70 @@ impl Run<'_> {
         Ok(())
     }
 
+    fn offer(&mut self, kind: Kind, frame: &EncodedFrame) -> Result<Taken, MuxError> {
+        match kind {
+            Kind::Video => self.muxer.video(frame),
+            Kind::Audio => self.muxer.audio(frame),
+        }
+    }
+
+    /// Whether the next file begins with this frame; asks for one it can begin with.
+    fn is_cut_due(&mut self, kind: Kind, frame: &EncodedFrame, feed: &Feed) -> bool {
+        let is_full = self.settings.segments.is_some_and(|segments| {
+            self.muxer.duration() >= segments.length || self.muxer.bytes() >= segments.bytes
+        });
+        if !is_full {
+            return false;
+        }
+        if !self.muxer.has().0 {
+            return kind == Kind::Audio;
+        }
+        if kind == Kind::Video && frame.key {
+            return true;
+        }
+        if !std::mem::replace(&mut self.wants_key_frame, true) {
+            feed.fanout.request_key_frame(VideoCodec::H264);
+        }
+        false
+    }
+
+    /// Finishes the file and begins the next.
+    fn cut(&mut self, ended_by: EndedBy) -> Result<(), End> {
+        self.number += 1;
+        let next = Segments::file(&self.settings.file, self.number);
+        let file = PartFile::create(&next, self.settings.min_free)?;
+        self.earlier += self.muxer.duration();
+        let left = self.settings.max_duration.saturating_sub(self.earlier);
+        let file = std::mem::replace(&mut self.file, file);
+        let muxer = std::mem::replace(&mut self.muxer, muxer(&self.settings, left));
+        let lost = self.lost - self.lost_before;
+        self.lost_before = self.lost;
+        self.wants_key_frame = false;
+        match close(file, muxer, ended_by, lost) {
+            Ok(recording) => {
+                self.say(RecorderEvent::Segment(recording));
+                Ok(())
+            }
+            Err(error) => Err(End::Forget(error)),
+        }
+    }
+
     /// When something is to be done though no frame comes.
     fn next_look(&self) -> Instant {
         match self.muxer.begin() {
             None => self.patience_ends,
-            Some(begin) => (self.flushed + FLUSH_EVERY).min(begin + self.settings.max_duration),
+            Some(begin) => (self.flushed + FLUSH_EVERY).min(begin + self.left()),
         }
     }
 
     fn look(&mut self) -> Result<(), End> {
         let now = Instant::now();
         let Some(begin) = self.muxer.begin() else {
-            if self.settings.picture.take().is_none() || !self.settings.sound {
+            if self.number > 1 {
+                self.patience_ends = now + PATIENCE;
+                return Ok(());
+            }
+            if !std::mem::take(&mut self.settings.picture) || !self.settings.sound {
                 return Err(End::Forget(RecordError::NothingCame(PATIENCE)));
             }
             tracing::warn!("no picture came: the sound is recorded alone");
@@ -329,10 +530,15 @@ impl Run<'_> {
             self.patience_ends = now + PATIENCE;
             return Ok(());
         };
-        if now >= begin + self.settings.max_duration {
+        if now >= begin + self.left() {
             return Err(End::Keep(EndedBy::MaxDuration));
         }
         self.flush()
+    }
+
+    /// How long the present file may be.
+    fn left(&self) -> Duration {
+        self.settings.max_duration.saturating_sub(self.earlier)
     }
 
     fn flush(&mut self) -> Result<(), End> {
@@ -350,8 +556,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn notice_loss(&mut self, sources: &Sources) {
-        let lost = dropped(sources);
+    fn notice_loss(&mut self, feed: &Feed) {
+        let lost = feed.dropped();
         if lost > self.lost {
             let pictures = lost - self.lost;
             tracing::warn!(pictures, "the disk is too slow for the recording");
@@ -360,7 +566,8 @@ impl Run<'_> {
     }
 
     fn keep(self, ended_by: EndedBy) -> Result<Recording, RecordError> {
-        if !self.is_started {
+        // The next file may have been begun, and nothing come for it.
+        if self.muxer.begin().is_none() {
             self.file.discard();
             return Err(match ended_by {
                 EndedBy::DiskFull => RecordError::Disk(DiskError::Full {
@@ -370,33 +577,12 @@ impl Run<'_> {
                 _ => RecordError::Discarded,
             });
         }
-        let duration = self.muxer.duration();
-        let (has_video, has_audio) = self.muxer.has();
-        let is_disk_well = !matches!(ended_by, EndedBy::DiskFull | EndedBy::DiskFailed);
-        let (file, bytes) = if is_disk_well || self.muxer.is_whole(self.file.length()) {
-            let ending = self
-                .muxer
-                .finish()
-                .map_err(|error| RecordError::Structure(error.to_string()))?;
-            self.file.finish(&ending)?
-        } else {
-            // Not all that was handed over is on the disk: its index would point beyond the end.
-            let part = self.file.leave();
-            let recovered = super::recovery::recover_file(&part).map_err(|error| match error {
-                super::RecoveryError::Disk(error) => RecordError::Disk(error),
-                error => RecordError::Structure(error.to_string()),
-            })?;
-            (recovered.file, recovered.bytes)
-        };
-        Ok(Recording {
-            file,
-            duration,
-            bytes,
-            has_video,
-            has_audio,
-            lost: self.lost - self.lost_before,
+        close(
+            self.file,
+            self.muxer,
             ended_by,
-        })
+            self.lost - self.lost_before,
+        )
     }
 
     fn say(&self, event: RecorderEvent) {
@@ -405,8 +591,39 @@ impl Run<'_> {
     }
 }
 
-fn dropped(sources: &Sources) -> u64 {
-    sources.video.as_ref().map_or(0, Subscription::dropped)
+/// Makes what there is an ordinary file.
+fn close(
+    file: PartFile,
+    muxer: Muxer,
+    ended_by: EndedBy,
+    lost: u64,
+) -> Result<Recording, RecordError> {
+    let duration = muxer.duration();
+    let (has_video, has_audio) = muxer.has();
+    let is_disk_well = !matches!(ended_by, EndedBy::DiskFull | EndedBy::DiskFailed);
+    let (file, bytes) = if is_disk_well || muxer.is_whole(file.length()) {
+        let ending = muxer
+            .finish()
+            .map_err(|error| RecordError::Structure(error.to_string()))?;
+        file.finish(&ending)?
+    } else {
+        // Not all that was handed over is on the disk: its index would point beyond the end.
+        let part = file.leave();
+        let recovered = super::recovery::recover_file(&part).map_err(|error| match error {
+            super::RecoveryError::Disk(error) => RecordError::Disk(error),
+            error => RecordError::Structure(error.to_string()),
+        })?;
+        (recovered.file, recovered.bytes)
+    };
+    Ok(Recording {
+        file,
+        duration,
+        bytes,
+        has_video,
+        has_audio,
+        lost,
+        ended_by,
+    })
 }
 
 async fn next(source: Option<&Subscription>) -> Arc<EncodedFrame> {

@@ -41,6 +41,13 @@ pub struct EncodedFrame {
     pub encoded_at: Instant,
 }
 
+impl EncodedFrame {
+    /// Bytes of all its payloads.
+    pub fn payload_bytes(&self) -> usize {
+        self.packets.iter().map(|packet| packet.payload.len()).sum()
+    }
+}
+
 /// Gathers packets with one timestamp into a frame, closed by the marker bit or by the next
 /// timestamp, whichever comes first.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! One running encoder: raw pictures in, RTP frames out to the fanout.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -32,6 +33,7 @@ pub(super) struct EncoderRun {
     caps: gst::Caps,
     bitrate_kbps: u32,
     reduction: Reduction,
+    is_dead: Arc<AtomicBool>,
 }
 
 /// Where the camera's streaming thread puts pictures.
@@ -60,8 +62,13 @@ impl EncoderRun {
              ! appsink name=out sync=false async=false",
             encoder.description(target)
         );
+        let is_dead = Arc::new(AtomicBool::new(false));
+        let died = Arc::clone(&is_dead);
         let pipeline = Pipeline::parse(&description, move |end| match end {
-            End::Failed(reason) => on_failure(reason),
+            End::Failed(reason) => {
+                died.store(true, Ordering::Relaxed);
+                on_failure(reason);
+            }
             End::Eos => {}
         })?;
         let source: gst_app::AppSrc = pipeline.element("in")?;
@@ -87,6 +94,7 @@ impl EncoderRun {
             caps: caps.clone(),
             bitrate_kbps: target.bitrate_kbps,
             reduction: Reduction::None,
+            is_dead,
         })
     }
 
@@ -123,6 +131,11 @@ impl EncoderRun {
         self.reduction = next;
     }
 
+    /// Whether it has failed, and encodes nothing any more.
+    pub(super) fn is_dead(&self) -> bool {
+        self.is_dead.load(Ordering::Relaxed)
+    }
+
     /// What it does now.
     pub(super) fn encoding(&self) -> Encoding {
         let (width, height) = self.reduction.size(self.picture);
@@ -144,6 +157,11 @@ impl EncoderRun {
 }
 
 impl EncoderInput {
+    #[cfg(test)]
+    pub(super) fn encoder(&self) -> &gst::Element {
+        &self.encoder
+    }
+
     /// On the camera's streaming thread; never waits.
     pub(super) fn push(&self, picture: &gst::Buffer, publisher: &VideoPublisher) {
         let at = picture.pts().map(Duration::from);

@@ -62,6 +62,15 @@ impl PictureFeed {
             .map_err(|_| FeedError::Closed)
     }
 
+    /// Ends the stream, as a camera does that is pulled out. The source is opened again by
+    /// itself, and then takes pictures again.
+    pub fn close(&self) {
+        if let Some(open) = self.open.lock().take() {
+            // Refused only by a pipeline that is going already.
+            let _ = open.source.end_of_stream();
+        }
+    }
+
     pub(super) fn attach(&self, source: gst_app::AppSrc, bytes: usize) {
         *self.open.lock() = Some(Open { source, bytes });
     }

@@ -1,20 +1,21 @@
-//! Cameras and microphones, kept running.
+//! Cameras, kept running; and how any source is kept running (microphones are in `media::sound`).
 //!
 //! Invariant: a source never blocks or fails its owner. It captures while somebody wants it,
 //! comes back by itself after a failure, and reports both as events.
 //! Must not enter: who consumes, calls, configuration files.
 
-mod audio;
+mod arrival;
 mod capture;
 mod encode;
+mod encoders;
 mod feed;
-mod supervision;
+mod placeholder;
+pub(super) mod supervision;
 mod v4l2;
 mod video;
 
 pub(super) use encode::read_packet;
 
-pub use audio::{AudioSource, AudioSourceKind, AudioSourceSettings};
 pub use feed::{FeedError, PictureFeed};
 pub use video::{VideoSource, VideoSourceKind, VideoSourceSettings};
 

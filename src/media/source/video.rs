@@ -1,14 +1,18 @@
 //! A camera, or a test picture in its place.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 
+use parking_lot::Mutex;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::super::fanout::{VideoFanout, VideoPublisher};
 use super::SourceEvent;
+use super::arrival::ArrivalWatch;
 use super::capture::CameraStage;
+use super::encoders::Encoders;
 use super::feed::PictureFeed;
 use super::supervision::{Capture, Signal, Thread, supervise};
 
@@ -91,6 +95,8 @@ impl VideoSource {
             }
         })));
         let mut camera = Camera {
+            _arrival: watch(&settings, &signals),
+            encoders: None,
             settings,
             publisher: Arc::clone(&publisher),
             muted: Arc::clone(&muted),
@@ -131,6 +137,36 @@ struct Camera {
     publisher: Arc<VideoPublisher>,
     muted: Arc<AtomicBool>,
     signals: Sender<Signal>,
+    /// From the first opening on.
+    encoders: Option<Arc<Mutex<Encoders>>>,
+    _arrival: Option<ArrivalWatch>,
+}
+
+impl Camera {
+    fn encoders(&mut self) -> Result<Arc<Mutex<Encoders>>, String> {
+        if let Some(encoders) = &self.encoders {
+            return Ok(Arc::clone(encoders));
+        }
+        let encoders = Encoders::new(&self.settings, &self.publisher, &self.muted, &self.signals)?;
+        let encoders = Arc::new(Mutex::new(encoders));
+        self.encoders = Some(Arc::clone(&encoders));
+        Ok(encoders)
+    }
+}
+
+/// Tells when the camera is plugged in; only of those the kernel knows.
+fn watch(settings: &VideoSourceSettings, signals: &Sender<Signal>) -> Option<ArrivalWatch> {
+    let VideoSourceKind::V4l2 { device } = &settings.source else {
+        return None;
+    };
+    let signals = signals.clone();
+    let watch = ArrivalWatch::start(Path::new(device), move || {
+        // A source that is gone needs no camera.
+        let _ = signals.send(Signal::Arrived);
+    });
+    watch
+        .inspect_err(|error| tracing::warn!(error, "a camera is not noticed when it comes"))
+        .ok()
 }
 
 impl Capture for Camera {
@@ -139,13 +175,8 @@ impl Capture for Camera {
     fn open(&mut self, attempt: u64) -> Result<CameraStage, String> {
         super::super::initialise().map_err(|error| error.to_string())?;
         self.settings.check()?;
-        CameraStage::open(
-            &self.settings,
-            &self.publisher,
-            &self.muted,
-            attempt,
-            &self.signals,
-        )
+        let encoders = self.encoders()?;
+        CameraStage::open(&self.settings, &encoders, attempt, &self.signals)
     }
 
     fn wanted(&self) -> bool {
@@ -154,9 +185,25 @@ impl Capture for Camera {
 
     fn failed(&mut self, reason: &str) {
         self.publisher.set_trouble(reason);
+        if let Some(encoders) = &self.encoders {
+            encoders.lock().pictures().set_failed();
+        }
+    }
+
+    /// The placeholder needs encoders as the camera did.
+    fn stand_by(&mut self) {
+        let Some(encoders) = &self.encoders else {
+            return;
+        };
+        if let Err(error) = encoders.lock().adjust() {
+            tracing::error!(error, "nothing is shown in the place of the camera");
+        }
     }
 
     fn closed(&mut self) {
         self.publisher.clear_picture();
+        if let Some(encoders) = &self.encoders {
+            encoders.lock().clear();
+        }
     }
 }

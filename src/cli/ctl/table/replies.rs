@@ -38,6 +38,7 @@ fn shown(verb: &str, reply: &Value) -> String {
             .map(|line| format!("{}\n", clean(line)))
             .collect(),
         "door_log" => attempts(&reply["attempts"]),
+        "recordings" => recordings(&reply["recordings"]),
         "control_log" => orders(&reply["entries"]),
         _ => plain(reply),
     }
@@ -255,6 +256,29 @@ fn attempts(attempts: &Value) -> String {
         return "nobody has tried\n".to_owned();
     }
     columns(&["AT", "WHO", "HOW", "RESULT"], &rows)
+}
+
+fn recordings(recordings: &Value) -> String {
+    let rows: Vec<Vec<String>> = items(recordings)
+        .map(|kept| {
+            let length = match kept["duration_s"].as_f64() {
+                Some(seconds) => format!("{seconds:.1} s"),
+                None if kept["unfinished"] == true => "unfinished".to_owned(),
+                None => "damaged".to_owned(),
+            };
+            let file = cell(&kept["file"]);
+            vec![
+                date_of_millis(&kept["began"]),
+                length,
+                cell(&kept["bytes"]),
+                file,
+            ]
+        })
+        .collect();
+    if rows.is_empty() {
+        return "nothing is recorded\n".to_owned();
+    }
+    columns(&["BEGAN", "LENGTH", "BYTES", "FILE"], &rows)
 }
 
 fn orders(entries: &Value) -> String {

@@ -36,6 +36,21 @@ pub enum CallVerb {
     Unlock,
     /// Press the bell button.
     Press,
+    /// Say something by the loudspeaker.
+    Say {
+        /// Read out; several words become one text.
+        #[arg(required_unless_present_any = ["sound", "stop"], conflicts_with_all = ["sound", "stop"])]
+        text: Vec<String>,
+        /// A sound of the device instead, by its name.
+        #[arg(long, value_name = "NAME", conflicts_with = "stop")]
+        sound: Option<String>,
+        /// In place of what is said already, not after it.
+        #[arg(long, conflicts_with = "stop")]
+        replace: bool,
+        /// Say nothing any more.
+        #[arg(long)]
+        stop: bool,
+    },
     /// A visitor's message: begin one, end it, call it off.
     VisitorMessage {
         /// `stop` sends what was recorded, `cancel` keeps nothing.
@@ -62,6 +77,19 @@ impl CallVerb {
             Self::Hangup => ("hangup", json!({})),
             Self::Unlock => ("unlock", json!({})),
             Self::Press => ("press", json!({})),
+            Self::Say {
+                text,
+                sound,
+                replace,
+                stop,
+            } => {
+                let payload = Payload::new()
+                    .put("text", (!text.is_empty()).then(|| text.join(" ")))
+                    .put("sound", sound.as_ref())
+                    .put("turn", replace.then_some("replace"))
+                    .put("stop", stop.then_some(true));
+                ("say", payload.done())
+            }
             Self::VisitorMessage { action } => ("visitor_message", json!({ "action": action })),
         }
     }

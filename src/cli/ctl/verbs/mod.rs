@@ -12,6 +12,7 @@ mod operation;
 mod payload;
 mod people;
 mod reading;
+mod recording;
 mod ringing;
 
 use anyhow::{Context, bail};
@@ -25,6 +26,7 @@ use messages::MessageVerb;
 use operation::OperationVerb;
 use people::PeopleVerb;
 use reading::ReadingVerb;
+use recording::RecordingVerb;
 use ringing::RingingVerb;
 
 /// A command's verb and its fields.
@@ -46,6 +48,8 @@ pub enum Verb {
     /// Create, change, leave and look at one dialog.
     #[command(subcommand)]
     Dialog(DialogVerb),
+    #[command(flatten)]
+    Recording(RecordingVerb),
     #[command(flatten)]
     People(PeopleVerb),
     #[command(flatten)]
@@ -73,6 +77,7 @@ impl Verb {
             Self::Messages(verb) => verb.order(),
             Self::Reading(verb) => verb.order(),
             Self::Dialog(verb) => verb.order(),
+            Self::Recording(verb) => verb.order(),
             Self::People(verb) => verb.order(),
             Self::Operation(verb) => verb.order(),
             Self::Cmd { verb, fields } => {

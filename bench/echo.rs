@@ -1,0 +1,29 @@
+//! `make bench-echo`: what is left of the loudspeaker's sound in the microphone's, in a synthetic
+//! room. Method and figures: docs/benchmarks.md.
+
+#[path = "../tests/media/room.rs"]
+// The exemption for tests does not cover what is shared with one.
+#[allow(clippy::unwrap_used)]
+mod room;
+// The benchmark of chat uses all of it.
+#[allow(dead_code)]
+#[path = "chat/statistics.rs"]
+mod statistics;
+
+use statistics::{Bound, print};
+
+fn main() {
+    let figures = room::measure();
+    let kept = 20.0 * figures.kept.log10();
+    for (figure, ours, bound) in [
+        ("echo/erle", figures.erle, Bound::AtLeast(20.0)),
+        (
+            "echo/erle_without_cancelling",
+            figures.erle_without,
+            Bound::None,
+        ),
+        ("echo/double_talk_kept", kept, Bound::AtLeast(-6.0)),
+    ] {
+        print(figure, "dB", ours, None, bound);
+    }
+}

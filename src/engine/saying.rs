@@ -1,0 +1,152 @@
+//! Announcements by command: one after the other, told of as they begin and end.
+
+use std::path::PathBuf;
+
+use actix::prelude::*;
+use serde_json::json;
+
+use super::audio::Audio;
+use super::command::{CommandError, ErrorCode};
+use super::event::{AnnouncementPhase, EventKind};
+use super::say_command::SayCommand;
+use crate::base::object_id::ObjectId;
+use crate::call::announcing::{Announcements, Turn};
+use crate::config::{AudioSink, DeviceConfig};
+use crate::media::announcement::{Announcement, AnnouncementError, Playback, has_speech};
+
+/// Endings of files that are sounds, the first that exists is played.
+const ENDINGS: [&str; 5] = ["wav", "ogg", "opus", "oga", "flac"];
+
+/// The queue, and what plays.
+#[derive(Default)]
+pub(super) struct Saying {
+    queue: Announcements<Said>,
+    playback: Option<Playback>,
+}
+
+#[derive(Clone, Debug)]
+struct Said {
+    id: String,
+    what: Announcement,
+}
+
+/// Says it, or puts it behind what is said already.
+pub(super) struct Say(pub SayCommand);
+
+impl Message for Say {
+    type Result = Result<serde_json::Value, CommandError>;
+}
+
+impl Handler<Say> for Audio {
+    type Result = Result<serde_json::Value, CommandError>;
+
+    fn handle(&mut self, Say(say): Say, ctx: &mut Self::Context) -> Self::Result {
+        if say.stop.is_some() {
+            let ended = self.saying.queue.clear();
+            self.hush(&ended, "stopped");
+            return Ok(json!({ "stopped": ended.len() }));
+        }
+        let what = find(&self.wiring.config, &say)?;
+        let id = ObjectId::generate().to_string();
+        let said = Said {
+            id: id.clone(),
+            what,
+        };
+        let is_first = say.turn == Turn::Replace || self.saying.queue.heard().is_none();
+        let gone = self
+            .saying
+            .queue
+            .add(said, say.turn)
+            .map_err(|full| CommandError::new(ErrorCode::WrongState, full.to_string()))?;
+        self.hush(&gone, "replaced");
+        if is_first {
+            self.say_next(ctx);
+        }
+        Ok(json!({ "announcement": id }))
+    }
+}
+
+impl Audio {
+    /// Ends what plays; what is gone was the first of these.
+    fn hush(&mut self, gone: &[Said], reason: &str) {
+        if gone.is_empty() {
+            return;
+        }
+        self.saying.playback = None;
+        for said in gone {
+            self.tell(&said.id, AnnouncementPhase::Ended, Some(reason.to_owned()));
+        }
+    }
+
+    fn say_next(&mut self, ctx: &mut Context<Self>) {
+        let Some(said) = self.saying.queue.heard().cloned() else {
+            self.saying.playback = None;
+            return;
+        };
+        let (playback, done) = said.what.play(&self.wiring.loudspeaker);
+        self.saying.playback = Some(playback);
+        self.tell(&said.id, AnnouncementPhase::Started, None);
+        let heard = async move {
+            done.await
+                .unwrap_or_else(|_| Err(AnnouncementError::Failed("no thread plays it".into())))
+        };
+        ctx.spawn(heard.into_actor(self).map(move |outcome, audio, ctx| {
+            let is_heard = audio.saying.queue.heard();
+            if is_heard.is_none_or(|heard| heard.id != said.id) {
+                // It was ended, and told of.
+                return;
+            }
+            match outcome {
+                Ok(()) => audio.tell(&said.id, AnnouncementPhase::Ended, None),
+                Err(error) => {
+                    let reason = Some(error.to_string());
+                    audio.tell(&said.id, AnnouncementPhase::Failed, reason);
+                }
+            }
+            audio.saying.queue.over();
+            audio.say_next(ctx);
+        }));
+    }
+
+    fn tell(&self, id: &str, phase: AnnouncementPhase, reason: Option<String>) {
+        self.wiring.board.publish(EventKind::Announcement {
+            phase,
+            announcement: id.to_owned(),
+            reason,
+        });
+    }
+}
+
+/// What is to be played. Names are checked to be no paths.
+fn find(config: &DeviceConfig, say: &SayCommand) -> Result<Announcement, CommandError> {
+    if config.audio.sink == AudioSink::Null {
+        let message = "this device has no loudspeaker (`[audio] sink`)";
+        return Err(CommandError::new(ErrorCode::Unavailable, message));
+    }
+    if let Some(text) = &say.text {
+        if !has_speech() {
+            let message = "text: espeak-ng is not installed on this device \
+                           (Debian: apt install espeak-ng)";
+            return Err(CommandError::new(ErrorCode::Unavailable, message));
+        }
+        return Ok(Announcement::Speech {
+            voice: config.say.voice.clone(),
+            text: text.clone(),
+        });
+    }
+    let name = say.sound.as_deref().unwrap_or_default();
+    if name == "tone" {
+        return Ok(Announcement::Tone);
+    }
+    let files = config.say.sounds.iter().flat_map(|folder| {
+        ENDINGS.map(|ending| -> PathBuf { folder.join(format!("{name}.{ending}")) })
+    });
+    let file = files.into_iter().find(|file| file.is_file());
+    file.map(Announcement::File).ok_or_else(|| {
+        let message = match config.say.sounds {
+            Some(_) => format!("sound: there is no {name:?} among the files of `[say] sounds`"),
+            None => format!("sound: {name:?} needs `[say] sounds`, a folder of files"),
+        };
+        CommandError::new(ErrorCode::NotFound, message)
+    })
+}

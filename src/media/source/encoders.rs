@@ -1,0 +1,324 @@
+//! The encoders of a camera, one per format wanted, and the pictures on their way to them.
+//!
+//! They outlive the camera's pipeline: when a camera is pulled, a placeholder goes through the same
+//! encoders, and whoever watches sees another picture and no other stream.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
+
+use gstreamer as gst;
+use gstreamer_video as gst_video;
+use parking_lot::Mutex;
+
+use super::super::VideoCodec;
+use super::super::encoder::{self, EncoderTarget};
+use super::super::fanout::VideoPublisher;
+use super::super::rate::Picture;
+use super::capture::picture_caps;
+use super::encode::{EncoderInput, EncoderRun};
+use super::placeholder::{Placeholder, Retimer};
+use super::supervision::Signal;
+use super::video::{VideoSourceKind, VideoSourceSettings};
+
+/// An encoder that dies again so soon is not simply started again.
+const DIES_AGAIN: Duration = Duration::from_secs(1);
+
+/// What the camera's streaming thread and the placeholder see.
+pub(super) struct Pictures {
+    publisher: Arc<VideoPublisher>,
+    muted: Arc<AtomicBool>,
+    inputs: Mutex<Vec<Arc<EncoderInput>>>,
+    times: Mutex<Retimer>,
+    /// The last picture of the camera, or since when one is waited for.
+    last: Mutex<Instant>,
+    has_failed: AtomicBool,
+    /// An application that makes pictures makes them when it likes.
+    has_own_pace: bool,
+}
+
+impl Pictures {
+    /// A picture of the camera, of its nth opening.
+    pub(super) fn show(&self, sample: gst::Sample, attempt: u64) {
+        let now = Instant::now();
+        *self.last.lock() = now;
+        self.has_failed.store(false, Ordering::Relaxed);
+        if self.muted.load(Ordering::Relaxed) {
+            return;
+        }
+        if let Some(buffer) = sample.buffer_owned() {
+            let time = buffer.pts().map(gst::ClockTime::nseconds);
+            self.encode(buffer, attempt, time, now);
+            self.publisher.set_picture(sample);
+        }
+    }
+
+    /// Whether somebody watches.
+    pub(super) fn are_seen(&self) -> bool {
+        !self.inputs.lock().is_empty()
+    }
+
+    /// Whether there are eyes and nothing to be seen.
+    pub(super) fn is_silent(&self, now: Instant, patience: Duration) -> bool {
+        let is_late = || {
+            let since = now.saturating_duration_since(*self.last.lock());
+            !self.has_own_pace && since >= patience
+        };
+        (self.has_failed.load(Ordering::Relaxed) || is_late())
+            && !self.muted.load(Ordering::Relaxed)
+            && self.are_seen()
+    }
+
+    /// A picture in the place of the camera's.
+    pub(super) fn stand_in(&self, picture: gst::Buffer) {
+        self.encode(picture, 0, None, Instant::now());
+    }
+
+    fn encode(&self, mut picture: gst::Buffer, source: u64, time: Option<u64>, now: Instant) {
+        // Held until it is handed over, so that none overtakes another.
+        let mut times = self.times.lock();
+        let placed = gst::ClockTime::from_nseconds(times.place(source, time, now));
+        // The pixels stay shared.
+        let timed = picture.make_mut();
+        timed.set_pts(placed);
+        timed.set_dts(gst::ClockTime::NONE);
+        for input in self.inputs.lock().iter() {
+            input.push(&picture, &self.publisher);
+        }
+    }
+
+    /// The camera gives nothing until further notice.
+    pub(super) fn set_failed(&self) {
+        self.has_failed.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The encoders that run.
+pub(super) struct Encoders {
+    // Before the encoders, so that nothing is pushed into an encoder that is gone.
+    _placeholder: Option<Placeholder>,
+    pictures: Arc<Pictures>,
+    runs: [Option<EncoderRun>; 2],
+    /// When one of the format last died.
+    died: [Option<Instant>; 2],
+    caps: gst::Caps,
+    picture: Picture,
+    target: EncoderTarget,
+    signals: Sender<Signal>,
+}
+
+impl Encoders {
+    /// None yet.
+    pub(super) fn new(
+        settings: &VideoSourceSettings,
+        publisher: &Arc<VideoPublisher>,
+        muted: &Arc<AtomicBool>,
+        signals: &Sender<Signal>,
+    ) -> Result<Self, String> {
+        let caps = picture_caps(settings);
+        let pictures = Arc::new(Pictures {
+            publisher: Arc::clone(publisher),
+            muted: Arc::clone(muted),
+            inputs: Mutex::default(),
+            times: Mutex::default(),
+            last: Mutex::new(Instant::now()),
+            has_failed: AtomicBool::new(false),
+            has_own_pace: matches!(settings.source, VideoSourceKind::Feed(_)),
+        });
+        let info = gst_video::VideoInfo::from_caps(&caps).map_err(|error| error.to_string())?;
+        let placeholder = Placeholder::watch(&pictures, info).map_err(|error| error.to_string())?;
+        Ok(Self {
+            _placeholder: Some(placeholder),
+            pictures,
+            runs: [None, None],
+            died: [None, None],
+            caps,
+            picture: Picture {
+                width: settings.width,
+                height: settings.height,
+                framerate: settings.framerate,
+            },
+            target: EncoderTarget {
+                bitrate_kbps: settings.bitrate_kbps,
+                framerate: settings.framerate,
+            },
+            signals: signals.clone(),
+        })
+    }
+
+    pub(super) fn caps(&self) -> &gst::Caps {
+        &self.caps
+    }
+
+    pub(super) fn pictures(&self) -> &Arc<Pictures> {
+        &self.pictures
+    }
+
+    /// The elements that encode; none while nobody subscribes.
+    pub(super) fn names(&self) -> Option<String> {
+        let names: Vec<_> = self.runs.iter().flatten().map(|run| run.element).collect();
+        (!names.is_empty()).then(|| names.join("+"))
+    }
+
+    /// Brings them in line with the demand, and replaces one that died.
+    pub(super) fn adjust(&mut self) -> Result<(), String> {
+        let demand = self.pictures.publisher.demand();
+        let mut changed = Vec::new();
+        for codec in VideoCodec::ALL {
+            let index = codec.index();
+            if self.runs[index].as_ref().is_some_and(EncoderRun::is_dead) {
+                changed.push(self.bury(codec)?);
+            }
+            let running = self.runs[index].is_some();
+            let limit = demand.limit_kbps(codec).unwrap_or(u32::MAX);
+            let target = EncoderTarget {
+                bitrate_kbps: self.target.bitrate_kbps.min(limit),
+                ..self.target
+            };
+            if demand.wants(codec) && !running {
+                self.runs[index] = Some(self.start(codec, target)?);
+                changed.push(None);
+            } else if demand.wants(codec)
+                && let Some(run) = &mut self.runs[index]
+            {
+                run.set_bitrate(target.bitrate_kbps);
+            } else if !demand.wants(codec) && running {
+                changed.push(self.runs[index].take());
+            }
+            let encoding = self.runs[index].as_mut().map(|run| {
+                run.reduce(demand.keeps_size(codec), demand.max_framerate());
+                run.encoding()
+            });
+            self.pictures.publisher.set_encoding(codec, encoding);
+        }
+        if !changed.is_empty() {
+            self.hand_over();
+        }
+        // Encoders no longer fed are torn down here, at the end of `changed`.
+        Ok(())
+    }
+
+    /// Ends them all.
+    pub(super) fn clear(&mut self) {
+        let ended = std::mem::take(&mut self.runs);
+        self.hand_over();
+        for codec in VideoCodec::ALL {
+            self.pictures.publisher.set_encoding(codec, None);
+        }
+        drop(ended);
+        // The next opening begins to wait anew.
+        *self.pictures.last.lock() = Instant::now();
+        self.pictures.has_failed.store(false, Ordering::Relaxed);
+    }
+
+    fn hand_over(&self) {
+        *self.pictures.inputs.lock() = self
+            .runs
+            .iter()
+            .flatten()
+            .map(|run| Arc::clone(&run.input))
+            .collect();
+    }
+
+    /// Takes a dead one out; the next is another one if this kind dies often.
+    fn bury(&mut self, codec: VideoCodec) -> Result<Option<EncoderRun>, String> {
+        let dead = self.runs[codec.index()].take();
+        let now = Instant::now();
+        let died = self.died[codec.index()].replace(now);
+        if let Some(run) = &dead {
+            encoder::distrust(codec, run.element);
+        }
+        if died.is_some_and(|before| now.saturating_duration_since(before) < DIES_AGAIN) {
+            self.hand_over();
+            return Err(format!("the {codec} encoder dies again and again"));
+        }
+        Ok(dead)
+    }
+
+    fn start(&self, codec: VideoCodec, target: EncoderTarget) -> Result<EncoderRun, String> {
+        let signals = self.signals.clone();
+        EncoderRun::start(
+            codec,
+            &self.caps,
+            self.picture,
+            target,
+            &self.pictures.publisher,
+            move |reason| {
+                tracing::error!(%codec, reason, "an encoder died");
+                // Whoever runs the encoders looks at them.
+                let _ = signals.send(Signal::Demand);
+            },
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use gst::prelude::*;
+
+    use super::*;
+    use crate::media::fanout::VideoFanout;
+
+    const LIMIT: Duration = Duration::from_secs(20);
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_encoder_that_dies_is_replaced_and_the_stream_goes_on() {
+        crate::media::initialise().unwrap();
+        let fanout = VideoFanout::new();
+        let publisher = Arc::new(fanout.attach(Arc::new(|| {})));
+        let settings = VideoSourceSettings {
+            source: VideoSourceKind::Test {
+                pattern: "ball".into(),
+            },
+            width: 320,
+            height: 240,
+            framerate: 30,
+            bitrate_kbps: 500,
+            warm: false,
+        };
+        let (signals, received) = channel();
+        let mut encoders = Encoders::new(&settings, &publisher, &Arc::default(), &signals).unwrap();
+        let watching = fanout.subscribe(VideoCodec::H264);
+        encoders.adjust().unwrap();
+        // No camera: the placeholder is what is encoded.
+        let frame = tokio::time::timeout(LIMIT, watching.next()).await.unwrap();
+        assert!(frame.key);
+        let run = encoders.runs[VideoCodec::H264.index()].as_ref().unwrap();
+        run.input.encoder().post_error_message(gst::error_msg!(
+            gst::LibraryError::Encode,
+            ["as if it had died"]
+        ));
+        let told = tokio::task::spawn_blocking(move || received.recv_timeout(LIMIT));
+        assert!(matches!(told.await.unwrap(), Ok(Signal::Demand)));
+        encoders.adjust().unwrap();
+        let next = async {
+            loop {
+                let next = watching.next().await;
+                if next.run != frame.run {
+                    return next;
+                }
+            }
+        };
+        let next = tokio::time::timeout(LIMIT, next).await.unwrap();
+        assert!(next.key, "a decoder can go on with it");
+        // Dead again at once: that is left to a pause.
+        let run = encoders.runs[VideoCodec::H264.index()].as_ref().unwrap();
+        run.input
+            .encoder()
+            .post_error_message(gst::error_msg!(gst::LibraryError::Encode, ["again"]));
+        while !encoders.runs[VideoCodec::H264.index()]
+            .as_ref()
+            .unwrap()
+            .is_dead()
+        {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        encoders.died[VideoCodec::H264.index()] = Some(Instant::now());
+        assert!(encoders.adjust().is_err());
+        encoders.adjust().unwrap();
+        assert!(encoders.names().is_some());
+    }
+}

@@ -1,0 +1,145 @@
+//! Microphone and loudspeaker as one device. `null` is defined by ALSA itself, so the real
+//! elements run without a card.
+
+use cubelet::media::announcement::Announcement;
+use cubelet::media::sink::AudioSinkKind;
+use cubelet::media::{
+    AudioDevice, AudioDeviceSettings, AudioEvent, AudioFanout, AudioSourceKind, Loudspeaker,
+    LoudspeakerStatus, Processing, SourceEvent,
+};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use crate::support::{warm, within};
+
+pub struct Sound {
+    pub fanout: AudioFanout,
+    pub loudspeaker: Loudspeaker,
+    pub events: UnboundedReceiver<AudioEvent>,
+    _device: AudioDevice,
+}
+
+impl Sound {
+    pub fn start(settings: AudioDeviceSettings) -> Self {
+        let (fanout, loudspeaker) = (AudioFanout::new(), Loudspeaker::new());
+        let (tell, events) = unbounded_channel();
+        let device = AudioDevice::start(settings, &fanout, &loudspeaker, tell);
+        Self {
+            fanout,
+            loudspeaker,
+            events,
+            _device: device,
+        }
+    }
+
+    /// The first event that fits.
+    async fn tells(&mut self, fits: impl Fn(&AudioEvent) -> bool) -> AudioEvent {
+        within("an event of the sound", async {
+            loop {
+                let event = self.events.recv().await.unwrap();
+                if fits(&event) {
+                    return event;
+                }
+            }
+        })
+        .await
+    }
+}
+
+pub fn alsa(name: &str) -> AudioSourceKind {
+    AudioSourceKind::Alsa {
+        device: name.into(),
+    }
+}
+
+pub fn on_alsa(microphone: AudioSourceKind, loudspeaker: &str) -> Sound {
+    Sound::start(AudioDeviceSettings {
+        microphone,
+        loudspeaker: AudioSinkKind::Alsa {
+            device: loudspeaker.into(),
+        },
+        processing: Processing::ALL,
+        warm: false,
+    })
+}
+
+fn is_running(event: &AudioEvent) -> bool {
+    matches!(event, AudioEvent::Microphone(SourceEvent::Running { .. }))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alsa_device_is_captured_as_opus() {
+    warm().await;
+    let sound = Sound::start(AudioDeviceSettings::microphone(alsa("null"), false));
+    let listener = sound.fanout.subscribe();
+    let packet = within("sound", listener.next()).await;
+    // RFC 6716 §3.1: the first byte tells mode, channels and frames per packet.
+    let contents = packet.packets[0].payload[0];
+    assert_eq!(contents & 0b111, 0, "one mono frame, not {contents:08b}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_microphone_is_reported() {
+    warm().await;
+    let mut sound = Sound::start(AudioDeviceSettings::microphone(alsa("no-such-card"), true));
+    match sound.events.recv().await.unwrap() {
+        AudioEvent::Microphone(SourceEvent::Failed { reason }) => {
+            assert!(reason.contains("microphone"), "{reason}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_directions_run_in_one_pipeline_with_everything_done_to_the_sound() {
+    warm().await;
+    let mut sound = on_alsa(alsa("null"), "null");
+    let listener = sound.fanout.subscribe();
+    within("sound through the processing", listener.next()).await;
+    let told = sound
+        .tells(|event| matches!(event, AudioEvent::Processing { .. }))
+        .await;
+    let whole = AudioEvent::Processing {
+        active: Processing::ALL,
+        lack: None,
+    };
+    assert_eq!(told, whole);
+    assert_eq!(sound.loudspeaker.status(), LoudspeakerStatus::Playing);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_loudspeaker_leaves_the_microphone_on() {
+    warm().await;
+    let mut sound = on_alsa(alsa("null"), "no-such-card");
+    let listener = sound.fanout.subscribe();
+    within("sound", listener.next()).await;
+    let failed = sound
+        .tells(|event| matches!(event, AudioEvent::Loudspeaker(LoudspeakerStatus::Failed(_))))
+        .await;
+    assert!(format!("{failed:?}").contains("speaker"), "{failed:?}");
+    sound.tells(is_running).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_microphone_leaves_the_loudspeaker_on() {
+    warm().await;
+    let mut sound = on_alsa(alsa("no-such-card"), "null");
+    let (_playback, heard) = Announcement::Tone.play(&sound.loudspeaker);
+    assert_eq!(within("the tone", heard).await.unwrap(), Ok(()));
+    let failed = sound
+        .tells(|event| matches!(event, AudioEvent::Microphone(_)))
+        .await;
+    assert!(format!("{failed:?}").contains("microphone"), "{failed:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_voice_opens_the_loudspeaker_and_its_end_closes_it() {
+    warm().await;
+    let mut sound = on_alsa(AudioSourceKind::None, "null");
+    let is = |wanted: LoudspeakerStatus| {
+        move |event: &AudioEvent| *event == AudioEvent::Loudspeaker(wanted.clone())
+    };
+    let voice = sound.loudspeaker.live();
+    sound.tells(is(LoudspeakerStatus::Playing)).await;
+    drop(voice);
+    sound.tells(is(LoudspeakerStatus::Closed)).await;
+}

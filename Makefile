@@ -3,10 +3,10 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-homeassistant build lint features interop-deps deb deb-test fuzz chaos soak-calls bench bench-calls bench-preview bench-memory bench-media bench-chat bench-control bench-boot screenshots clean
+.PHONY: help demo test test-homeassistant build lint features interop-deps deb deb-test arm64 arm64-test board-test fuzz chaos soak-calls bench bench-calls bench-preview bench-memory bench-media bench-chat bench-control bench-boot screenshots clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s $$'\t'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s $$'\t'
 
 demo: ## install what is missing, build, ring a doorbell end to end
 	@scripts/setup demo
@@ -42,6 +42,20 @@ deb-test: ## install, upgrade, remove and purge the package in a Debian root; ne
 	@scripts/deb "$(or $(PROFILE),release)"
 	lintian --allow-root --fail-on error target/debian/cubelet_*.deb
 	@scripts/deb-test target/debian/cubelet_*.deb
+
+arm64: ## the Debian package for 64-bit ARM boards, built on a PC; needs root; PROFILE=
+	@PROFILE="$(or $(PROFILE),release)" scripts/arm64
+
+arm64-test: ## the ARM program under qemu-user: devices, doctor, hub, device, demo
+	@PROFILE="$(or $(PROFILE),release)" scripts/arm64
+	@tests/arm64/run "$(or $(PROFILE),release)"
+
+board-test: ## a virtual ARM board: package installed, a call, camera pulled, killed, power cut; needs root
+	cargo build
+	@rm -f target/debian/cubelet_*_arm64.deb
+	@PROFILE="$(or $(PROFILE),release)" scripts/arm64
+	@scripts/board
+	@tests/board/run target/debian/cubelet_*_arm64.deb
 
 features: ## the hub builds without GStreamer, the device without the hub and without its console
 	cargo check --no-default-features --features hub

@@ -16,6 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &["base", "protocol"]),
     ("media", &["base", "protocol", "call"]),
     ("device", &["base"]),
+    ("discovery", &["base"]),
     ("chat", &["base", "protocol", "rest", "store"]),
     ("config", &["base", "protocol", "call"]),
     (
@@ -25,11 +26,25 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("control", &["base", "protocol", "call", "engine", "config"]),
+    ("rtsp", &["base", "media", "engine", "config"]),
     (
         "console",
         &["base", "protocol", "call", "media", "engine", "config"],
     ),
-    ("hub", &["base", "protocol", "config"]),
+    (
+        "setup",
+        &[
+            "base",
+            "protocol",
+            "config",
+            "rest",
+            "device",
+            "discovery",
+            "media",
+            "control",
+        ],
+    ),
+    ("hub", &["base", "protocol", "config", "discovery"]),
 ];
 
 /// Modules that must not know of sockets, tasks, clocks or media frameworks.

@@ -6,9 +6,12 @@
 pub mod allocator;
 pub mod backoff;
 pub mod coalesced;
+pub mod disk;
+pub mod interfaces;
 pub mod loopback;
 pub mod moment;
 pub mod object_id;
+pub mod pinned;
 pub mod shutdown;
 pub mod systemd;
 pub mod telemetry;

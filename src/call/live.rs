@@ -25,6 +25,10 @@ pub struct LiveSettings {
     pub camera_muted: bool,
     /// Another camera than the first of the configuration, by its name there.
     pub camera: Option<String>,
+    /// Kbit/s of the camera's pictures at most.
+    pub camera_max_kbps: Option<u32>,
+    /// The camera's pictures per second at most.
+    pub camera_max_fps: Option<u32>,
 }
 
 /// How long something holds. With a field of its own, for a bare `null` would read back as not
@@ -105,6 +109,8 @@ mod tests {
             microphone_muted: true,
             camera_muted: true,
             camera: Some("v4l2:/dev/video2".into()),
+            camera_max_kbps: Some(300),
+            camera_max_fps: Some(10),
         };
         let text = serde_json::to_string(&live).unwrap();
         assert_eq!(serde_json::from_str::<LiveSettings>(&text).unwrap(), live);

@@ -5,6 +5,7 @@
 //! Must not enter: tokio, actix, sockets, GStreamer, configuration files.
 
 mod candidates;
+pub mod channel_orders;
 pub mod end;
 pub mod exchange;
 mod leg;

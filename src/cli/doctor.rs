@@ -53,11 +53,11 @@ async fn look(file: &Path) -> Vec<Check> {
         .warnings
         .iter()
         .map(|warning| {
-            Check::warning(
-                "configuration",
-                warning.to_string(),
-                "fine for a try, not for a site",
-            )
+            let remedy = match warning.path.as_str() {
+                "version" => "`cubelet setup --migrate`",
+                _ => "fine for a try, not for a site",
+            };
+            Check::warning("configuration", warning.to_string(), remedy)
         })
         .collect();
     match report.outcome {
@@ -65,7 +65,7 @@ async fn look(file: &Path) -> Vec<Check> {
             checks.push(Check::failed(
                 "configuration",
                 format!("there is no {}", file.display()),
-                "copy an example of /usr/share/doc/cubelet/examples to it, or name yours with --config",
+                "`cubelet setup` writes one; or name yours with --config",
             ));
             checks.push(Check::skipped("everything else", "needs the configuration"));
         }

@@ -23,6 +23,8 @@ mod rules;
 #[cfg(feature = "media")]
 mod run;
 mod schema;
+#[cfg(feature = "media")]
+mod setup;
 
 use std::process::ExitCode;
 
@@ -60,6 +62,9 @@ enum Command {
     /// Show cameras, sound cards and codecs, and which will be used and why.
     #[cfg(feature = "media")]
     Devices(devices::DevicesArgs),
+    /// Set a device up: ask, try, and write its configuration.
+    #[cfg(feature = "media")]
+    Setup(Box<setup::SetupArgs>),
     /// Check everything a device needs, and say what to do about what is wrong.
     #[cfg(feature = "media")]
     Doctor(doctor::DoctorArgs),
@@ -93,7 +98,11 @@ pub fn main() -> ExitCode {
         Command::Demo(_) => "error",
         // Its user reads answers, not logs.
         #[cfg(feature = "media")]
-        Command::Ctl(_) | Command::Devices(_) | Command::Doctor(_) | Command::Password(_) => "off",
+        Command::Ctl(_)
+        | Command::Devices(_)
+        | Command::Doctor(_)
+        | Command::Password(_)
+        | Command::Setup(_) => "off",
         _ => "info",
     };
     telemetry::init(format, default_filter);
@@ -111,6 +120,8 @@ pub fn main() -> ExitCode {
         Command::Devices(arguments) => devices::run(&arguments),
         #[cfg(feature = "media")]
         Command::Password(arguments) => password::run(&arguments),
+        #[cfg(feature = "media")]
+        Command::Setup(arguments) => return setup::run(&arguments),
         #[cfg(feature = "media")]
         Command::Doctor(arguments) => return doctor::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),

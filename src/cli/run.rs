@@ -122,9 +122,11 @@ fn more_actors(config: &DeviceConfig) -> (MoreActors, watch::Receiver<Option<Soc
         }
         (Box::new(|_| Vec::new()), watch::channel(None).1)
     };
+    let (rtsp, _) = crate::rtsp::actors(config);
     let more: MoreActors = Box::new(move |port| {
         let mut actors = control(port);
         actors.extend(console(port));
+        actors.extend(rtsp(port));
         actors
     });
     (more, bound)

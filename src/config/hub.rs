@@ -13,6 +13,10 @@ use super::{ConfigErrors, load};
 #[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HubConfig {
+    /// The version of the keys this file is written in. A newer one than this program knows is
+    /// refused.
+    #[serde(default = "first_version")]
+    pub version: u32,
     /// Folder of the database, the local CA and, later, files. Created with mode 0700.
     pub data_dir: PathBuf,
     /// The application's number; clients send it when they create a session.
@@ -68,6 +72,9 @@ pub struct HubConfig {
     /// users need not type them. For sites where whoever reaches the hub may use it.
     #[serde(default)]
     pub phone_config: bool,
+    /// Announce the hub on the local network by multicast DNS, so that a device's setup finds it.
+    #[serde(default = "yes")]
+    pub announce: bool,
     /// What the chat allows.
     #[serde(default)]
     pub chat: ChatRules,
@@ -329,6 +336,10 @@ fn default_names() -> Vec<String> {
     vec!["localhost".to_owned()]
 }
 
+fn first_version() -> u32 {
+    1
+}
+
 fn yes() -> bool {
     true
 }
@@ -386,6 +397,7 @@ impl HubConfig {
     pub fn dev_in(data_dir: PathBuf, auth_key: Secret, admin_key: Secret) -> Self {
         let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         Self {
+            version: first_version(),
             data_dir,
             app_id: 1,
             auth_key,
@@ -406,6 +418,8 @@ impl HubConfig {
             auth_secret_file: None,
             auth_secret: None,
             phone_config: true,
+            // A hub for a try is nobody's but its maker's.
+            announce: false,
             chat: ChatRules::default(),
             files: FileRules::default(),
             limits: Limits::default(),

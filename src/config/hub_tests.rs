@@ -31,6 +31,7 @@ fn the_annotated_example_is_valid_and_shows_the_defaults() {
     assert_eq!(config.directory, defaults.directory);
     assert_eq!(config.list_users_v1, defaults.list_users_v1);
     assert_eq!(format!("{:?}", config.chat), format!("{:?}", defaults.chat));
+    assert_eq!(config.announce, defaults.announce);
     assert_eq!(config.names, defaults.names);
     assert_eq!(config.auto_create_users, defaults.auto_create_users);
 }

@@ -7,12 +7,19 @@
 use serde_json::{Map, Value, json};
 
 use super::fields::{DEVICE, Field, Kind, Occurs, Section, Without};
+use super::{reference, version};
 
 const DIALECT: &str = "http://json-schema.org/draft-07/schema#";
 
 /// Of a device's file.
 pub fn device() -> Value {
     let mut root = table("A device's configuration.", Map::new());
+    root["properties"][version::KEY] = json!({
+        "description": reference::VERSION,
+        "type": "integer",
+        "minimum": 1,
+        "default": 1,
+    });
     for section in DEVICE {
         insert(&mut root, section);
     }

@@ -15,6 +15,7 @@ use super::document::{self, Tree, locate};
 use super::problem::{ConfigErrors, Problems};
 use super::secret::{self, Secret, Surroundings};
 use super::suggest;
+use super::version::{self, ALL};
 
 /// Rounds of "deserialise, note, mend"; a file with more mistakes needs a rewrite, not a list.
 const ROUNDS_MAX: usize = 200;
@@ -83,8 +84,12 @@ impl Check<'_> {
 /// # Errors
 /// Every mistake of the file, each with its place.
 pub fn load<T: DeserializeOwned + Validate>(path: &Path) -> Result<T, ConfigErrors> {
-    let text = document::read(path)?;
+    let brought = ALL.bring_up(path, document::read(path)?)?;
+    let text = brought.text;
     let mut problems = Problems::new(path, &text);
+    if let Some(from) = brought.from {
+        problems.warn(&(0..0), version::KEY, ALL.notice(from));
+    }
     let tree = document::parse(&text, &mut problems);
     if !problems.is_empty() {
         return problems.finish(None).outcome;

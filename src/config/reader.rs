@@ -13,6 +13,7 @@ use super::fields::{Field, Kind, Occurs, Section, Without};
 use super::problem::Problems;
 use super::secret::{self, Secret, Surroundings};
 use super::suggest;
+use super::version;
 
 /// The whole file.
 pub(super) struct FileReader<'d> {
@@ -160,7 +161,7 @@ impl<'d> FileReader<'d> {
             .collect();
         for (key, _) in self.tree.get_ref().iter() {
             let name = key.get_ref().as_ref();
-            if !known.contains(&name) {
+            if !known.contains(&name) && name != version::KEY {
                 let rule = suggest::unknown("section", name, &known);
                 self.problems.borrow_mut().add(&key.span(), name, rule);
             }

@@ -5,9 +5,14 @@ use std::fmt::Write;
 
 use super::fields::{DEVICE, Field, Kind, Occurs, Without};
 
+/// What the number at the top of a file means.
+pub(super) const VERSION: &str = "The version of the keys this file is written in; without it the first. \
+     An older file is read as if it were written today, with a notice (`cubelet setup --migrate` writes it \
+     anew); a newer one is refused.";
+
 /// The sections of a device's file in Markdown.
 pub fn device() -> String {
-    let mut page = String::new();
+    let mut page = format!("## `version`\n\nAt the top of the file: `version = 1`. {VERSION}\n\n");
     for section in DEVICE {
         let (heading, occurs) = match section.occurs {
             Occurs::Once => (format!("[{}]", section.name), "Required.".to_owned()),

@@ -69,7 +69,7 @@ pub fn events() -> Vec<(String, Value)> {
 }
 
 /// The strings a schema of a plain enum admits.
-fn strings(schema: &Value, found: &mut Vec<String>) {
+pub(super) fn strings(schema: &Value, found: &mut Vec<String>) {
     for one in schema["enum"].as_array().into_iter().flatten() {
         found.extend(one.as_str().map(str::to_owned));
     }

@@ -6,8 +6,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use serde_json::Value;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
@@ -16,13 +16,15 @@ use tokio_util::task::AbortOnDropHandle;
 use super::intake::Accepted;
 use super::lanes::{Lane, Lanes};
 use super::requester::Requester;
-use super::window::{Fingerprint, Key, REMEMBERED_MAX, Ticket};
+use super::window::{Fingerprint, Key, Ticket};
 use crate::base::moment::Moment;
 use crate::engine::command::{CommandError, ErrorCode, Reply, Request};
 use crate::engine::journal::{ControlEntry, ControlRequest, Journal};
 
-/// What waits to be written down; beyond it the newest is lost, which is logged.
-const WRITES_MAX: usize = 1_024;
+/// Lines of the log that wait to be written; beyond it the newest is lost, which is logged.
+const NOTES_MAX: usize = 1_024;
+/// Lines written at once.
+const NOTES_AT_ONCE: usize = 128;
 
 pub(super) type Outcome = Result<Reply, CommandError>;
 type Running = Pin<Box<dyn Future<Output = (Ticket, Outcome)> + Send>>;
@@ -34,12 +36,6 @@ struct Job {
     accepted: Accepted,
 }
 
-/// Something to be written down.
-enum Write {
-    Request(Box<ControlRequest>),
-    Note(ControlEntry),
-}
-
 /// The commands that are being executed.
 pub(super) struct Execution {
     requests: mpsc::Sender<Request>,
@@ -48,21 +44,19 @@ pub(super) struct Execution {
     running: FuturesUnordered<Running>,
     lanes: Lanes<Job>,
     places: HashMap<Ticket, (Requester, Lane)>,
-    writes: mpsc::Sender<Write>,
+    notes: mpsc::Sender<ControlEntry>,
     _writer: AbortOnDropHandle<()>,
 }
 
 impl Execution {
     /// `limit` is what the engine may take for one.
     pub(super) fn new(requests: mpsc::Sender<Request>, journal: Journal, limit: Duration) -> Self {
-        let (writes, mut waiting) = mpsc::channel(WRITES_MAX);
+        let (notes, mut waiting) = mpsc::channel(NOTES_MAX);
         let writing = journal.clone();
         let writer = tokio::spawn(async move {
-            while let Some(write) = waiting.recv().await {
-                match write {
-                    Write::Request(request) => writing.keep(*request, REMEMBERED_MAX as u32).await,
-                    Write::Note(entry) => writing.note(entry).await,
-                }
+            let mut lines = Vec::new();
+            while waiting.recv_many(&mut lines, NOTES_AT_ONCE).await > 0 {
+                writing.note(std::mem::take(&mut lines)).await;
             }
         });
         Self {
@@ -72,7 +66,7 @@ impl Execution {
             running: FuturesUnordered::new(),
             lanes: Lanes::default(),
             places: HashMap::new(),
-            writes,
+            notes,
             _writer: AbortOnDropHandle::new(writer),
         }
     }
@@ -111,6 +105,16 @@ impl Execution {
         Some((ticket, outcome))
     }
 
+    /// Those that are done by now.
+    pub(super) fn ready(&mut self) -> Vec<(Ticket, Outcome)> {
+        let mut done = Vec::new();
+        // The loop polls again with its own waker before it waits.
+        while let Some(Some(one)) = self.next().now_or_never() {
+            done.push(one);
+        }
+        done
+    }
+
     /// Gives up on all of them.
     pub(super) fn clear(&mut self) {
         self.running.clear();
@@ -121,17 +125,13 @@ impl Execution {
     /// Writes down how a request was answered.
     pub(super) fn answered(&self, key: &Key, fingerprint: &Fingerprint, body: &Value) {
         let request = kept(key, fingerprint, Some(body.to_string()));
-        self.write(Write::Request(Box::new(request)));
+        self.journal.answered(request);
     }
 
     /// Writes a line into the log.
     pub(super) fn note(&self, entry: ControlEntry) {
-        self.write(Write::Note(entry));
-    }
-
-    fn write(&self, write: Write) {
-        if self.writes.try_send(write).is_err() {
-            tracing::error!("the store is too slow; an order is not written down");
+        if self.notes.try_send(entry).is_err() {
+            tracing::error!("the store is too slow; an order is not noted");
         }
     }
 }
@@ -142,7 +142,8 @@ fn kept(key: &Key, fingerprint: &Fingerprint, reply: Option<String>) -> ControlR
         request: key.id.clone(),
         fingerprint: fingerprint.to_vec(),
         reply,
-        at: Moment::now(),
+        // The log sets it when it writes.
+        at: Moment::default(),
     }
 }
 
@@ -173,9 +174,7 @@ async fn execute(
         && terms.is_kept
     {
         // Before it begins: who is killed in the middle must not do it again.
-        journal
-            .keep(kept(key, fingerprint, None), REMEMBERED_MAX as u32)
-            .await;
+        journal.begin(kept(key, fingerprint, None)).await;
     }
     if is_late(Duration::ZERO) {
         return expired();

@@ -1,6 +1,7 @@
 //! From an arriving message to a verdict: ignore it, answer it at once, or execute it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -83,7 +84,7 @@ pub(super) struct Terms {
 /// Decides about arriving messages. Bounded in memory, whatever arrives.
 #[derive(Debug)]
 pub(super) struct Intake {
-    topics: Topics,
+    topics: Arc<Topics>,
     device: String,
     access: Access,
     call_type: CallType,
@@ -104,7 +105,7 @@ impl Intake {
         call_type: CallType,
     ) -> Self {
         Self {
-            topics,
+            topics: Arc::new(topics),
             device: device.to_owned(),
             access: Access::new(control),
             call_type,
@@ -137,7 +138,7 @@ impl Intake {
 
     /// Decides about a message.
     pub(super) fn arrive(&mut self, now: Instant, arrival: Arrival) -> Verdict {
-        let topics = self.topics.clone();
+        let topics = Arc::clone(&self.topics);
         let Some(addressed) = topics.read(&arrival.topic) else {
             return Verdict::Ignore("it is no command topic");
         };
@@ -239,7 +240,9 @@ impl Intake {
     ) -> Result<Accepted, CommandError> {
         let (fields, envelope) = split?;
         let to_several = addressed.audience != Audience::Device;
-        let fingerprint = Sha256::digest(Value::Object(fields.clone()).to_string()).into();
+        // Only what has an id can come again.
+        let fingerprint = (!envelope.id.is_null())
+            .then(|| Sha256::digest(Value::Object(fields.clone()).to_string()).into());
         let command = match addressed.order {
             Order::Command(verb) => {
                 if !payload::is_verb(verb) {
@@ -262,7 +265,7 @@ impl Intake {
         }
         let name = addressed.order.name();
         let lane = Lane::of(&name);
-        let key = (!envelope.id.is_null()).then(|| {
+        let key = fingerprint.map(|fingerprint| {
             let id = envelope.id.to_string();
             (Key { verb: name, id }, fingerprint)
         });

@@ -34,7 +34,7 @@ const CONNECT_TIMEOUT_S: u64 = 5;
 /// A packet somewhat larger than the largest payload is taken, to be refused with a reply.
 const PACKET_MAX: u32 = 2 * PAYLOAD_MAX as u32;
 /// The user property that names who orders.
-const REQUESTER: &str = "requester";
+pub(super) const REQUESTER: &str = "requester";
 /// The client's table of unacknowledged publishes: above our window, below its 65,535 (14 MB).
 const CLIENT_IN_FLIGHT: u16 = 100;
 /// Room for the whole window, the subscription and the farewell, so that nothing handed over ever
@@ -135,6 +135,11 @@ impl Link {
         // The task ends without a last event only by a panic in the client.
         let gone = || LinkEvent::Failed("the MQTT client failed".into());
         self.events.recv().await.unwrap_or_else(gone)
+    }
+
+    /// The next event if it is there already.
+    pub(super) fn ready(&mut self) -> Option<LinkEvent> {
+        self.events.try_recv().ok()
     }
 
     /// Asks for the device's commands, also for retained ones and their flag: they are refused

@@ -26,6 +26,7 @@ mod parts;
 mod payload;
 mod payload_schema;
 mod rate;
+pub mod reference;
 pub mod remote;
 mod requester;
 pub mod rule_check;

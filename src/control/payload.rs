@@ -102,6 +102,7 @@ pub(super) struct Nothing {}
 #[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Ring {
+    /// Whom, at most 16; as `[calls]` plans without.
     #[serde(default)]
     targets: Vec<UserRef>,
 }
@@ -110,12 +111,14 @@ pub(super) struct Ring {
 #[serde(deny_unknown_fields)]
 pub(super) struct Call {
     user: UserRef,
+    /// Default `[calls] call_type`.
     call_type: Option<CallType>,
 }
 
 #[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Reject {
+    /// Told to the caller, 1 to 200 characters.
     reason: Option<String>,
 }
 
@@ -128,6 +131,7 @@ pub(super) struct VisitorMessage {
 #[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Kill {
+    /// Which part, as in `health`.
     actor: String,
 }
 
@@ -275,12 +279,14 @@ pub(super) struct Person {
 #[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Bandwidth {
+    /// Of pictures to each participant, 64 to 100,000; 0 for no limit.
     kbps: u32,
 }
 
 #[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Tell {
+    /// Custom parameters, at most 16 of 1,024 characters.
     info: std::collections::BTreeMap<String, String>,
 }
 
@@ -302,6 +308,7 @@ fn in_call(verb: &str, fields: &Map<String, Value>) -> Result<CallCommand, Comma
 #[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Message {
+    /// An own message.
     message: String,
 }
 

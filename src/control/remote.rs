@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::sync::broadcast;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::link::{broker_options, reason};
+use super::link::{REQUESTER, broker_options, reason};
 use crate::base::object_id::ObjectId;
 use crate::config::Mqtt;
 
@@ -83,6 +83,7 @@ pub struct Remote {
     client: AsyncClient,
     base: String,
     replies: String,
+    name: Option<String>,
     heard: broadcast::Sender<Heard>,
     _driver: AbortOnDropHandle<()>,
 }
@@ -133,10 +134,20 @@ impl Remote {
             client,
             base: mqtt.base.clone(),
             replies,
+            name: None,
             heard,
             _driver: AbortOnDropHandle::new(driver),
         };
         Ok((remote, from_start))
+    }
+
+    /// Orders under a name from now on. Without one each order has a reply topic of its own and
+    /// with it a requester, whose orders devices carry out beside those of the others; under one
+    /// name they keep their order, whichever connection they come by.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
     }
 
     /// Everything heard from now on.
@@ -210,6 +221,11 @@ impl Remote {
         let properties = PublishProperties {
             response_topic: Some(reply_topic.clone()),
             correlation_data: Some(Bytes::from(request)),
+            user_properties: self
+                .name
+                .iter()
+                .map(|name| (REQUESTER.to_owned(), name.clone()))
+                .collect(),
             ..PublishProperties::default()
         };
         let topic = format!("{}/{device}/{topic}", self.base);

@@ -1,12 +1,14 @@
 //! The loop that joins the engine, the decisions and the connection. It never waits for any of
-//! them: each turn takes one thing that is ready and moves on what it can.
+//! them: each turn takes what is ready of one of them and moves on what it can. `orders` is an
+//! order's way in and its answer's way out, `drain` the end.
 
 mod drain;
+mod orders;
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, sleep_until};
@@ -14,8 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::execution::{Execution, Outcome};
 use super::home_assistant::Discovery;
-use super::intake::{Accepted, Answer, Intake, Verdict, failure};
-use super::lanes::Lane;
+use super::intake::{Intake, failure};
 use super::link::{Link, LinkEvent};
 use super::message::Message;
 use super::outbox::Outbox;
@@ -25,12 +26,13 @@ use super::version_choice::{Ending, VersionChoice};
 use super::window::{Key, Ticket};
 use super::{BrokerStatus, ControlSettings, EnginePort};
 use crate::base::backoff::{Backoff, NOBODY_THERE};
-use crate::engine::command::{CommandError, ErrorCode, Reply};
-use crate::engine::event::{Event, EventKind, unix_ms};
-use crate::engine::journal::ControlEntry;
+use crate::engine::command::{CommandError, ErrorCode};
+use crate::engine::event::Event;
 
 /// State is published at most this often: counters of a call change with every picture.
 const STATE_INTERVAL: Duration = Duration::from_millis(100);
+/// What a turn takes of one kind before it looks at the others.
+const AT_ONCE: usize = 64;
 /// A connection that held this long was a success, and the next delay starts small again.
 const HEALTHY_AFTER: Duration = Duration::from_secs(10);
 
@@ -192,8 +194,14 @@ impl Controller {
             let turn = self.turn(&shutdown).await;
             match turn {
                 Turn::Shutdown => self.begin_drain(),
-                Turn::Link(event) => self.on_link(event),
-                Turn::Event(event) => self.on_event(event),
+                Turn::Link(event) => {
+                    self.on_link(event);
+                    self.take_more_of_the_link();
+                }
+                Turn::Event(event) => {
+                    self.on_event(event);
+                    self.take_more_events();
+                }
                 Turn::StateChanged(open) => self.on_state_changed(open),
                 Turn::StateDue => self.publish_state(),
                 Turn::DiscoveryDue => self.announce(),
@@ -203,7 +211,11 @@ impl Controller {
                         tracing::warn!(%error, "a rule's picture is not published");
                     }
                 }
-                Turn::Finished(ticket, outcome) => self.on_finished(ticket, outcome),
+                Turn::Finished(ticket, outcome) => {
+                    let mut finished = vec![(ticket, outcome)];
+                    finished.extend(self.execution.ready());
+                    self.on_finished(finished);
+                }
                 Turn::Retry => self.connect(),
                 Turn::DrainTick => {}
             }
@@ -250,6 +262,26 @@ impl Controller {
             Ok(picture) = pictures.recv() => Turn::Picture(picture),
             () = until(retry) => Turn::Retry,
             () = until(tick) => Turn::DrainTick,
+        }
+    }
+
+    /// What came together is looked at together: fewer turns, and one state for many answers.
+    fn take_more_of_the_link(&mut self) {
+        for _ in 1..AT_ONCE {
+            match self.link.as_mut().and_then(Link::ready) {
+                Some(event) => self.on_link(event),
+                None => return,
+            }
+        }
+    }
+
+    fn take_more_events(&mut self) {
+        for _ in 1..AT_ONCE {
+            match self.port.events.try_recv() {
+                Ok(event) => self.queue_event(&event),
+                // The next turn finds it again.
+                Err(_) => return,
+            }
         }
     }
 
@@ -304,18 +336,7 @@ impl Controller {
                 {
                     return;
                 }
-                let topic = arrival.topic.clone();
-                match self.intake.arrive(std::time::Instant::now(), arrival) {
-                    Verdict::Ignore(reason) => tracing::warn!(topic, reason, "message ignored"),
-                    Verdict::Answer(answer) => self.reply(&answer),
-                    Verdict::Wait => {}
-                    Verdict::Retained => tracing::warn!(
-                        topic,
-                        "a retained order is not carried out; clear it on the broker"
-                    ),
-                    Verdict::Execute(ticket, accepted) => self.execute(&topic, ticket, *accepted),
-                }
-                self.write_notes();
+                self.on_order(arrival);
             }
             LinkEvent::Numbered(packet) => self.outbox.numbered(packet),
             LinkEvent::Acknowledged(packet, refused) => {
@@ -480,91 +501,6 @@ impl Controller {
             self.outbox
                 .push(Message::state(self.topics.state(part.as_deref()), &value));
         }
-    }
-
-    fn execute(&mut self, topic: &str, ticket: Ticket, accepted: Accepted) {
-        if self.phase != Phase::Serving {
-            let message = "the device is shutting down";
-            let error = CommandError::new(ErrorCode::Unavailable, message);
-            return self.on_finished(ticket, Err(error));
-        }
-        tracing::info!(topic, "command");
-        self.execution.begin(ticket, accepted);
-    }
-
-    /// Puts what intake noted into the log, and tells what somebody should look into.
-    fn write_notes(&mut self) {
-        for mut entry in self.intake.take_notes() {
-            entry.at = unix_ms();
-            if entry.outcome == "retained" || entry.outcome == "not_allowed" {
-                let ControlEntry {
-                    requester,
-                    way,
-                    topic,
-                    outcome,
-                    reason,
-                    ..
-                } = entry.clone();
-                self.queue_event(&Event::now(EventKind::ControlRefused {
-                    topic,
-                    requester,
-                    way,
-                    code: outcome,
-                    reason: reason.unwrap_or_default(),
-                }));
-            }
-            self.execution.note(entry);
-        }
-    }
-
-    fn on_finished(&mut self, ticket: Ticket, outcome: Outcome) {
-        let outcome = match outcome {
-            Ok(Reply::Json(details)) => Ok(details),
-            Ok(Reply::Jpeg(picture)) => self.publish_snapshot(picture),
-            Err(error) => Err(error),
-        };
-        if let Err(error) = &outcome {
-            tracing::info!(code = ?error.code, "command refused");
-        }
-        let is_due = self.state_due.is_some() || matches!(self.port.state.has_changed(), Ok(true));
-        if is_due && self.online.is_some() {
-            // Who reads the reply finds the state it led to.
-            self.publish_state();
-        }
-        let now = std::time::Instant::now();
-        if let Some((answers, ended)) = self.intake.complete(now, ticket, &outcome) {
-            if let Some((key, fingerprint)) = &ended.key
-                && Lane::of(&key.verb) != Lane::Free
-            {
-                self.execution.answered(key, fingerprint, &ended.body);
-            }
-            for answer in answers {
-                self.reply(&answer);
-            }
-        }
-        self.write_notes();
-    }
-
-    fn publish_snapshot(&mut self, picture: Bytes) -> Result<Value, CommandError> {
-        let message = Message::snapshot(self.topics.snapshot(), picture);
-        let most = self.outbox.packet_max();
-        if message.packet_size() > most {
-            return Err(CommandError::new(
-                ErrorCode::Unavailable,
-                format!(
-                    "the picture has {} bytes, the broker takes packets of at most {most}",
-                    message.payload.len()
-                ),
-            ));
-        }
-        let details = json!({ "topic": message.topic, "bytes": message.payload.len() });
-        self.outbox.push(message);
-        Ok(details)
-    }
-
-    fn reply(&mut self, answer: &Answer) {
-        self.outbox.push(Message::reply(answer));
-        self.count_dropped();
     }
 
     /// Hands the client what the window has room for.

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use serde_json::Value;
 
-/// How many answers are remembered.
-pub(super) const REMEMBERED_MAX: usize = 512;
+use crate::engine::journal::REMEMBERED_MAX;
+
 /// How long an answer is remembered.
 pub(super) const REMEMBERED_FOR: Duration = Duration::from_secs(600);
 /// How many commands run at once.

@@ -22,6 +22,10 @@ pub fn remedy(path: &Path, error: &io::Error, group: &str) -> String {
         io::ErrorKind::ResourceBusy => {
             format!("{shown} is in use by another program: end that one, or give it another device")
         }
+        io::ErrorKind::NotFound if group == "video" => format!(
+            "there is no {shown}: is the camera plugged in, and one on a ribbon cable enabled in \
+             config.txt? `cubelet devices` lists what there is"
+        ),
         _ => format!("{shown}: {error}"),
     }
 }

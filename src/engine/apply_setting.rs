@@ -93,15 +93,6 @@ async fn apply_audio(wiring: &Wiring, audio: AudioSetting) -> Result<(), Command
 }
 
 async fn apply_camera(wiring: &Wiring, camera: CameraSetting) -> Result<(), CommandError> {
-    if camera.max_kbps.is_some() {
-        return Err(lacking(
-            "max_kbps",
-            "a limit of the encoder (`call/set` has limit_kbps for the present call)",
-        ));
-    }
-    if camera.max_fps.is_some() {
-        return Err(lacking("max_fps", "another frame rate while it runs"));
-    }
     if let Some(source) = &camera.source {
         let known = camera_names(&wiring.config);
         if !known.contains(source) {
@@ -117,6 +108,12 @@ async fn apply_camera(wiring: &Wiring, camera: CameraSetting) -> Result<(), Comm
         .change(wiring, |live| {
             live.camera = camera.source.or(live.camera.take());
             live.camera_muted = camera.muted.unwrap_or(live.camera_muted);
+            if let Some(kbps) = camera.max_kbps {
+                live.camera_max_kbps = (kbps > 0).then_some(kbps);
+            }
+            if let Some(rate) = camera.max_fps {
+                live.camera_max_fps = (rate > 0).then_some(rate);
+            }
         })
         .await
 }

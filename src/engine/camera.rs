@@ -55,6 +55,8 @@ impl Camera {
             state.camera = SourceState {
                 source,
                 muted: state.camera.muted,
+                max_kbps: state.camera.max_kbps,
+                max_fps: state.camera.max_fps,
                 ..SourceState::default()
             };
         });
@@ -85,6 +87,7 @@ impl Actor for Camera {
 
 impl StreamHandler<Sources> for Camera {
     fn handle(&mut self, wanted: Sources, ctx: &mut Self::Context) {
+        self.wiring.video.set_ceiling(wanted.ceiling);
         self.run(wanted.camera.as_deref(), ctx);
         if let Some((source, _)) = &self.running {
             source.set_muted(wanted.camera_muted);

@@ -102,25 +102,26 @@ pub struct CommandError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
-    /// The payload is not what the schema says.
+    /// Not JSON, too large, or a field breaks its rule; the message names it.
     InvalidPayload,
     /// No such verb.
     UnknownCommand,
-    /// The present state does not allow it (no call to answer, already in a call…).
+    /// Not now: no call to answer, already in a call…
     WrongState,
-    /// The named user, dialog or actor does not exist.
+    /// No such user, dialog or actor.
     NotFound,
-    /// The configuration does not permit it.
+    /// `[control] commands`, a `[[control.allow]]` rule or another setting does not permit it.
     NotAllowed,
-    /// It comes too late, or its time cannot be true.
+    /// It came too late, or its `ts` cannot be true.
     Expired,
-    /// Too many commands in too short a time.
+    /// More than `[control] rate_per_s` of one requester, or four times that of all; may be sent
+    /// again with the same id.
     RateLimited,
-    /// The hub, the camera or another part is not available now.
+    /// The hub, the camera, the engine… is not available, or the device shuts down.
     Unavailable,
-    /// It took longer than it may.
+    /// No outcome within 10 s; whether it was carried out is not known.
     Timeout,
-    /// A fault of this program.
+    /// A fault of the device.
     Internal,
 }
 

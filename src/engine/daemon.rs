@@ -39,6 +39,7 @@ use super::visitor_message::{Archive, VisitorMessages};
 use super::vitals;
 use super::watched::Watched;
 use super::wiring::{Slots, Wiring};
+use crate::base::disk::Explained;
 use crate::base::tls::TlsError;
 use crate::call::end::EndReason;
 use crate::call::ring_plan::StopReason;
@@ -76,7 +77,7 @@ pub enum StartError {
     #[error(transparent)]
     Media(#[from] media::MediaError),
     /// The state folder, a thread or a runtime could not be made.
-    #[error("{what}: {source}")]
+    #[error("{what}: {}", Explained(.source))]
     Io {
         /// What was attempted.
         what: String,
@@ -112,6 +113,13 @@ impl Port {
     /// [`Options::keep_frames`] is set.
     pub fn received_pictures(&self) -> Vec<bytes::Bytes> {
         self.gallery.pictures()
+    }
+
+    /// The camera's encoded pictures, and the microphone's packets where there is one, for whoever sends
+    /// them on as they are.
+    pub fn encoded(&self) -> (VideoFanout, Option<AudioFanout>) {
+        let has_sound = self.config.audio.source != AudioSource::None;
+        (self.video.clone(), has_sound.then(|| self.audio.clone()))
     }
 
     /// A connection that shows the camera to somebody who only looks, and lets them hear the

@@ -290,7 +290,7 @@ pub enum EventKind {
     DoorUnlocked {
         /// Who opened it: `control` or a user's number.
         by: String,
-        /// By which way: `control`, `call` or `chat`.
+        /// By which way: `control`, `call`, `data_channel` or `chat`.
         how: &'static str,
         /// The call in which it was opened, if any.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -300,7 +300,7 @@ pub enum EventKind {
     DoorRefused {
         /// Who asked.
         by: String,
-        /// By which way: `control`, `call` or `chat`.
+        /// By which way: `control`, `call`, `data_channel` or `chat`.
         how: &'static str,
         /// Why not.
         reason: String,

@@ -4,19 +4,29 @@ use std::path::Path;
 
 use crate::base::moment::Moment;
 pub use crate::store::{ControlEntry, ControlRequest};
-use crate::store::{Store, StoreError};
+use crate::store::{RequestLog, Store, StoreError};
+
+/// How many requests are remembered.
+pub const REMEMBERED_MAX: usize = 512;
 
 /// Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Journal {
     store: Store,
+    requests: RequestLog,
     keep_log: u32,
 }
 
 impl Journal {
-    /// In the device's store; of the log the newest `keep_log` lines.
+    /// In the device's store and in a file beside it; of the log the newest `keep_log` lines. There
+    /// must be one for a store.
     pub fn new(store: Store, keep_log: u32) -> Self {
-        Self { store, keep_log }
+        let requests = RequestLog::new(store.beside("requests"), REMEMBERED_MAX);
+        Self {
+            store,
+            requests,
+            keep_log,
+        }
     }
 
     /// In a database of its own.
@@ -32,17 +42,23 @@ impl Journal {
         self.store.control_log(limit).await.unwrap_or_default()
     }
 
-    /// Keeps a request, or its answer; of all the newest `keep`. A store that is away costs the
-    /// memory, not the request: a door must open with a full disk, too.
-    pub async fn keep(&self, request: ControlRequest, keep: u32) {
-        if let Err(error) = self.store.keep_request(request, keep).await {
-            tracing::warn!(%error, "a request is not remembered over a restart");
+    /// Writes down that a request is about to be carried out. A disk that is full costs the memory,
+    /// not the request: a door must open all the same.
+    pub async fn begin(&self, request: ControlRequest) {
+        // The log itself says so, once for all that waited together.
+        let _ = self.requests.begin(request).await;
+    }
+
+    /// Writes down how it was answered. Nobody waits for it.
+    pub fn answered(&self, request: ControlRequest) {
+        if !self.requests.answered(request) {
+            tracing::error!("the disk is too slow; the answer to an order is not written down");
         }
     }
 
     /// All that is kept, oldest first, each with how many milliseconds ago it was, if known.
     pub async fn kept(&self) -> Vec<(ControlRequest, Option<u64>)> {
-        match self.store.kept_requests().await {
+        match self.requests.kept().await {
             Ok(requests) => {
                 let now = Moment::now();
                 let aged = requests.into_iter().map(|request| {
@@ -58,10 +74,11 @@ impl Journal {
         }
     }
 
-    /// Adds a line to the log.
-    pub async fn note(&self, entry: ControlEntry) {
-        if let Err(error) = self.store.log_control(entry, self.keep_log).await {
-            tracing::error!(%error, "an order was not noted");
+    /// Adds lines to the log.
+    pub async fn note(&self, entries: Vec<ControlEntry>) {
+        let lines = entries.len();
+        if let Err(error) = self.store.log_control(entries, self.keep_log).await {
+            tracing::error!(%error, lines, "orders were not noted");
         }
     }
 }

@@ -12,6 +12,7 @@ use super::state::PolicyState;
 use super::wiring::Wiring;
 use crate::call::live::LiveSettings;
 use crate::call::schedule::Schedule;
+use crate::media::Ceiling;
 
 /// Where it is kept between two starts.
 const SETTING: &str = "call_settings";
@@ -25,6 +26,8 @@ pub struct Sources {
     pub camera_muted: bool,
     /// Another camera than the first, by its name.
     pub camera: Option<String>,
+    /// What nobody gets more of.
+    pub ceiling: Ceiling,
 }
 
 /// Cheap to clone; every clone is the same.
@@ -117,6 +120,10 @@ impl Live {
             microphone_muted: live.microphone_muted,
             camera_muted: live.camera_muted,
             camera: live.camera.clone(),
+            ceiling: Ceiling {
+                kbps: live.camera_max_kbps,
+                framerate: live.camera_max_fps,
+            },
         });
         let camera = name_of_camera(camera_named(&wiring.config, sources.camera.as_deref()));
         wiring.board.update(|state| {
@@ -124,6 +131,8 @@ impl Live {
             state.camera.source = camera;
             state.audio.muted = sources.microphone_muted;
             state.camera.muted = sources.camera_muted;
+            state.camera.max_kbps = sources.ceiling.kbps;
+            state.camera.max_fps = sources.ceiling.framerate;
         });
         self.sources.send_if_modified(|now| {
             let differs = *now != sources;

@@ -1,7 +1,7 @@
 //! The configuration's words for media, turned into media's own settings.
 
 use crate::config::{self, DeviceConfig};
-use crate::media::peer::{IceServer, PeerSettings};
+use crate::media::peer::{ChannelPolicy, IceServer, PeerSettings};
 use crate::media::sink::{AudioSinkKind, VideoSinkKind};
 use crate::media::{
     AudioSourceKind, AudioSourceSettings, VideoCodec, VideoSourceKind, VideoSourceSettings,
@@ -107,6 +107,11 @@ pub fn peer(config: &DeviceConfig, call_type: CallType) -> PeerSettings {
         keep_frames: false,
         far_side: None,
         one_way: None,
+        channel: match calls.data_channel {
+            config::device::DataChannel::Off => ChannelPolicy::Off,
+            config::device::DataChannel::Answer => ChannelPolicy::Answer,
+            config::device::DataChannel::Offer => ChannelPolicy::Offer,
+        },
     }
 }
 

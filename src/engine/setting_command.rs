@@ -85,9 +85,9 @@ pub struct CameraSetting {
     pub source: Option<String>,
     /// Nothing leaves the camera: no stream, no snapshot, no recording.
     pub muted: Option<bool>,
-    /// Kbit/s of the encoder at most, 64 to 100,000. Not available yet.
+    /// Kbit/s of its pictures at most, for everybody, 64 to 100,000; 0 lifts the limit.
     pub max_kbps: Option<u32>,
-    /// Pictures per second at most, 1 to 60. Not available yet.
+    /// Its pictures per second at most, 1 to 60; 0 lifts the limit.
     pub max_fps: Option<u32>,
 }
 
@@ -169,19 +169,12 @@ impl Check for Setting {
                 if call.muted == Some(Muted::default()) {
                     return Err("muted: audio or video: at least one is needed".into());
                 }
-                match call.limit_kbps {
-                    Some(kbps) if kbps != 0 && !KBPS.contains(&kbps) => Err(format!(
-                        "limit_kbps: must be 0 (no limit) or {} to {}",
-                        KBPS.start(),
-                        KBPS.end()
-                    )),
-                    _ => Ok(()),
-                }
+                limit("limit_kbps", call.limit_kbps, KBPS)
             }
             Self::Audio(audio) => within("volume", audio.volume, 0..=100),
             Self::Camera(camera) => {
-                within("max_kbps", camera.max_kbps, KBPS)?;
-                within("max_fps", camera.max_fps, 1..=60)
+                limit("max_kbps", camera.max_kbps, KBPS)?;
+                limit("max_fps", camera.max_fps, 1..=60)
             }
             Self::Door(door) => match door.unlocked {
                 Some(false) => {
@@ -190,6 +183,18 @@ impl Check for Setting {
                 _ => Ok(()),
             },
         }
+    }
+}
+
+/// As [`within`], and 0 for none.
+fn limit(field: &str, value: Option<u32>, range: std::ops::RangeInclusive<u32>) -> Checked {
+    match value {
+        Some(value) if value != 0 && !range.contains(&value) => Err(format!(
+            "{field}: must be 0 (no limit) or {} to {}, not {value}",
+            range.start(),
+            range.end()
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -250,7 +255,7 @@ mod tests {
             ),
             (
                 Setting::Camera(CameraSetting {
-                    max_fps: Some(0),
+                    max_fps: Some(61),
                     ..CameraSetting::default()
                 }),
                 "max_fps",

@@ -353,6 +353,12 @@ pub struct SourceState {
     /// It is to deliver nothing.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub muted: bool,
+    /// Of a camera: kbit/s of its pictures at most, while that is limited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_kbps: Option<u32>,
+    /// Of a camera: pictures per second at most, while that is limited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_fps: Option<u32>,
     /// The encoder in use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoder: Option<String>,

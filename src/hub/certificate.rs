@@ -8,7 +8,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,
@@ -18,6 +18,8 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use sha2::{Digest, Sha256};
 use time::{Date, Duration, Month, OffsetDateTime};
+
+use crate::base::interfaces;
 
 /// The server's certificate lives this long; Apple's systems refuse more than 825 days.
 const SERVER_LIFE: Duration = Duration::days(397);
@@ -63,14 +65,19 @@ pub struct Authority {
     pub ca_pem: String,
     /// SHA-256 of it, `AB:CD:…`, for people to compare.
     pub fingerprint: String,
+    /// The same, as it is.
+    pub digest: [u8; 32],
+    /// The CA's certificate in DER.
+    pub ca: CertificateDer<'static>,
     key_pem: zeroize::Zeroizing<String>,
-    names: Vec<String>,
+    configured: Vec<String>,
+    addresses: Mutex<Vec<IpAddr>>,
     current: Arc<Current>,
 }
 
 impl Authority {
     /// Opens the authority of a folder, or makes one, and a server certificate for `names`,
-    /// localhost, the loopback addresses and the machine's name.
+    /// localhost, the machine's addresses and its name.
     ///
     /// # Errors
     /// [`CertificateError`] names the file.
@@ -85,22 +92,23 @@ impl Authority {
         }
         let ca_pem = read(&ca_file)?;
         let key_pem = zeroize::Zeroizing::new(read(&key_file)?);
-        let der = CertificateDer::from_pem_slice(ca_pem.as_bytes()).map_err(|error| {
-            CertificateError::Pem {
-                path: ca_file.clone(),
-                reason: error.to_string(),
-            }
-        })?;
-        let digest = Sha256::digest(&der);
+        let AuthorityCertificate {
+            certificate: der,
+            digest,
+        } = read_authority(folder)?;
         let fingerprint: Vec<String> = digest.iter().map(|byte| format!("{byte:02X}")).collect();
-        let names = all_names(names);
-        let certified = make_server(&ca_pem, &key_pem, &names)?;
+        let addresses = interfaces::own_addresses();
+        let all = all_names(names, &addresses);
+        let certified = make_server(&ca_pem, &der, &key_pem, &all)?;
         Ok(Self {
             ca_file,
             ca_pem,
             fingerprint: fingerprint.join(":"),
+            digest,
+            ca: der.clone(),
             key_pem,
-            names,
+            configured: names.to_vec(),
+            addresses: Mutex::new(addresses),
             current: Arc::new(Current(RwLock::new(Arc::new(certified)))),
         })
     }
@@ -121,10 +129,51 @@ impl Authority {
     /// # Errors
     /// [`CertificateError`]; the old one stays in use.
     pub fn renew(&self) -> Result<(), CertificateError> {
-        let certified = make_server(&self.ca_pem, &self.key_pem, &self.names)?;
+        let names = all_names(&self.configured, &self.addresses.lock());
+        let certified = make_server(&self.ca_pem, &self.ca, &self.key_pem, &names)?;
         *self.current.0.write() = Arc::new(certified);
         Ok(())
     }
+
+    /// Renews it if the machine has other addresses than it names: a hub may be up before its
+    /// network, and a router hands out other numbers. Whether it did.
+    ///
+    /// # Errors
+    /// [`CertificateError`]; the old one stays in use.
+    pub fn follow(&self, addresses: Vec<IpAddr>) -> Result<bool, CertificateError> {
+        // Without a network, the old ones may well be those of after.
+        if addresses.is_empty() || *self.addresses.lock() == addresses {
+            return Ok(false);
+        }
+        *self.addresses.lock() = addresses;
+        self.renew().map(|()| true)
+    }
+}
+
+/// The public half of an authority.
+pub struct AuthorityCertificate {
+    /// In DER.
+    pub certificate: CertificateDer<'static>,
+    /// Its SHA-256.
+    pub digest: [u8; 32],
+}
+
+/// Reads the certificate of a folder's authority, which must be there.
+///
+/// # Errors
+/// [`CertificateError`] names the file.
+pub fn read_authority(folder: &Path) -> Result<AuthorityCertificate, CertificateError> {
+    let path = folder.join("ca.pem");
+    let certificate = CertificateDer::from_pem_slice(read(&path)?.as_bytes()).map_err(|error| {
+        CertificateError::Pem {
+            path,
+            reason: error.to_string(),
+        }
+    })?;
+    Ok(AuthorityCertificate {
+        digest: Sha256::digest(&certificate).into(),
+        certificate,
+    })
 }
 
 #[derive(Debug)]
@@ -136,7 +185,7 @@ impl ResolvesServerCert for Current {
     }
 }
 
-fn all_names(configured: &[String]) -> Vec<String> {
+fn all_names(configured: &[String], addresses: &[IpAddr]) -> Vec<String> {
     let mut names = configured.to_vec();
     names.extend(["localhost", "127.0.0.1", "::1"].map(str::to_owned));
     if let Ok(host) = std::fs::read_to_string("/proc/sys/kernel/hostname") {
@@ -144,6 +193,8 @@ fn all_names(configured: &[String]) -> Vec<String> {
         names.push(host.to_owned());
         names.push(format!("{host}.local"));
     }
+    // On a site without names of its own, devices and browsers go by number.
+    names.extend(addresses.iter().map(ToString::to_string));
     names.retain(|name| is_certifiable(name));
     let mut seen = std::collections::HashSet::new();
     names.retain(|name| seen.insert(name.clone()));
@@ -187,6 +238,7 @@ fn make_ca() -> Result<(String, zeroize::Zeroizing<String>), CertificateError> {
 
 fn make_server(
     ca_pem: &str,
+    ca: &CertificateDer<'static>,
     key_pem: &str,
     names: &[String],
 ) -> Result<CertifiedKey, CertificateError> {
@@ -208,7 +260,10 @@ fn make_server(
     let certificate = params.signed_by(&key, &issuer)?;
     let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let signing = rustls::crypto::ring::sign::any_supported_type(&private)?;
-    Ok(CertifiedKey::new(vec![certificate.der().clone()], signing))
+    // The authority comes along for devices that know no more of it than the pin of an enrolment
+    // code; everybody else skips what they have.
+    let chain = vec![certificate.der().clone(), ca.clone()];
+    Ok(CertifiedKey::new(chain, signing))
 }
 
 fn read(path: &Path) -> Result<String, CertificateError> {
@@ -259,8 +314,31 @@ mod tests {
     }
 
     #[test]
+    fn the_certificate_follows_the_machine_to_other_addresses() {
+        use rustls::client::verify_server_name;
+        use rustls::server::ParsedCertificate;
+
+        crate::base::tls::install_provider();
+        let folder = tempfile::tempdir().unwrap();
+        let authority = Authority::open(folder.path(), &["hub.example".into()]).unwrap();
+        let is_named = |name: &'static str| {
+            let shown = Arc::clone(&authority.current.0.read());
+            let parsed = ParsedCertificate::try_from(&shown.cert[0]).unwrap();
+            verify_server_name(&parsed, &name.try_into().unwrap()).is_ok()
+        };
+        assert!(!is_named("192.0.2.9"));
+        let moved = vec![IpAddr::from([192, 0, 2, 9])];
+        assert!(authority.follow(moved.clone()).unwrap());
+        assert!(is_named("192.0.2.9") && is_named("hub.example"));
+        assert!(!authority.follow(moved).unwrap());
+        assert!(!authority.follow(Vec::new()).unwrap());
+        assert!(is_named("192.0.2.9"));
+    }
+
+    #[test]
     fn names_no_certificate_can_carry_are_left_out() {
-        let names = all_names(&["hub.example".into(), "bad name".into(), "10.0.0.7".into()]);
+        let configured = ["hub.example".into(), "bad name".into(), "10.0.0.7".into()];
+        let names = all_names(&configured, &[]);
         assert!(names.contains(&"hub.example".to_owned()));
         assert!(names.contains(&"10.0.0.7".to_owned()));
         assert!(!names.contains(&"bad name".to_owned()));

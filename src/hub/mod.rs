@@ -15,6 +15,7 @@
 pub mod auth;
 mod certificate;
 pub mod clock;
+pub mod enrolment;
 mod files;
 mod http;
 mod rest;

@@ -21,14 +21,18 @@ use super::certificate::{self, Authority, CertificateError};
 use super::clock::Clock;
 use super::files::{self, Files};
 use super::site::Site;
-use super::store::{Store, StoreError, privacy, scram, sessions, undelivered, users};
+use super::store::{Store, StoreError, enrolments, privacy, scram, sessions, undelivered, users};
 use super::xmpp::addresses::Addresses;
 use super::xmpp::blocks::Blocks;
 use super::xmpp::in_flight::InFlight;
 use super::xmpp::resumption::Resumptions;
 use super::xmpp::router::Router;
 use super::{http, xmpp};
+use crate::base::disk::Explained;
+use crate::base::interfaces;
+use crate::base::loopback::is_loopback;
 use crate::config::hub::{HubConfig, HubConfigError};
+use crate::discovery::{About, Announcement};
 use crate::protocol::address::Realm;
 use crate::protocol::privacy::Rules;
 
@@ -36,6 +40,8 @@ use crate::protocol::privacy::Rules;
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 /// How often it is noted which messages have arrived, when they are few.
 const NOTE_ARRIVALS_EVERY: Duration = Duration::from_secs(1);
+/// How often it is looked whether the machine has other addresses.
+const LOOK_AT_ADDRESSES_EVERY: Duration = Duration::from_secs(30);
 /// How often ended sessions and guests are forgotten.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
 
@@ -64,6 +70,9 @@ pub struct Ready {
     pub app_id: u64,
     /// The application's key.
     pub auth_key: String,
+    /// Where the damaged database of before is kept, if there was one: this hub began empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database_set_aside: Option<PathBuf>,
     /// The administration key, if there is one and the hub made it up itself (`--dev`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub admin_key: Option<String>,
@@ -82,7 +91,7 @@ pub enum HubError {
     #[error(transparent)]
     Certificate(#[from] CertificateError),
     /// The data folder cannot be made.
-    #[error("data_dir {path}: {source}")]
+    #[error("data_dir {path}: {}", Explained(.source))]
     DataDir {
         /// The folder.
         path: PathBuf,
@@ -98,7 +107,7 @@ pub enum HubError {
         source: std::io::Error,
     },
     /// An address cannot be listened on.
-    #[error("cannot listen on {address} ({field}): {source}")]
+    #[error("cannot listen on {address} ({field}): {source}{}", remedy_of_listening(.source))]
     Listen {
         /// The configuration's field.
         field: &'static str,
@@ -110,6 +119,19 @@ pub enum HubError {
     /// The hub's thread did not start, or ended before it was ready.
     #[error("the hub's thread: {0}")]
     Thread(String),
+}
+
+fn remedy_of_listening(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            "; another hub or another program listens there: stop that one, or choose another port"
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            "; ports below 1024 are the superuser's: choose another one"
+        }
+        std::io::ErrorKind::AddrNotAvailable => "; it is no address of this machine",
+        _ => "",
+    }
 }
 
 /// A hub that is up. Dropping it stops the hub without waiting; [`RunningHub::stop`] waits.
@@ -224,6 +246,7 @@ struct Open {
     http: actix_web::dev::Server,
     listener: TcpListener,
     acceptor: TlsAcceptor,
+    announcement: Option<Announcement>,
 }
 
 async fn open(config: HubConfig, clock: Clock, stop: CancellationToken) -> Result<Open, HubError> {
@@ -240,7 +263,8 @@ async fn open(config: HubConfig, clock: Clock, stop: CancellationToken) -> Resul
             source,
         })?;
     let limits = &config.limits;
-    let store = Store::open_bounded(&config.data_dir.join("hub.sqlite"), limits.database_bytes)?;
+    let database = config.data_dir.join("hub.sqlite");
+    let (store, set_aside) = Store::open_or_begin_anew(&database, limits.database_bytes)?;
     let last_seq = store.run(undelivered::last_seq).await?;
     let max_missed = limits.offline_messages as usize;
     let listen = config.listen.clone();
@@ -263,6 +287,7 @@ async fn open(config: HubConfig, clock: Clock, stop: CancellationToken) -> Resul
         router: Router::default(),
         in_flight: Mutex::new(InFlight::starting_after(last_seq, max_missed)),
         resumptions: Resumptions::default(),
+        authority: authority.digest,
         ca_pem: authority.ca_pem.clone(),
         clock,
         store,
@@ -291,13 +316,15 @@ async fn open(config: HubConfig, clock: Clock, stop: CancellationToken) -> Resul
         .local_addr()
         .map_err(fail("listen.xmpp_tls", listen.xmpp_tls))?;
     let of = |listener: &std::net::TcpListener, asked| listener.local_addr().unwrap_or(asked);
-    let ready = describe(
+    let mut ready = describe(
         &site,
         &authority,
         of(&plain, listen.http),
         of(&secure, listen.https),
         xmpp_tls,
     );
+    ready.database_set_aside = set_aside;
+    let announcement = announce(&site, of(&secure, listen.https));
     let served = http::serve(&site, plain, secure, tls.clone(), STOP_LIMIT);
     let acceptor = TlsAcceptor::from(Arc::new(tls));
     tracing::info!(
@@ -311,7 +338,25 @@ async fn open(config: HubConfig, clock: Clock, stop: CancellationToken) -> Resul
         http: served.map_err(fail("listen.https", listen.https))?,
         listener,
         acceptor,
+        announcement,
     })
+}
+
+/// Without multicast DNS devices are told the address, so that is no reason not to start.
+fn announce(site: &Site, https: SocketAddr) -> Option<Announcement> {
+    if !site.config.announce {
+        return None;
+    }
+    let host = site.config.names.iter().find(|name| !is_loopback(name));
+    let about = About {
+        name: "cubelet hub".to_owned(),
+        https,
+        host: host.cloned(),
+        authority: site.authority,
+    };
+    Announcement::start(&about)
+        .inspect_err(|error| tracing::warn!(%error, "the hub is not announced on the network"))
+        .ok()
 }
 
 fn describe(
@@ -339,6 +384,7 @@ fn describe(
         phone: format!("http://{http}/phone"),
         app_id: config.app_id,
         auth_key: config.auth_key.expose().to_owned(),
+        database_set_aside: None,
         // A key the operator keeps in a file is not repeated on stdout.
         admin_key: config
             .admin_key
@@ -356,12 +402,20 @@ impl Open {
             http,
             listener,
             acceptor,
+            announcement,
             ..
         } = self;
         let handle: ServerHandle = http.handle();
         let server = actix_web::rt::spawn(http);
         let chat = actix_web::rt::spawn(xmpp::tls::listen(Arc::clone(&site), listener, acceptor));
         keep_house(&site, &authority).await;
+        if let Some(announcement) = announcement
+            && tokio::task::spawn_blocking(|| announcement.stop())
+                .await
+                .is_err()
+        {
+            tracing::error!("saying good-bye on the network failed");
+        }
         site.router.end_all("system-shutdown");
         // Every stream holds a slot until its good-bye is out.
         let all = u32::try_from(site.config.limits.connections).unwrap_or(u32::MAX);
@@ -394,6 +448,8 @@ async fn keep_house(site: &Arc<Site>, authority: &Authority) {
     let mut sweep = tokio::time::interval(SWEEP_EVERY);
     let mut arrivals = tokio::time::interval(NOTE_ARRIVALS_EVERY);
     arrivals.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut looks = tokio::time::interval(LOOK_AT_ADDRESSES_EVERY);
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut renewal = tokio::time::interval(certificate::RENEW_AFTER);
     renewal.tick().await;
     loop {
@@ -402,6 +458,7 @@ async fn keep_house(site: &Arc<Site>, authority: &Authority) {
             _ = sweep.tick() => {
                 let now = site.now();
                 let swept = site.store.run(move |db| {
+                    enrolments::sweep(db, now)?;
                     Ok((sessions::sweep(db, now)?, users::sweep_guests(db)?))
                 });
                 match swept.await {
@@ -417,6 +474,11 @@ async fn keep_house(site: &Arc<Site>, authority: &Authority) {
                 crate::base::allocator::trim();
             }
             _ = arrivals.tick() => xmpp::undelivered::flush(site).await,
+            _ = looks.tick() => match authority.follow(interfaces::own_addresses()) {
+                Ok(true) => tracing::info!("the certificate names the machine's new addresses"),
+                Ok(false) => {}
+                Err(error) => tracing::error!(%error, "the certificate cannot be renewed"),
+            },
             _ = renewal.tick() => {
                 if let Err(error) = authority.renew() {
                     tracing::error!(%error, "the server's certificate could not be renewed");

@@ -54,6 +54,8 @@ pub struct Site {
     pub addresses: Arc<Addresses>,
     /// Cancelled when the hub stops.
     pub stop: CancellationToken,
+    /// SHA-256 of the local CA's certificate: which site this is.
+    pub authority: [u8; 32],
     /// The local CA's certificate, for phones that install it.
     pub ca_pem: String,
 }

@@ -37,7 +37,7 @@ use std::sync::OnceLock;
 use gstreamer as gst;
 
 pub use codec::VideoCodec;
-pub use fanout::{AudioFanout, VideoFanout};
+pub use fanout::{AudioFanout, Ceiling, VideoFanout};
 pub use prewarm::{PrewarmReport, prewarm};
 pub use source::{
     AudioSource, AudioSourceKind, AudioSourceSettings, SourceEvent, VideoSource, VideoSourceKind,

@@ -7,6 +7,8 @@ pub mod address;
 pub mod block_list;
 pub mod call_signal;
 pub mod chat_message;
+#[cfg(any(feature = "media", feature = "hub"))]
+pub mod enrolment;
 pub mod extra_params;
 pub mod frame_guard;
 pub mod last_activity;

@@ -12,6 +12,8 @@ mod deletion;
 mod dialog_changes;
 mod dialogs;
 mod download;
+#[cfg(any(feature = "media", feature = "hub"))]
+pub mod enrolment;
 mod error;
 mod exchange;
 mod message_changes;

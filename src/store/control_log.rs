@@ -28,19 +28,23 @@ pub struct ControlEntry {
 }
 
 impl Store {
-    /// Notes an order; of more than `keep` the oldest are forgotten.
+    /// Notes orders, all with one fsync; of more than `keep` the oldest are forgotten.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn log_control(&self, entry: ControlEntry, keep: u32) -> Result<(), StoreError> {
+    pub async fn log_control(
+        &self,
+        entries: Vec<ControlEntry>,
+        keep: u32,
+    ) -> Result<(), StoreError> {
         self.run(Durability::PowerCut, move |transaction| {
-            transaction
-                .prepare_cached(
-                    "INSERT INTO control_log
-                         (at_ms, requester, way, topic, request, outcome, reason)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                )?
-                .execute(params![
+            let mut insert = transaction.prepare_cached(
+                "INSERT INTO control_log
+                     (at_ms, requester, way, topic, request, outcome, reason)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?;
+            for entry in entries {
+                insert.execute(params![
                     entry.at as i64,
                     entry.requester,
                     entry.way,
@@ -49,6 +53,7 @@ impl Store {
                     entry.outcome,
                     entry.reason
                 ])?;
+            }
             let newest = transaction.last_insert_rowid();
             transaction
                 .prepare_cached("DELETE FROM control_log WHERE seq <= ?1")?

@@ -27,6 +27,9 @@ pub(super) struct Database {
     pub(super) set_aside: Option<PathBuf>,
 }
 
+/// SQLite's name for a database without a file.
+pub(super) const IN_MEMORY: &str = ":memory:";
+
 /// SQLite's page size for new files, bytes.
 const PAGE: u64 = 4096;
 
@@ -49,7 +52,7 @@ impl Database {
 
     /// A database that lives as long as the process.
     pub(super) fn in_memory() -> Result<Self, StoreError> {
-        let file = PathBuf::from(":memory:");
+        let file = PathBuf::from(IN_MEMORY);
         let connection =
             Connection::open_in_memory().map_err(|error| StoreError::of(&file, &error))?;
         Self::prepare(connection, file, u64::MAX, migrations::DEVICE)

@@ -56,6 +56,8 @@ pub(super) const DEVICE: Schema = &[
     include_str!("schema_message_details.sql"),
     include_str!("schema_call_records.sql"),
     include_str!("schema_control.sql"),
+    // Now `request_log`.
+    "DROP TABLE control_requests;",
 ];
 
 /// Brings the schema up to date, all steps in one transaction.

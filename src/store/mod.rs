@@ -1,12 +1,12 @@
 //! The device's memory across power cuts: messages not yet sent, messages already seen, the call
-//! log, known users, settings. One SQLite file, one thread that owns it.
+//! log, known users, settings. One SQLite file, one thread that owns it; requests over MQTT have a
+//! log of their own beside it (`request_log`).
 //!
 //! Invariant: when [`Store::enqueue`] has returned, the message is on the disk.
 //! Must not enter: decisions about what to send or whom to call, sockets, actors.
 
 mod calls;
 mod control_log;
-mod control_requests;
 mod database;
 mod door_log;
 mod error;
@@ -17,6 +17,7 @@ mod migrations;
 mod outbox;
 mod outbox_tail;
 mod ownership;
+mod request_log;
 mod settings;
 mod uploads;
 mod users;
@@ -35,12 +36,12 @@ use outbox_tail::OutboxTail;
 
 pub use calls::{CallDetails, CallDirection, CallFilter, CallPreview, CallQuality, CallRecord};
 pub use control_log::ControlEntry;
-pub use control_requests::ControlRequest;
 pub use door_log::DoorAttempt;
 pub use error::StoreError;
 pub use inbox::{Arrived, Noted, Untaken};
 pub use outbox::{Queued, RefusedMessage};
 pub use ownership::{Ownership, OwnershipError};
+pub use request_log::{ControlRequest, RequestLog};
 pub use uploads::QueuedUpload;
 pub use users::KnownUser;
 
@@ -152,6 +153,12 @@ impl Store {
             DEFAULT_MAX_BYTES,
             migrations::DEVICE,
         )
+    }
+
+    /// A file beside the database, with this ending; none for a store in memory.
+    pub fn beside(&self, ending: &str) -> Option<PathBuf> {
+        let in_memory = self.file.as_os_str() == database::IN_MEMORY;
+        (!in_memory).then(|| self.file.with_extension(ending))
     }
 
     /// Runs `work` on the store's thread, in a transaction it may share with others that wait.

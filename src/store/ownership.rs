@@ -4,6 +4,8 @@ use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
+use crate::base::disk::Explained;
+
 /// The file whose lock says that somebody works in the folder. It stays when the owner is gone;
 /// the kernel ends the lock with the process, however that ends.
 const LOCK_FILE: &str = "lock";
@@ -25,7 +27,7 @@ pub enum OwnershipError {
         pid: Option<String>,
     },
     /// The lock's file cannot be made or locked, usually a read-only or full disk.
-    #[error("the state folder cannot be used: {}: {source}", .file.display())]
+    #[error("the state folder cannot be used: {}: {}", .file.display(), Explained(.source))]
     Io {
         /// The lock's file.
         file: PathBuf,

@@ -32,12 +32,14 @@ fn every_piece_of_configuration_in_the_guides_is_right() {
         include_str!("../../docs/guide/chat.md"),
         include_str!("../../docs/guide/calls.md"),
         include_str!("../../docs/guide/door.md"),
+        include_str!("../../docs/guide/rtsp.md"),
         include_str!("../../docs/guide/visitor-messages.md"),
         include_str!("../../docs/guide/recording.md"),
     ] {
         for piece in blocks(page, "toml") {
             let fixture = Fixture::new();
             fixture.secret("mqtt-password", "x", 0o600);
+            fixture.secret("rtsp-password", "correct horse", 0o600);
             fixture.certificate("site-ca.pem");
             std::fs::write(fixture.path().join("please-speak.wav"), "RIFF").unwrap();
             let password = fixture.path().join("mqtt-password");

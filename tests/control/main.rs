@@ -11,6 +11,7 @@ mod config_console;
 mod config_docs;
 mod config_lines;
 mod config_load;
+mod config_rtsp;
 mod config_secrets;
 #[cfg(feature = "media")]
 mod ctl;

@@ -39,6 +39,8 @@ fn there_is_a_manual_page_for_the_program_and_each_subcommand() {
     for page in [
         "cubelet.1",
         "cubelet-ctl.1",
+        "cubelet-hub-enroll.1",
+        "cubelet-setup.1",
         "cubelet-ctl-unlock.1",
         "cubelet-rules-test.1",
     ] {

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use cubelet::control::remote::Remote;
 use cubelet::engine::command::{Command, Reply};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use crate::broker::{Broker, Client};
+use crate::broker::{Broker, Client, PATIENCE};
 use crate::device::{Act, Device, settings};
 
 const UNLOCK: &str = "cubelet/door/cmd/unlock";
@@ -163,4 +165,37 @@ async fn one_requester_that_floods_does_not_take_the_others_share() {
         }
     }
     assert!(limited > 50, "{limited}");
+}
+
+#[tokio::test]
+async fn orders_under_one_name_keep_their_order_across_connections() {
+    let broker = Broker::start().await;
+    let mut device = Device::with_engine(settings(&broker), |command| {
+        let wait = match command {
+            Command::Send(draft) if draft.text == "first" => 300,
+            _ => 0,
+        };
+        Act::Later(
+            Duration::from_millis(wait),
+            Ok(Reply::Json(json!({ "done": true }))),
+        )
+    });
+    device.online().await;
+    let mqtt = settings(&broker).mqtt;
+    let done = Mutex::new(Vec::new());
+    let order = async |text: &'static str| {
+        let (remote, _) = Remote::connect(&mqtt, &[]).await.unwrap();
+        let remote = remote.named("anna@kiosk");
+        let payload = json!({"to": 7, "text": text});
+        let told = remote.command("door", "send", &payload, PATIENCE).await;
+        done.lock().push((text, told.unwrap()["ok"] == true));
+    };
+    let second = async {
+        device.is_executing().await;
+        order("second").await;
+    };
+    tokio::join!(order("first"), second);
+    assert_eq!(*done.lock(), [("first", true), ("second", true)]);
+    let log = device.journal.log(9).await;
+    assert!(log.is_empty(), "{log:?}");
 }

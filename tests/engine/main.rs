@@ -31,6 +31,8 @@ mod preview;
 mod recordings;
 mod recovery;
 mod ringing;
+#[allow(clippy::unwrap_used)] // All of it is test code.
+mod rtsp;
 mod rules;
 mod settings;
 mod site;

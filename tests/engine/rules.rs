@@ -1,7 +1,10 @@
 //! Rules at work: a whole device with a hub and a real broker.
 
+use cubelet::base::object_id::ObjectId;
 use cubelet::engine::command::{Command, ErrorCode};
 use cubelet::engine::event::{EventKind, RingPhase};
+use cubelet::protocol::chat_message::{OutgoingMessage, Target};
+use cubelet::store::Store;
 
 use crate::broker::{Broker, Client};
 use crate::site::{Site, Station, user};
@@ -240,6 +243,48 @@ async fn those_who_may_order_by_chat_are_obeyed_and_others_are_told_no() {
         (stranger.user, Some("not_allowed"))
     );
     for station in [door, anna, stranger] {
+        station.stop().await;
+    }
+    site.hub.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_that_comes_long_after_it_was_written_is_not_obeyed_and_noted() {
+    let site = Site::start().await;
+    let anna = site.blind_station("anna").await;
+    let commands = "[chat.commands]\ndnd = [\"anna\"]\nstatus = [\"anna\"]\n";
+    let mut door = site.station("door", commands).await;
+    let anna_then = anna.user;
+    let before = anna.stop().await;
+    // Written two minutes ago, while there was no network.
+    let kept = Store::open(&site.store_of("anna")).expect("her store");
+    let written = OutgoingMessage {
+        id: ObjectId::generate().to_string(),
+        target: Target::User(door.user),
+        body: "dnd on".to_owned(),
+        date_sent: cubelet::engine::event::unix_ms() / 1000 - 120,
+        ..OutgoingMessage::default()
+    };
+    kept.enqueue(written).await.expect("kept");
+    kept.close();
+    let mut anna = before.again(&site, "").await;
+    let noted = door
+        .events
+        .hear("a note", |event| match event {
+            EventKind::ChatCommand {
+                from,
+                command,
+                ok: false,
+                reason,
+            } => Some((*from, *command, reason.clone())),
+            _ => None,
+        })
+        .await;
+    assert_eq!(noted, (anna_then, "dnd", Some("too_old".to_owned())));
+    // What she writes now is obeyed, and finds nothing changed.
+    let status = ask(&mut anna, "status").await;
+    assert!(status.contains("Do not disturb is off."), "{status}");
+    for station in [door, anna] {
         station.stop().await;
     }
     site.hub.stop().await;

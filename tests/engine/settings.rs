@@ -76,22 +76,13 @@ async fn the_call_and_the_door_are_set_and_what_cannot_be_is_named() {
     };
     let without_call = set(&door, quiet()).await.expect_err("no call");
     assert_eq!(without_call.code, ErrorCode::WrongState);
-    for (setting, field) in [
-        (
-            Setting::Audio(AudioSetting {
-                volume: Some(50),
-                ..AudioSetting::default()
-            }),
-            "volume: ",
-        ),
-        (
-            Setting::Camera(CameraSetting {
-                max_fps: Some(10),
-                ..CameraSetting::default()
-            }),
-            "max_fps: ",
-        ),
-    ] {
+    for (setting, field) in [(
+        Setting::Audio(AudioSetting {
+            volume: Some(50),
+            ..AudioSetting::default()
+        }),
+        "volume: ",
+    )] {
         let error = set(&door, setting).await.expect_err("media has no way");
         assert_eq!(error.code, ErrorCode::Unavailable);
         assert!(error.message.starts_with(field), "{error}");
@@ -140,6 +131,46 @@ async fn the_camera_is_switched_in_a_call_and_pictures_go_on() {
     );
     assert_eq!(door.state().camera.source, "test:smpte");
     door.command(Command::Hangup).await.expect("ended");
+    door.stop().await;
+    indoor.stop().await;
+    site.hub.stop().await;
+}
+
+fn at_most(max_kbps: u32, max_fps: u32) -> Setting {
+    Setting::Camera(CameraSetting {
+        max_kbps: Some(max_kbps),
+        max_fps: Some(max_fps),
+        ..CameraSetting::default()
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_camera_is_limited_in_a_call_and_over_a_restart_until_that_is_lifted() {
+    let site = Site::start().await;
+    let (mut door, mut indoor) = door_and_indoor(&site).await;
+    talk(&mut door, &mut indoor).await;
+    let told = set(&door, at_most(150, 5)).await.expect("set");
+    assert_eq!(told["camera"]["max_kbps"], 150);
+    assert_eq!(told["camera"]["max_fps"], 5);
+    door.reaches("a slow encoder", |state| {
+        let media = state.call.media.as_ref();
+        let encoder = media.and_then(|media| media.encoder_kbps.zip(media.encoder_picture));
+        encoder.is_some_and(|(kbps, [_, _, framerate])| kbps <= 150 && framerate <= 5)
+    })
+    .await;
+    door.command(Command::Hangup).await.expect("ended");
+    door = door
+        .stop()
+        .await
+        .again(&site, "[calls]\nbind = [\"127.0.0.1\"]\n")
+        .await;
+    door.reaches("the limits of before", |state| {
+        (state.camera.max_kbps, state.camera.max_fps) == (Some(150), Some(5))
+    })
+    .await;
+    let told = set(&door, at_most(0, 0)).await.expect("lifted");
+    assert!(told["camera"]["max_kbps"].is_null(), "{told}");
+    assert!(told["camera"]["max_fps"].is_null(), "{told}");
     door.stop().await;
     indoor.stop().await;
     site.hub.stop().await;

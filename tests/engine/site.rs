@@ -35,6 +35,8 @@ pub struct Station {
     pub events: Events,
     /// Where its console listens.
     pub console: cubelet::console::Bound,
+    /// Where its RTSP server listens.
+    pub rtsp: cubelet::rtsp::Bound,
     state: watch::Receiver<DeviceState>,
 }
 
@@ -204,11 +206,13 @@ impl Site {
         let config = cubelet::config::load_device(file).expect("a good configuration");
         let control = cubelet::control::actors(&config);
         let (console, bound) = cubelet::console::actors(&config);
+        let (rtsp, rtsp_bound) = cubelet::rtsp::actors(&config);
         let options = Options {
             keep_frames: false,
             more: Box::new(move |port| {
                 let mut actors = control(port);
                 actors.extend(console(port));
+                actors.extend(rtsp(port));
                 actors
             }),
         };
@@ -223,6 +227,7 @@ impl Site {
             },
             state: daemon.port.state(),
             console: bound,
+            rtsp: rtsp_bound,
             daemon,
         }
     }

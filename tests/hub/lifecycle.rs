@@ -134,3 +134,48 @@ fn the_program_prints_one_line_when_ready_and_ends_cleanly_on_sigterm() {
     assert_eq!(rest, "");
     assert!(!std::path::Path::new(ready["ca"].as_str().unwrap()).exists());
 }
+
+#[tokio::test]
+async fn a_hub_that_announces_itself_is_found_and_says_good_bye() {
+    let hub = Hub::start_with(|config| {
+        config.announce = true;
+        config.names = vec!["hub.example".into()];
+    })
+    .await;
+    let told = hub.ready().ca_sha256.replace(':', "").to_lowercase()[..16].to_owned();
+    let wanted = told.clone();
+    let look = move |patience: u64, wanted: String| {
+        let patience = std::time::Duration::from_secs(patience);
+        tokio::task::spawn_blocking(move || cubelet::discovery::find(patience, Some(&wanted)))
+    };
+    let found = look(30, wanted.clone()).await.unwrap().unwrap();
+    let ours = found.iter().find(|hub| hub.authority == told);
+    let ours = ours.unwrap_or_else(|| panic!("{told} is not among {found:?}"));
+    let port = hub.ready().https.rsplit_once(':').unwrap().1;
+    assert_eq!(
+        ours.addresses,
+        [
+            format!("https://hub.example:{port}"),
+            format!("https://127.0.0.1:{port}")
+        ]
+    );
+    assert_eq!(ours.version, env!("CARGO_PKG_VERSION"));
+    hub.running.stop().await;
+    let found = look(1, wanted).await.unwrap().unwrap();
+    assert!(found.iter().all(|hub| hub.authority != told), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_hub_whose_database_is_damaged_comes_up_empty_and_says_where_the_old_one_is() {
+    let hub = Hub::start().await;
+    let ann = hub.person("ann").await;
+    assert_eq!(hub.ready().database_set_aside, None);
+    let database = hub.config().data_dir.join("hub.sqlite");
+    let hub = hub
+        .restarted_after(|| std::fs::write(&database, "no database at all").unwrap())
+        .await;
+    let kept = hub.ready().database_set_aside.clone().unwrap();
+    assert_eq!(std::fs::read_to_string(kept).unwrap(), "no database at all");
+    assert_eq!(hub.get(&ann, "/session").await.0, 401);
+    hub.person("ann").await;
+}

@@ -10,6 +10,7 @@ mod data;
 mod deletion;
 mod delivery_order;
 mod dialogs;
+mod enrolment;
 mod extensions;
 mod filters;
 mod full_disk;

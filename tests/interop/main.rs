@@ -224,6 +224,11 @@ async fn a_browser_without_any_sdk_watches_a_device_by_whep() {
 }
 
 #[tokio::test]
+async fn a_browser_orders_over_the_data_channel_of_its_call() {
+    passes("data_channel.mjs", 5).await;
+}
+
+#[tokio::test]
 async fn devices_and_phones_of_the_official_sdk_call_each_other_in_twos_threes_and_fours() {
     passes("calls.mjs", 20).await;
 }

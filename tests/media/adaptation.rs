@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use cubelet::media::peer::PeerSettings;
-use cubelet::media::{VideoCodec, VideoSourceKind, VideoSourceSettings};
+use cubelet::media::{Ceiling, VideoCodec, VideoSourceKind, VideoSourceSettings};
 use cubelet::protocol::call_signal::CallType;
 
 use crate::relay::{Link, RelayedCall, call_from_a_camera};
@@ -55,6 +55,23 @@ async fn a_narrow_path_gets_less_and_a_wide_one_more_again() {
         stats.target_kbps > narrow * 2 && stats.encoder.is_some_and(|one| one.kbps > narrow * 2)
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_camera_is_limited_to_the_network_is_not_tried_beyond() {
+    let call = a_call(VideoCodec::H264).await;
+    let sender = &call.caller.peer;
+    until(sender, "a good rate", |stats| stats.target_kbps > 400).await;
+    call.devices[0].video.set_ceiling(Ceiling {
+        kbps: Some(200),
+        framerate: None,
+    });
+    until(sender, "a low rate", |stats| {
+        stats.target_kbps <= 200 && stats.encoder.is_some_and(|encoder| encoder.kbps <= 200)
+    })
+    .await;
+    call.devices[0].video.set_ceiling(Ceiling::default());
+    until(sender, "a good rate again", |stats| stats.target_kbps > 400).await;
 }
 
 async fn pictures_shrink_and_grow(codec: VideoCodec) {

@@ -2,7 +2,9 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use cubelet::media::peer::{PeerError, PeerEvent, PeerSettings, SdpError, TrackKind};
+use cubelet::media::peer::{
+    ChannelPolicy, PeerError, PeerEvent, PeerSettings, SdpError, TrackKind,
+};
 use cubelet::media::sink::AudioSinkKind;
 use cubelet::media::{VideoCodec, VideoSource};
 use cubelet::protocol::call_signal::CallType;
@@ -373,4 +375,70 @@ async fn two_peers_find_each_other_over_ipv6() {
         .collect();
     assert!(!found.is_empty());
     assert!(found.iter().all(|one| one.contains(" ::1 ")), "{found:?}");
+}
+
+fn with_channel(channel: ChannelPolicy) -> PeerSettings {
+    PeerSettings {
+        channel,
+        ..settings(CallType::Video, VideoCodec::H264)
+    }
+}
+
+fn has_heard(end: &End, wanted: &str) -> bool {
+    let is_it = |event: &PeerEvent| matches!(event, PeerEvent::ChannelText(text) if text == wanted);
+    end.seen.iter().any(is_it)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_offered_data_channel_carries_text_both_ways() {
+    warm().await;
+    let (door, room) = (Device::start(), Device::start());
+    let mut caller = End::new(with_channel(ChannelPolicy::Offer), &door).await;
+    let mut callee = End::new(with_channel(ChannelPolicy::Answer), &room).await;
+    let is_open = |end: &End| end.seen.contains(&PeerEvent::ChannelOpen);
+    let (offer, answer) = call(&mut caller, &mut callee, |caller, callee| {
+        is_open(caller) && is_open(callee) && sees(caller) && sees(callee)
+    })
+    .await;
+    assert!(offer.contains("m=application") && answer.contains("m=application"));
+    caller.peer.say("from the caller".to_owned());
+    callee.peer.say("from the callee".to_owned());
+    carry(&mut caller, &mut callee, |caller, callee| {
+        has_heard(callee, "from the caller") && has_heard(caller, "from the callee")
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_being_told_nobody_offers_or_answers_a_data_channel() {
+    warm().await;
+    let (door, room) = (Device::start(), Device::start());
+    let mut caller = End::new(with_channel(ChannelPolicy::Answer), &door).await;
+    let mut callee = End::new(with_channel(ChannelPolicy::Answer), &room).await;
+    let (offer, answer) = call(&mut caller, &mut callee, |caller, callee| {
+        sees(caller) && sees(callee)
+    })
+    .await;
+    assert!(!offer.contains("m=application") && !answer.contains("m=application"));
+    // Nobody hears it, and nothing comes of it.
+    caller.peer.say("into the air".to_owned());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_data_channel_that_is_not_wanted_costs_nobody_the_call() {
+    warm().await;
+    let (door, room) = (Device::start(), Device::start());
+    let mut caller = End::new(with_channel(ChannelPolicy::Offer), &door).await;
+    let mut callee = End::new(with_channel(ChannelPolicy::Off), &room).await;
+    call(&mut caller, &mut callee, |caller, callee| {
+        sees(caller) && sees(callee)
+    })
+    .await;
+    caller.peer.say("is anybody there?".to_owned());
+    let before = callee.peer.stats().frames_decoded;
+    until(&callee.peer, "pictures go on", |stats| {
+        stats.frames_decoded > before + 30
+    })
+    .await;
+    assert!(!callee.seen.contains(&PeerEvent::ChannelOpen));
 }

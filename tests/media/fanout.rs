@@ -1,7 +1,9 @@
 //! What consumers of one camera can rely on.
 
 use cubelet::media::fanout::Subscription;
-use cubelet::media::{VideoCodec, VideoFanout, VideoSource, VideoSourceKind, VideoSourceSettings};
+use cubelet::media::{
+    Ceiling, VideoCodec, VideoFanout, VideoSource, VideoSourceKind, VideoSourceSettings,
+};
 use tokio::sync::mpsc::unbounded_channel;
 
 use crate::support::{Device, camera_settings, warm, within};
@@ -130,4 +132,46 @@ async fn the_lowest_limit_of_all_consumers_holds() {
     warm().await;
     let (free, limited) = tokio::join!(bytes_of_noise(None), bytes_of_noise(Some(300)));
     assert!(limited * 2 < free, "{limited} of {free} bytes");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ceiling_holds_for_those_who_joined_before_it_and_until_it_is_lifted() {
+    warm().await;
+    let device = Device::start();
+    let free = device.video.subscribe(VideoCodec::H264);
+    frames(&free, 1).await;
+    let full = device.video.encoding(VideoCodec::H264).expect("it runs");
+    let low = Ceiling {
+        kbps: Some(200),
+        framerate: Some(7),
+    };
+    for (ceiling, kbps, framerate) in [
+        (low, 200, 7),
+        (Ceiling::default(), full.kbps, full.framerate),
+    ] {
+        device.video.set_ceiling(ceiling);
+        // The distance of 90 kHz stamps says how many a second there are, however busy we are.
+        within("pictures at their new distance", async {
+            let mut last = None;
+            let mut apart = Vec::new();
+            while !settled(&apart, framerate) {
+                let stamp = free.next().await.rtp_timestamp;
+                apart.extend(last.map(|last: u32| stamp.wrapping_sub(last)));
+                last = Some(stamp);
+            }
+        })
+        .await;
+        let now = device.video.encoding(VideoCodec::H264).expect("it runs");
+        assert_eq!((now.kbps, now.framerate), (kbps, framerate));
+    }
+}
+
+/// Whether the last ten pictures took the time they take at this rate, give or take one of the
+/// camera's.
+fn settled(apart: &[u32], framerate: u32) -> bool {
+    let Some(last) = apart.last_chunk::<10>() else {
+        return false;
+    };
+    let expected = 10 * 90_000 / framerate;
+    last.iter().sum::<u32>().abs_diff(expected) <= 3_100
 }

@@ -177,7 +177,7 @@ pub struct RelayedCall {
     pub relay: Relay,
     pub caller: End,
     pub callee: End,
-    _devices: [Device; 2],
+    pub devices: [Device; 2],
 }
 
 pub async fn call_through_a_relay(settings: PeerSettings) -> RelayedCall {
@@ -222,6 +222,6 @@ pub async fn call_from_a_camera(
         relay,
         caller,
         callee,
-        _devices: [door, room],
+        devices: [door, room],
     }
 }

@@ -102,6 +102,7 @@ impl Place {
         let filters = [format!("{device}/#")];
         let (remote, heard) = Remote::connect(&mqtt, &filters).await?;
         remote.settle().await?;
+        let remote = remote.named(whose());
         Ok((Self { device, remote }, heard))
     }
 
@@ -140,6 +141,27 @@ impl Place {
             .strip_prefix(self.device.as_str())?
             .strip_prefix('/')
     }
+}
+
+/// Who orders: the same for every `ctl` of one user on one machine, so that what a script orders is
+/// carried out in its order, also if it does not wait for the one before. Devices take no name of
+/// more than 64 characters.
+fn whose() -> String {
+    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = format!(
+        "{}@{}",
+        user.unwrap_or_else(|_| "ctl".to_owned()),
+        host.trim()
+    );
+    let plain = name
+        .chars()
+        .map(|c| match c {
+            'a'..='z' | 'A'..='Z' | '0'..='9' | '_' | '-' | '.' | '@' => c,
+            _ => '-',
+        })
+        .take(64);
+    plain.collect()
 }
 
 /// The devices the broker knows, and whether each is online.

@@ -1,6 +1,7 @@
 //! `ctl status`: the device's retained state, once or at every change.
 
 use std::io::{IsTerminal, Write};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
@@ -9,6 +10,9 @@ use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use super::place::{Place, PlaceError};
 use super::table;
 use crate::control::remote::{Heard, RemoteError};
+
+/// How often ages on a watched screen are told anew.
+const AGES_EVERY: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 struct Seen {
@@ -81,8 +85,15 @@ pub async fn show(
         if !watch {
             return Ok(());
         }
+        let second = tokio::time::sleep(AGES_EVERY);
+        tokio::pin!(second);
         loop {
-            match heard.recv().await {
+            let heard = tokio::select! {
+                heard = heard.recv() => heard,
+                // What is told by its age grows older also while nothing happens.
+                () = &mut second, if clears => break,
+            };
+            match heard {
                 Ok(message) if seen.take(place, &message) => break,
                 Ok(_) | Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return Err(RemoteError::Lost.into()),

@@ -33,6 +33,8 @@ pub struct Calls {
     pub skip_offline: bool,
     /// The bell during a call.
     pub ring_in_call: BusyPolicy,
+    /// Orders over a data channel of the call.
+    pub data_channel: DataChannel,
     /// Rung last when nobody answered.
     pub forward_to: Vec<Party>,
     /// Seconds, 5 to 300, not above `answer_timeout_s`.
@@ -69,6 +71,17 @@ pub struct Calls {
     pub relay_only: bool,
     /// Addresses to gather candidates on; empty means all.
     pub bind: Vec<IpAddr>,
+}
+
+/// Whether a call has a data channel for orders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DataChannel {
+    /// Never.
+    Off,
+    /// If the other side opens one.
+    Answer,
+    /// Also offered.
+    Offer,
 }
 
 impl Calls {

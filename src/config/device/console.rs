@@ -18,7 +18,7 @@ pub struct Console {
     /// What whoever asks must have; always there off loopback.
     pub token: Option<Secret>,
     /// Certificate and key; always there off loopback.
-    pub tls: Option<ConsoleTls>,
+    pub tls: Option<TlsFiles>,
     /// Pages whose scripts may use it, as origins are serialised.
     pub origins: Vec<String>,
     /// How many watch at once, 1 to 16.
@@ -27,9 +27,9 @@ pub struct Console {
     pub audio: bool,
 }
 
-/// What HTTPS needs.
+/// What a server of TLS needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConsoleTls {
+pub struct TlsFiles {
     /// PEM, the chain.
     pub certificate: PathBuf,
     /// PEM, closed to others.
@@ -58,18 +58,7 @@ pub(super) fn read(section: &SectionReader<'_>) -> Option<Console> {
             section.fail(token_key, rule);
         }
     }
-    let certificate = section.certificates("certificate");
-    let key = section.path("key");
-    if let Some(key) = &key
-        && let Err(rule) = private(key)
-    {
-        section.fail("key", rule);
-    }
-    for (one, other) in [("certificate", "key"), ("key", "certificate")] {
-        if section.given(one) && !section.given(other) {
-            section.fail(other, format!("is required with `{one}`"));
-        }
-    }
+    let tls = tls_files(section);
     if let Some(listen) = listen
         && !listen.ip().is_loopback()
     {
@@ -87,13 +76,30 @@ pub(super) fn read(section: &SectionReader<'_>) -> Option<Console> {
     Some(Console {
         listen: listen?,
         token,
-        tls: certificate
-            .zip(key)
-            .map(|(certificate, key)| ConsoleTls { certificate, key }),
+        tls,
         origins,
         viewers: viewers?,
         audio: audio?,
     })
+}
+
+/// `certificate` and `key`, both or neither.
+pub(super) fn tls_files(section: &SectionReader<'_>) -> Option<TlsFiles> {
+    let certificate = section.certificates("certificate");
+    let key = section.path("key");
+    if let Some(key) = &key
+        && let Err(rule) = private(key)
+    {
+        section.fail("key", rule);
+    }
+    for (one, other) in [("certificate", "key"), ("key", "certificate")] {
+        if section.given(one) && !section.given(other) {
+            section.fail(other, format!("is required with `{one}`"));
+        }
+    }
+    certificate
+        .zip(key)
+        .map(|(certificate, key)| TlsFiles { certificate, key })
 }
 
 /// Scheme, host and port, as browsers send it.

@@ -11,6 +11,7 @@ mod parse;
 mod read;
 mod read_calls;
 mod recording;
+mod rtsp;
 mod rule;
 mod visitor_message;
 
@@ -24,13 +25,14 @@ use crate::call::rule::Rule;
 use crate::call::schedule::Schedule;
 use crate::protocol::address::UserRef;
 
-pub use calling::{Calls, Incoming, Preview, QuietHours, RecordedCall, RingStep};
+pub use calling::{Calls, DataChannel, Incoming, Preview, QuietHours, RecordedCall, RingStep};
 pub use chat_commands::ChatCommands;
-pub use console::{Console, ConsoleTls};
+pub use console::{Console, TlsFiles};
 pub use home_assistant::{DiscoveryForm, HomeAssistant};
 pub(super) use parse::PATTERNS;
 pub use read::{check_device, load_device};
 pub use recording::{Recording, RecordingNotice};
+pub use rtsp::Rtsp;
 pub use visitor_message::{Recipients, Tone, VisitorMessage};
 
 /// The commands a device obeys, as named in topics. The test aid `kill` is not among them.
@@ -209,6 +211,8 @@ pub struct DeviceConfig {
     pub control: Control,
     /// `[console]`; without it there is no web server.
     pub console: Option<Console>,
+    /// `[rtsp]`, if there is one.
+    pub rtsp: Option<Rtsp>,
     /// `[[rule]]`.
     pub rules: Vec<Rule>,
     /// Where all this was read.

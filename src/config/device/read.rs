@@ -12,7 +12,7 @@ use super::{
 };
 use super::{
     ChatCommands, HomeAssistant, chat_commands, console, control, gpio, home_assistant, parse,
-    read_calls, recording, rule, visitor_message,
+    read_calls, recording, rtsp, rule, visitor_message,
 };
 use crate::base::loopback::is_loopback;
 use crate::config::Surroundings;
@@ -20,6 +20,7 @@ use crate::config::document::{self, describe};
 use crate::config::fields::DEVICE;
 use crate::config::problem::{ConfigErrors, Problems, Report};
 use crate::config::reader::{FileReader, SectionReader};
+use crate::config::version::{self, ALL};
 use crate::protocol::address::UserRef;
 
 /// Reads a device's file. Warnings go to the log.
@@ -36,8 +37,9 @@ pub fn load_device(path: &Path) -> Result<DeviceConfig, ConfigErrors> {
 
 /// Reads a device's file and gives warnings back instead of logging them.
 pub fn check_device(path: &Path, around: &Surroundings) -> Report<DeviceConfig> {
-    let text = match document::read(path) {
-        Ok(text) => text,
+    let brought = document::read(path).and_then(|text| ALL.bring_up(path, text));
+    let brought = match brought {
+        Ok(brought) => brought,
         Err(errors) => {
             return Report {
                 outcome: Err(errors),
@@ -45,7 +47,11 @@ pub fn check_device(path: &Path, around: &Surroundings) -> Report<DeviceConfig> 
             };
         }
     };
+    let text = brought.text;
     let mut problems = Problems::new(path, &text);
+    if let Some(from) = brought.from {
+        problems.warn(&(0..0), version::KEY, ALL.notice(from));
+    }
     let tree = document::parse(&text, &mut problems);
     if !problems.is_empty() {
         // What a broken text means is anybody's guess; more mistakes would be guesses too.
@@ -105,6 +111,8 @@ fn read(path: &Path, file: &FileReader<'_>) -> Option<DeviceConfig> {
     let control = control::read(&file.section("control"), allow.unwrap_or_default());
     let console = file.optional_section("console");
     let console = console.map(|section| console::read(&section));
+    let rtsp = file.optional_section("rtsp");
+    let rtsp = rtsp.map(|section| rtsp::read(&section));
     let root = match (&mqtt, &device) {
         (Some(Some(mqtt)), Some(device)) => format!("{}/{}", mqtt.base, device.name),
         _ => String::new(),
@@ -132,6 +140,10 @@ fn read(path: &Path, file: &FileReader<'_>) -> Option<DeviceConfig> {
         control: control?,
         console: match console {
             Some(console) => Some(console?),
+            None => None,
+        },
+        rtsp: match rtsp {
+            Some(rtsp) => Some(rtsp?),
             None => None,
         },
         rules: rules?,

@@ -8,7 +8,9 @@ use jiff::tz::TimeZone;
 use toml::de::DeValue;
 
 use super::read::string;
-use super::{Calls, IceServer, Incoming, Preview, QuietHours, RecordedCall, RingStep, parse};
+use super::{
+    Calls, DataChannel, IceServer, Incoming, Preview, QuietHours, RecordedCall, RingStep, parse,
+};
 use crate::call::party::Party;
 use crate::call::policy::{AnswerMedia, BusyPolicy};
 use crate::call::ring_plan::Condition;
@@ -110,6 +112,11 @@ pub(super) fn calls(file: &FileReader<'_>, schedules: &[Schedule]) -> Option<Cal
     let preview = preview(&file.section("calls.preview"));
     let skip_offline = section.boolean("skip_offline");
     let ring_in_call = busy(&section, "ring_in_call");
+    let data_channel = section.text("data_channel").map(|policy| match policy {
+        "off" => DataChannel::Off,
+        "offer" => DataChannel::Offer,
+        _ => DataChannel::Answer,
+    });
     let forward_to = section.list("forward_to", party);
     let forward_s = section.integer("forward_s");
     if !forward_to.is_empty() {
@@ -159,6 +166,7 @@ pub(super) fn calls(file: &FileReader<'_>, schedules: &[Schedule]) -> Option<Cal
         quiet: quiet?,
         skip_offline: skip_offline?,
         ring_in_call: ring_in_call?,
+        data_channel: data_channel?,
         forward_to,
         forward_s: forward_s?,
         missed_to,

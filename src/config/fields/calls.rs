@@ -33,6 +33,14 @@ pub(super) const SECTION: Section = Section {
             "The bell during a call: does not ring, rings when the call is over, or ends it.",
         ),
         field(
+            "data_channel",
+            Kind::Choice(&["off", "answer", "offer"]),
+            Without::Text("answer"),
+            "Orders over a data channel of the call (`unlock`, for `door.unlock_allowed`): never, \
+             where the other side opens one, or offered with every call; the SDP of a call to \
+             somebody else's phone changes only with the last.",
+        ),
+        field(
             "forward_to",
             Kind::List {
                 of: PARTY,

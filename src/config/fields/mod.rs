@@ -25,6 +25,7 @@ mod mqtt;
 mod preview;
 mod recording;
 mod ringing;
+mod rtsp;
 mod rule;
 mod schedule;
 mod visitor_message;
@@ -176,6 +177,7 @@ pub static DEVICE: &[Section] = &[
     control::SECTION,
     control::ALLOW,
     console::SECTION,
+    rtsp::SECTION,
     rule::SECTION,
 ];
 

@@ -44,11 +44,13 @@ impl Controller {
                     return;
                 }
                 self.execution.clear();
-                for ticket in self.intake.running() {
+                let cut_off = |ticket| {
                     let message = "the device shut down; whether it was carried out is not known";
                     let error = CommandError::new(ErrorCode::Unavailable, message);
-                    self.on_finished(ticket, Err(error));
-                }
+                    (ticket, Err(error))
+                };
+                let running = self.intake.running();
+                self.on_finished(running.into_iter().map(cut_off).collect());
                 self.pump();
                 if self.outbox.is_empty() || began.elapsed() >= DRAIN_QUEUE {
                     self.outbox

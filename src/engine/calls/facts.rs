@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::leg::Leg;
+use crate::call::channel_orders::ChannelOrders;
 use crate::call::policy::AnswerMedia;
 use crate::call::session::UserInfo;
 use crate::config;
@@ -58,6 +59,8 @@ pub(super) struct Participant {
     pub holds: bool,
     /// What it asked us not to exceed, in kbit/s.
     pub limit_kbps: Option<u32>,
+    /// What it orders over the data channel.
+    pub orders: ChannelOrders,
 }
 
 impl Participant {
@@ -67,6 +70,7 @@ impl Participant {
             ignored: PerKind::default(),
             holds: false,
             limit_kbps: None,
+            orders: ChannelOrders::default(),
         }
     }
 }

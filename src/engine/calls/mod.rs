@@ -10,6 +10,7 @@ mod ledger;
 mod leg;
 mod measured;
 mod messages;
+mod orders;
 mod outlet;
 mod perform;
 mod preview;

@@ -94,7 +94,11 @@ impl Handler<FromLeg> for Calls {
                 PeerEvent::FirstAudio { .. } => {
                     return self.publish(&call, CallPhase::FirstAudio, None, None);
                 }
-                _ => return,
+                PeerEvent::ChannelOpen => return self.on_channel_open(call, with, ctx),
+                PeerEvent::ChannelText(text) => {
+                    return self.on_channel_text(call, with, &text, ctx);
+                }
+                PeerEvent::Closed => return,
             },
         };
         self.feed(&call, input, ctx);

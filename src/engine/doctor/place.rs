@@ -1,9 +1,11 @@
 //! The state folder, the room on its disk, and the clock.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::Check;
+use crate::base::disk;
 use crate::store::{Ownership, OwnershipError};
 
 /// Below this a visitor's message of a minute may not fit, bytes.
@@ -19,9 +21,14 @@ pub(super) fn check(folder: &Path) -> (Vec<Check>, bool) {
         Check::failed(
             NAME,
             format!("{shown}: {error}"),
-            format!(
-                "run this as the daemon's user, or make it: `install -d -o cubelet -m 700 {shown}`"
-            ),
+            match error.kind() {
+                ErrorKind::PermissionDenied | ErrorKind::NotFound => format!(
+                    "run this as the daemon's user, or make it: `install -d -o cubelet -m 700 {shown}`"
+                ),
+                _ => disk::remedy(&error)
+                    .unwrap_or("name another folder in device.state_dir")
+                    .to_owned(),
+            },
         )
     });
     if let Err(check) = writable {
@@ -37,12 +44,17 @@ pub(super) fn check(folder: &Path) -> (Vec<Check>, bool) {
                 .unwrap_or_default();
             Check::passed(NAME, format!("{shown}; the daemon is running{pid}"))
         }
-        Err(error @ OwnershipError::Io { .. }) => Check::failed(
+        Err(OwnershipError::Io { file, source }) => Check::failed(
             NAME,
-            error.to_string(),
-            format!(
-                "it must belong to the daemon's user on a disk that can be written: `chown -R cubelet {shown}`"
-            ),
+            format!("{}: {source}", file.display()),
+            match source.kind() {
+                ErrorKind::PermissionDenied => {
+                    format!("it must belong to the daemon's user: `chown -R cubelet {shown}`")
+                }
+                _ => disk::remedy(&source)
+                    .unwrap_or("name another folder in device.state_dir")
+                    .to_owned(),
+            },
         ),
     };
     (vec![own, room(folder)], running)

@@ -17,6 +17,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use tokio::sync::oneshot;
 
+use crate::call::channel_orders::Refusal;
 use crate::call::end::EndReason;
 use crate::call::refusals::Refusals;
 use crate::device::gpio::LineError;
@@ -65,6 +66,23 @@ supervised!(Door);
 #[derive(Message)]
 #[rtype(result = "Result<serde_json::Value, CommandError>")]
 pub struct Unlock;
+
+/// Open the door for somebody in a call, who asks by that call itself.
+#[derive(Message)]
+#[rtype(result = "Result<(), Refusal>")]
+pub struct UnlockInCall {
+    /// Who.
+    pub by: UserId,
+    /// In which call.
+    pub call: String,
+    /// By which way, for the log.
+    pub how: &'static str,
+}
+
+/// Whether somebody may open the door of this station in a call.
+#[derive(Message)]
+#[rtype(result = "bool")]
+pub struct MayUnlock(pub UserId);
 
 /// A system message for the door came in.
 #[derive(Message)]
@@ -331,8 +349,56 @@ impl Handler<DoorMessage> for Door {
     }
 }
 
+impl Handler<MayUnlock> for Door {
+    type Result = ResponseFuture<bool>;
+
+    fn handle(&mut self, MayUnlock(user): MayUnlock, _: &mut Self::Context) -> Self::Result {
+        let wiring = self.wiring.clone();
+        let has_relay = self.has_relay();
+        Box::pin(async move { has_relay && may_unlock(&wiring, user).await })
+    }
+}
+
+impl Handler<UnlockInCall> for Door {
+    type Result = ResponseActFuture<Self, Result<(), Refusal>>;
+
+    fn handle(&mut self, unlock: UnlockInCall, _: &mut Self::Context) -> Self::Result {
+        let UnlockInCall { by, call, how } = unlock;
+        let check = check_in_call(self.wiring.clone(), call.clone(), by);
+        Box::pin(check.into_actor(self).map(move |checked, door, ctx| {
+            if let Err(refusal) = &checked {
+                door.note_refusal(by.to_string(), how, Some(call), &refusal.message);
+                return checked;
+            }
+            let pulled = door.pull(by.to_string(), how, Some(call), ctx);
+            // What is broken is not the caller's business.
+            pulled.map_err(|_| Refusal::new("unavailable", OUT_OF_ORDER))
+        }))
+    }
+}
+
+/// Somebody asks to open this door: they must be in this very call and on the list.
+async fn check_in_call(wiring: Wiring, call: String, user: UserId) -> Result<(), Refusal> {
+    if wiring.config.door.relay == crate::config::Relay::None {
+        return Err(Refusal::new("unavailable", "this station has no door"));
+    }
+    let question = IsInCall { call, user };
+    let in_call = wiring.slots.calls.ask(question, ASK_LIMIT).await;
+    if !in_call.unwrap_or(false) {
+        let message = "only the one in the call may open the door";
+        return Err(Refusal::new("wrong_state", message));
+    }
+    if !may_unlock(&wiring, user).await {
+        return Err(Refusal::new(
+            "not_allowed",
+            "you are not on this door's list",
+        ));
+    }
+    Ok(())
+}
+
 impl Door {
-    /// Somebody asks to open this door: they must be in this very call and on the list.
+    /// Somebody asks by a message of the hub.
     fn on_remote_unlock(
         &mut self,
         from: UserId,
@@ -340,36 +406,18 @@ impl Door {
         session: String,
         ctx: &mut Context<Self>,
     ) {
-        if !self.has_relay() {
-            return self.refuse(from, &request, session, "this station has no door");
-        }
-        let wiring = self.wiring.clone();
-        let asked_in = session.clone();
-        let check = async move {
-            let question = IsInCall {
-                call: session.clone(),
-                user: from,
-            };
-            let in_call = wiring.slots.calls.ask(question, ASK_LIMIT).await;
-            if !in_call.unwrap_or(false) {
-                return Err("only the one in the call may open the door");
-            }
-            if !may_unlock(&wiring, from).await {
-                return Err("you are not on this door's list");
-            }
-            Ok(session)
-        };
+        let check = check_in_call(self.wiring.clone(), session.clone(), from);
         ctx.spawn(
             check
                 .into_actor(self)
                 .map(move |checked, door, ctx| match checked {
-                    Ok(call) => {
-                        let pulled = door.pull(from.to_string(), "call", Some(call), ctx);
+                    Ok(()) => {
+                        let pulled = door.pull(from.to_string(), "call", Some(session), ctx);
                         // What is broken is not the caller's business.
                         let told = pulled.map_err(|_| OUT_OF_ORDER.to_owned());
                         door.answer(from, &request, told);
                     }
-                    Err(reason) => door.refuse(from, &request, asked_in, reason),
+                    Err(refusal) => door.refuse(from, &request, session, &refusal.message),
                 }),
         );
     }

@@ -221,7 +221,11 @@ impl Line {
             PeerEvent::FirstVideoFrame { .. } => self.tell(News::FirstFrame),
             PeerEvent::Disconnected | PeerEvent::Failed { .. } => self.tell(News::Lost),
             // Those of the first burst are in the description already.
-            PeerEvent::LocalCandidate(_) | PeerEvent::FirstAudio { .. } | PeerEvent::Closed => {}
+            PeerEvent::LocalCandidate(_)
+            | PeerEvent::FirstAudio { .. }
+            | PeerEvent::ChannelOpen
+            | PeerEvent::ChannelText(_)
+            | PeerEvent::Closed => {}
         }
     }
 

@@ -9,7 +9,7 @@ use crate::call::preview::viewer;
 use crate::config::AudioSource;
 use crate::engine::event::EventKind;
 use crate::engine::media_settings;
-use crate::media::peer::{OneWay, PeerSettings, Way};
+use crate::media::peer::{ChannelPolicy, OneWay, PeerSettings, Way};
 use crate::protocol::call_signal::CallType;
 use crate::protocol::preview::{PreviewSignal, Word};
 use crate::store::CallPreview;
@@ -124,6 +124,8 @@ impl Previews {
         };
         PeerSettings {
             one_way: Some(one_way),
+            // Who only looks orders nothing.
+            channel: ChannelPolicy::Off,
             ..media_settings::peer(config, CallType::Video)
         }
     }

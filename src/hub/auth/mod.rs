@@ -3,6 +3,7 @@
 //! Invariant: a secret is compared in constant time or by its hash, and never logged.
 //! Must not enter: HTTP statuses, stanzas.
 
+pub mod enrolment;
 mod lockout;
 mod password;
 mod rates;

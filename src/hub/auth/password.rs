@@ -7,12 +7,17 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
+use crate::protocol::enrolment::{CodeSecret, StretchError};
+
 /// Why a password could not be hashed or checked.
 #[derive(Debug, thiserror::Error)]
 pub enum PasswordError {
     /// The library refused; a stored hash may be damaged.
     #[error("argon2: {0}")]
     Argon2(argon2::password_hash::Error),
+    /// The library refused to stretch a code.
+    #[error(transparent)]
+    Code(StretchError),
     /// The hub is going down.
     #[error("the password thread is gone")]
     Stopped,
@@ -75,6 +80,19 @@ impl Passwords {
     /// [`PasswordError`].
     pub async fn verify_nobody(&self, password: String) -> Result<bool, PasswordError> {
         self.hash(password).await.map(|_| false)
+    }
+
+    /// What is kept of a code's secret half. It takes as long for one that nobody has.
+    ///
+    /// # Errors
+    /// [`PasswordError`].
+    pub async fn stretch(
+        &self,
+        secret: CodeSecret,
+        site: [u8; 32],
+    ) -> Result<[u8; 32], PasswordError> {
+        self.on_thread(move || secret.stretched(&site).map_err(PasswordError::Code))
+            .await
     }
 
     /// Runs work that takes a core for a while, with the others of its kind.

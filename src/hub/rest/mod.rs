@@ -12,6 +12,7 @@ mod dialog_removal;
 mod dialog_update;
 mod dialogs;
 mod downloads;
+mod enrolments;
 mod error;
 mod message_changes;
 mod message_creation;
@@ -98,6 +99,8 @@ async fn route(method: &Method, path: &str, request: &Request) -> Answer {
         ("DELETE", ["session", id]) => sessions::destroy_one(request, id).await,
         ("POST", ["login"]) => sessions::log_in(request).await,
         ("DELETE", ["login"]) => sessions::log_out(request).await,
+
+        ("POST", ["enrolments", "redeem"]) => enrolments::redeem(request).await,
 
         ("POST", ["users"]) => users::sign_up(request).await,
         ("GET", ["users", "v2"]) => users::search(request).await,

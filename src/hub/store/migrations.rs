@@ -11,6 +11,7 @@ const STEPS: &[&str] = &[
     include_str!("schema_files.sql"),
     include_str!("schema_tags.sql"),
     include_str!("schema_data.sql"),
+    include_str!("schema_enrolment.sql"),
 ];
 
 /// Applies the steps this database has not seen.

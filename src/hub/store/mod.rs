@@ -9,9 +9,11 @@
 pub mod blobs;
 pub mod changes;
 pub mod classes;
+mod damage;
 pub mod dialog_json;
 pub mod dialog_views;
 pub mod dialogs;
+pub mod enrolments;
 #[cfg(test)]
 mod history_tests;
 pub mod messages;
@@ -35,6 +37,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
+pub use damage::is_damage;
 use parking_lot::Mutex;
 pub use reader::Reader;
 use rusqlite::Connection;
@@ -63,6 +66,14 @@ pub enum StoreError {
     /// The hub is going down.
     #[error("database: closed")]
     Closed,
+    /// The file is damaged, and cannot be moved out of the way.
+    #[error("{path} is damaged and cannot be moved aside: {source}")]
+    Damaged {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The thread could not be started.
     #[error("database thread: {0}")]
     Thread(std::io::Error),

@@ -10,6 +10,16 @@ pub struct Demand {
     pub(super) codecs: [bool; 2],
     pub(super) limits_kbps: [Option<u32>; 2],
     pub(super) keep_size: [bool; 2],
+    pub(super) max_framerate: Option<u32>,
+}
+
+/// What nobody gets more of, whoever they are and whatever they ask for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ceiling {
+    /// Kbit/s of pictures.
+    pub kbps: Option<u32>,
+    /// Pictures per second.
+    pub framerate: Option<u32>,
 }
 
 impl Demand {
@@ -18,9 +28,14 @@ impl Demand {
         self.codecs[codec.index()]
     }
 
-    /// The lowest bitrate limit of those who subscribe to this format.
+    /// The lowest bitrate limit of those who subscribe to this format, and of the ceiling.
     pub fn limit_kbps(self, codec: VideoCodec) -> Option<u32> {
         self.limits_kbps[codec.index()]
+    }
+
+    /// Pictures per second at most.
+    pub fn max_framerate(self) -> Option<u32> {
+        self.max_framerate
     }
 
     /// Whether somebody needs pictures of this format to keep their size.

@@ -11,7 +11,7 @@ mod queue;
 mod video;
 
 pub use audio::{AudioFanout, AudioPublisher};
-pub use demand::Demand;
+pub use demand::{Ceiling, Demand};
 pub(super) use key_frame_gate::Urgency;
 pub use queue::Subscription;
 pub use video::{CaptureHold, Encoding, SnapshotError, VideoFanout, VideoPublisher};

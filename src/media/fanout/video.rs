@@ -9,7 +9,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use super::Waker;
-use super::demand::Demand;
+use super::demand::{Ceiling, Demand};
 use super::key_frame_gate::{KeyFrameGate, Urgency};
 use super::queue::{
     Overflow, Owner, PATIENT_VIDEO_CAPACITY, Pushed, Queue, Subscription, VIDEO_CAPACITY,
@@ -47,6 +47,7 @@ pub struct VideoFanout {
 struct Core {
     state: Mutex<State>,
     demand: watch::Sender<Demand>,
+    ceiling: watch::Sender<Ceiling>,
     /// Bumped when there is a new picture or new trouble.
     changed: watch::Sender<u64>,
 }
@@ -100,6 +101,7 @@ impl Default for Core {
         Self {
             state: Mutex::default(),
             demand: watch::Sender::new(Demand::default()),
+            ceiling: watch::Sender::new(Ceiling::default()),
             changed: watch::Sender::new(0),
         }
     }
@@ -180,6 +182,17 @@ impl VideoFanout {
     /// What the encoder of this format does now; none while nobody subscribes.
     pub fn encoding(&self, codec: VideoCodec) -> Option<Encoding> {
         self.core.state.lock().formats[codec.index()].encoding
+    }
+
+    /// From now on nobody gets more than this, also those who joined before.
+    pub fn set_ceiling(&self, ceiling: Ceiling) {
+        self.core.ceiling.send_replace(ceiling);
+        self.core.update_demand();
+    }
+
+    /// What nobody gets more of, and its changes.
+    pub fn ceiling(&self) -> watch::Receiver<Ceiling> {
+        self.core.ceiling.subscribe()
     }
 
     /// What consumers want at the moment, and its changes.
@@ -288,7 +301,11 @@ impl Core {
                 .formats
                 .each_ref()
                 .map(|format| !format.members.is_empty());
-            let limit = |format: &Format| format.members.iter().filter_map(|m| m.limit_kbps).min();
+            let ceiling = *self.ceiling.borrow();
+            let limit = |format: &Format| {
+                let limits = format.members.iter().filter_map(|member| member.limit_kbps);
+                limits.chain(ceiling.kbps).min()
+            };
             let demand = Demand {
                 capture: state.holds > 0 || codecs.contains(&true),
                 codecs,
@@ -297,6 +314,7 @@ impl Core {
                     .formats
                     .each_ref()
                     .map(|format| format.members.iter().any(|member| member.keeps_size)),
+                max_framerate: ceiling.framerate,
             };
             let changed = self.demand.send_if_modified(|current| {
                 let differs = *current != demand;

@@ -9,12 +9,13 @@ use webrtc::peer_connection::{
 };
 
 use super::bundle;
+use super::channel;
 use super::connection::{self, Connection, Media};
 use super::one_way;
 use super::receiving::{self, Receivers};
 use super::sdp::{self, Description, SdpError};
 use super::sending;
-use super::settings::{PeerError, PeerEvent, PeerSettings};
+use super::settings::{ChannelPolicy, PeerError, PeerEvent, PeerSettings};
 use super::shared::{Handler, Shared};
 use super::stats::{PeerStats, bump};
 use crate::media::VideoCodec;
@@ -112,6 +113,12 @@ impl Core {
                 begins_dtls: true,
             };
             self.connect(&mut negotiation, media).await?;
+            if self.settings.channel == ChannelPolicy::Offer {
+                let link = negotiation.link()?;
+                let opened = link.create_data_channel(channel::LABEL, None).await;
+                let channel = opened.map_err(refused("opening the data channel"))?;
+                self.shared.serve_channel(channel);
+            }
         }
         let link = negotiation.link()?;
         if restart {

@@ -5,6 +5,7 @@
 //! Must not enter: signalling, ringing, who may call; more than one far side.
 
 mod bundle;
+mod channel;
 mod connection;
 mod core;
 mod decode;
@@ -33,7 +34,7 @@ use crate::protocol::call_signal::Candidate;
 pub use far_side::FarSide;
 pub use one_way::{OneWay, Way};
 pub use sdp::SdpError;
-pub use settings::{IceServer, PeerError, PeerEvent, PeerSettings, TrackKind};
+pub use settings::{ChannelPolicy, IceServer, PeerError, PeerEvent, PeerSettings, TrackKind};
 pub use stats::{Frame, PeerStats, StageTimes};
 
 pub(super) use identity::prewarm as prewarm_identity;
@@ -155,6 +156,11 @@ impl Peer {
     /// encoder, which is shared, obeys the lowest of all peers.
     pub fn set_max_bitrate(&self, kbps: Option<u32>) {
         self.core.shared().set_limit(kbps);
+    }
+
+    /// Says something on the data channel, if there is one. Nobody waits for it.
+    pub fn say(&self, text: String) {
+        self.core.shared().say(text);
     }
 
     /// Counters and stage times up to now.

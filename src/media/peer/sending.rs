@@ -46,6 +46,7 @@ pub(super) async fn video(local: LocalTrack, fanout: VideoFanout, shared: Arc<Sh
             }
             () = feedback(agreed.1, &fanout, &shared) => return,
             () = follow_limit(&subscription, &shared) => return,
+            () = follow_ceiling(&fanout, &shared) => return,
             changed = negotiated.wait_for(|now| sendable(now.video.as_ref()) != Some(agreed)) => {
                 if changed.is_err() {
                     return;
@@ -148,6 +149,18 @@ async fn follow_limit(subscription: &Subscription, shared: &Shared) {
             .await
             .is_err()
         {
+            return;
+        }
+    }
+}
+
+/// Passes on changes of what nobody gets more of; never ends by itself.
+async fn follow_ceiling(fanout: &VideoFanout, shared: &Shared) {
+    let mut ceiling = fanout.ceiling();
+    loop {
+        let kbps = ceiling.borrow_and_update().kbps;
+        shared.set_ceiling(kbps);
+        if ceiling.changed().await.is_err() {
             return;
         }
     }

@@ -62,6 +62,20 @@ pub struct PeerSettings {
     pub far_side: Option<FarSide>,
     /// Media goes one way only; both ways without.
     pub one_way: Option<OneWay>,
+    /// Whether a data channel for orders is taken, and offered.
+    pub channel: ChannelPolicy,
+}
+
+/// What is done about a data channel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ChannelPolicy {
+    /// One that is opened is closed again.
+    Off,
+    /// One that is opened is served; our offers have none, and are what they would be without.
+    #[default]
+    Answer,
+    /// Our first offer has one as well.
+    Offer,
 }
 
 impl PeerSettings {
@@ -82,6 +96,7 @@ impl PeerSettings {
             keep_frames: false,
             far_side: None,
             one_way: None,
+            channel: ChannelPolicy::default(),
         }
     }
 
@@ -131,6 +146,10 @@ pub enum PeerEvent {
         /// Since the answer was made or taken.
         after: Duration,
     },
+    /// The data channel for orders is open.
+    ChannelOpen,
+    /// The far side has written on it, up to 4,096 bytes.
+    ChannelText(String),
     /// The end; nothing follows.
     Closed,
 }

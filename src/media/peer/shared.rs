@@ -5,19 +5,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::{Sender, UnboundedSender};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
+use webrtc::data_channel::DataChannel;
 use webrtc::media_stream::track_remote::TrackRemote;
 use webrtc::peer_connection::{
     PeerConnectionEventHandler, RTCIceConnectionState, RTCPeerConnectionIceEvent,
     RTCPeerConnectionState,
 };
 
+use super::channel;
 use super::monitor::Network;
 use super::receiving::{self, Receivers};
 use super::sdp::Description;
-use super::settings::{PeerEvent, PeerSettings, TrackKind};
+use super::settings::{ChannelPolicy, PeerEvent, PeerSettings, TrackKind};
 use super::stats::Counters;
 use crate::media::rate::{self, Bounds};
 use crate::protocol::call_signal::Candidate;
@@ -41,6 +43,8 @@ pub(super) struct Shared {
     deaf: [AtomicBool; 2],
     /// Kilobits per second of pictures the far side takes.
     limit: watch::Sender<Option<u32>>,
+    /// Kilobits per second of pictures nobody here gets more of.
+    ceiling: Mutex<Option<u32>>,
     /// Kilobits per second of pictures: where the network allows, and at the least.
     range_kbps: (u32, u32),
     /// What is measured of the packets.
@@ -48,6 +52,10 @@ pub(super) struct Shared {
     pub(super) receivers: Mutex<Receivers>,
     /// Whether what comes in is of any interest.
     hears: bool,
+    /// Whether a data channel is served.
+    has_channel: bool,
+    /// To the newest one.
+    channel: Mutex<Option<Sender<String>>>,
     /// Ends everything.
     pub(super) ended: CancellationToken,
 }
@@ -72,10 +80,13 @@ impl Shared {
             audio_muted: AtomicBool::new(false),
             deaf: Default::default(),
             limit: watch::Sender::new(settings.max_bitrate_kbps),
+            ceiling: Mutex::default(),
             range_kbps,
             network: Arc::new(Mutex::new(Network::new(bounds, start))),
             receivers: Mutex::new(receivers),
             hears,
+            has_channel: settings.channel != ChannelPolicy::Off,
+            channel: Mutex::default(),
             ended: CancellationToken::new(),
         }
     }
@@ -83,6 +94,23 @@ impl Shared {
     pub(super) fn tell(&self, event: PeerEvent) {
         // An owner that no longer listens is about to drop the peer.
         let _ = self.events.send(event);
+    }
+
+    /// Serves a data channel beside everything else, until the end.
+    pub(super) fn serve_channel(self: &Arc<Self>, channel: Arc<dyn DataChannel>) {
+        let serving = channel::serve(channel, Arc::clone(self));
+        tokio::spawn(self.ended.clone().run_until_cancelled_owned(serving));
+    }
+
+    pub(super) fn set_channel(&self, says: Sender<String>) {
+        *self.channel.lock() = Some(says);
+    }
+
+    pub(super) fn say(&self, text: String) {
+        let channel = self.channel.lock().clone();
+        if channel.is_none_or(|channel| channel.try_send(text).is_err()) {
+            tracing::info!("what was to be said on the data channel is lost");
+        }
     }
 
     pub(super) fn set_muted(&self, kind: TrackKind, muted: bool) {
@@ -96,9 +124,22 @@ impl Shared {
 
     pub(super) fn set_limit(&self, kbps: Option<u32>) {
         self.limit.send_replace(kbps);
+        self.rebound();
+    }
+
+    /// Lowers what the network is tried for, so that it is known what it carries when the ceiling
+    /// is lifted.
+    pub(super) fn set_ceiling(&self, kbps: Option<u32>) {
+        *self.ceiling.lock() = kbps;
+        self.rebound();
+    }
+
+    fn rebound(&self) {
+        let limits = [*self.limit.borrow(), *self.ceiling.lock()];
+        let most = limits.into_iter().flatten().min();
         self.network
             .lock()
-            .set_bounds(bounds(self.range_kbps, kbps));
+            .set_bounds(bounds(self.range_kbps, most));
     }
 
     /// Kilobits per second of pictures this peer takes now: of what it wants and what its network
@@ -184,6 +225,12 @@ impl PeerConnectionEventHandler for Handler {
                 reason: "no path to the far side works, or DTLS failed".to_owned(),
             }),
             _ => {}
+        }
+    }
+
+    async fn on_data_channel(&self, channel: Arc<dyn DataChannel>) {
+        if self.shared.has_channel {
+            self.shared.serve_channel(channel);
         }
     }
 

@@ -10,12 +10,14 @@
 
 mod controller;
 mod ladder;
+mod pace;
 mod path;
 #[cfg(test)]
 mod simulated_link;
 
 pub use controller::{Bounds, Feedback, RateController};
 pub use ladder::{Picture, Reduction};
+pub use pace::Pace;
 pub use path::{Fate, Path};
 
 /// Kbit/s left for sound beside the pictures, headers included.

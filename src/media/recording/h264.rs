@@ -69,6 +69,12 @@ pub(super) fn access_unit(frame: &EncodedFrame) -> Option<AccessUnit> {
     (fragments.is_none() && !unit.data.is_empty()).then_some(unit)
 }
 
+/// SPS and PPS, where a picture brings both.
+pub fn parameter_sets(frame: &EncodedFrame) -> Option<(Vec<u8>, Vec<u8>)> {
+    let sets = access_unit(frame)?.sets;
+    sets.is_complete().then_some((sets.sps, sets.pps))
+}
+
 impl AccessUnit {
     fn add(&mut self, nal: &[u8]) {
         let Some(first) = nal.first() else { return };

@@ -25,6 +25,7 @@ mod sps;
 mod timeline;
 
 pub use file::{DiskError, free_space};
+pub use h264::parameter_sets;
 pub use pre_roll::{Held, PreRoll, PreRollSettings};
 pub use recorder::{
     EndedBy, RecordError, Recorder, RecorderEvent, RecorderSettings, Recording, Segments,

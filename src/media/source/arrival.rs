@@ -71,8 +71,7 @@ async fn follow(
     name: Option<&str>,
     on_arrival: impl Fn(),
 ) -> std::io::Result<()> {
-    // Its successor is unsafe, for descriptors that could be closed by somebody else; this one is
-    // the `AsyncFd`'s own until both end.
+    // An owned descriptor stays the same for as long as it lives; what replaces this is unsafe code.
     #[allow(deprecated)]
     let watching = AsyncFd::new(watching)?;
     let mut buffer = [std::mem::MaybeUninit::uninit(); BUFFER];

@@ -1,8 +1,8 @@
 //! One running encoder: raw pictures in, RTP frames out to the fanout.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use gst::prelude::*;
@@ -15,7 +15,7 @@ use super::super::VideoCodec;
 use super::super::encoder::{self, EncoderTarget};
 use super::super::fanout::{Encoding, VideoPublisher};
 use super::super::pipeline::{End, Pipeline};
-use super::super::rate::{Picture, Reduction};
+use super::super::rate::{Pace, Picture, Reduction};
 use super::super::rtp::{FrameAssembler, Packet, RunId, starts_key_frame};
 
 /// A pipeline of its own per format, so that an encoder can come, go and fail without the camera
@@ -25,6 +25,9 @@ pub(super) struct EncoderRun {
     _pipeline: Pipeline,
     pub(super) input: Arc<EncoderInput>,
     pub(super) element: &'static str,
+    /// What the camera gives.
+    given: Picture,
+    /// What is wanted of it at the most.
     picture: Picture,
     size: gst::Element,
     caps: gst::Caps,
@@ -38,9 +41,7 @@ pub(super) struct EncoderInput {
     codec: VideoCodec,
     source: gst_app::AppSrc,
     encoder: gst::Element,
-    /// One of so many pictures is encoded.
-    one_of: AtomicU32,
-    seen: AtomicU32,
+    pace: Mutex<Pace>,
 }
 
 impl EncoderRun {
@@ -78,8 +79,7 @@ impl EncoderRun {
             codec,
             source,
             encoder: pipeline.element("encoder")?,
-            one_of: AtomicU32::new(1),
-            seen: AtomicU32::new(0),
+            pace: Mutex::default(),
         });
         let size = pipeline.element("size")?;
         publisher.encoder_started(codec, Instant::now());
@@ -88,6 +88,7 @@ impl EncoderRun {
             _pipeline: pipeline,
             input,
             element: encoder.element,
+            given: picture,
             picture,
             size,
             caps: caps.clone(),
@@ -99,11 +100,14 @@ impl EncoderRun {
 
     /// Fewer or smaller pictures at this bitrate, or all of them again, without a new negotiation
     /// with anybody: the stream goes on with a key frame of the new size.
-    pub(super) fn reduce(&mut self, keeps_size: bool) {
-        let next = self
-            .reduction
-            .next(self.picture, self.bitrate_kbps, keeps_size);
-        if next == self.reduction {
+    pub(super) fn reduce(&mut self, keeps_size: bool, max_framerate: Option<u32>) {
+        let most = max_framerate.unwrap_or(u32::MAX).max(1);
+        let picture = Picture {
+            framerate: self.given.framerate.min(most),
+            ..self.given
+        };
+        let next = self.reduction.next(picture, self.bitrate_kbps, keeps_size);
+        if next == self.reduction && picture == self.picture {
             return;
         }
         tracing::info!(codec = %self.input.codec, from = ?self.reduction, to = ?next, kbps = self.bitrate_kbps, "pictures sent change");
@@ -115,16 +119,15 @@ impl EncoderRun {
                 .build();
             self.size.set_property("caps", caps);
         }
-        if next.rate_divisor() != self.reduction.rate_divisor() {
+        let rate = (picture.framerate, next.rate_divisor());
+        if rate != (self.picture.framerate, self.reduction.rate_divisor()) {
             // Encoders share out their bits by the frame rate they are told.
-            let rate =
-                gst::Fraction::new(self.picture.framerate as i32, next.rate_divisor() as i32);
-            self.caps.make_mut().set("framerate", rate);
+            let fraction = gst::Fraction::new(rate.0 as i32, rate.1 as i32);
+            self.caps.make_mut().set("framerate", fraction);
             self.input.source.set_caps(Some(&self.caps));
-            self.input
-                .one_of
-                .store(next.rate_divisor(), Ordering::Relaxed);
+            *self.input.pace.lock() = Pace::new(rate.0, rate.1, self.given.framerate);
         }
+        self.picture = picture;
         self.reduction = next;
     }
 
@@ -161,8 +164,8 @@ impl EncoderInput {
 
     /// On the camera's streaming thread; never waits.
     pub(super) fn push(&self, picture: &gst::Buffer, publisher: &VideoPublisher) {
-        let seen = self.seen.fetch_add(1, Ordering::Relaxed);
-        if !seen.is_multiple_of(self.one_of.load(Ordering::Relaxed)) {
+        let at = picture.pts().map(Duration::from);
+        if at.is_some_and(|at| !self.pace.lock().takes(at)) {
             return;
         }
         if publisher.key_frame_due(self.codec, Instant::now()) {

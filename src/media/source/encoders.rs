@@ -187,7 +187,7 @@ impl Encoders {
                 changed.push(self.runs[index].take());
             }
             let encoding = self.runs[index].as_mut().map(|run| {
-                run.reduce(demand.keeps_size(codec));
+                run.reduce(demand.keeps_size(codec), demand.max_framerate());
                 run.encoding()
             });
             self.pictures.publisher.set_encoding(codec, encoding);

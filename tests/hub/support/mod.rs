@@ -83,8 +83,18 @@ impl Hub {
 
     /// Stops in order and starts again on the same folder.
     pub async fn restarted(self) -> Self {
+        self.restarted_after(|| {}).await
+    }
+
+    /// The same, with something done to the folder in between.
+    pub async fn restarted_after(self, work: impl FnOnce()) -> Self {
         self.running.stop().await;
+        work();
         Self::start_on(self.config, self.clock, self.folder).await
+    }
+
+    pub fn config(&self) -> &HubConfig {
+        &self.config
     }
 
     pub fn ready(&self) -> &Ready {

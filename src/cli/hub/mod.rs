@@ -1,4 +1,9 @@
-//! `cubelet hub`: the site server.
+//! `cubelet hub`: the site server, and what its operator does beside it.
+//!
+//! Invariant: what works on the hub's files works beside a running hub as well.
+//! Must not enter: what the hub's own library decides.
+
+mod enroll;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -11,7 +16,10 @@ use crate::hub;
 
 /// Runs the site server: REST, chat, and the web phone.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct HubArgs {
+    #[command(subcommand)]
+    command: Option<HubCommand>,
     /// The configuration file (see configs/hub.toml).
     #[arg(
         long,
@@ -28,11 +36,21 @@ pub struct HubArgs {
     pub ready_json: bool,
 }
 
+#[derive(Debug, clap::Subcommand)]
+enum HubCommand {
+    /// Make an account for a device, and print the code by which `cubelet setup` takes it. Works
+    /// beside a running hub, and without one.
+    Enroll(enroll::EnrollArgs),
+}
+
 /// Runs until SIGTERM or SIGINT.
 ///
 /// # Errors
 /// When the configuration, a port, the database or the certificate is at fault.
 pub fn run(args: &HubArgs) -> anyhow::Result<()> {
+    if let Some(HubCommand::Enroll(arguments)) = &args.command {
+        return enroll::run(arguments);
+    }
     let config = match &args.config {
         Some(path) => HubConfig::load(path)
             .with_context(|| format!("the configuration {} cannot be used", path.display()))?,

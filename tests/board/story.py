@@ -1,0 +1,327 @@
+"""What the virtual board goes through; see tests/board/run. Prints each step with its seconds, and the
+figures as JSON lines at the end. The first thing that is not as it should be ends it with its reason."""
+
+import contextlib
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from device import Device
+from machine import Machine
+from surroundings import HUB, KEY, PASSWORD, Site
+
+# How long anything may take: an emulated board on a busy machine is slow, and none of it is about speed.
+LIMIT = 300.0
+FIGURES = {}
+
+
+@contextlib.contextmanager
+def step(what):
+    begun = time.monotonic()
+    print(f"==> {what} …", file=sys.stderr)
+    yield
+    print(f"    {time.monotonic() - begun:.1f} s", file=sys.stderr)
+
+
+def figure(name, value, unit):
+    FIGURES[name] = {"figure": name, "value": round(value, 2), "unit": unit}
+
+
+def check(is_so, what):
+    if not is_so:
+        raise AssertionError(what)
+
+
+def length(movie):
+    """Seconds, by the header of an MP4 file (ISO/IEC 14496-12, mvhd of version 0 or 1).
+
+    The last one holds: what was the header while the file grew lies before it, and is none any more.
+    """
+    header = movie[movie.rindex(b"mvhd") + 4:]
+    times, size = ((20, 8), (12, 4))[header[0] == 0]
+    scale, duration = header[times:times + 4], header[times + 4:times + 4 + size]
+    return int.from_bytes(duration, "big") / int.from_bytes(scale, "big")
+
+
+class Story:
+    def __init__(self, binary, package, image, folder):
+        self.package, self.folder = package, folder
+        self.machine = Machine(image, folder)
+        self.site = Site(binary, folder)
+        self.board = self.station = None
+
+    def boots(self):
+        with step("the board boots"):
+            figure("power on to a login", self.machine.power_on(), "s")
+            print("    " + self.machine.run("systemd-analyze", "time").splitlines()[0], file=sys.stderr)
+            self.machine.run("test", "-c", "/dev/video0")
+            self.machine.run("test", "-d", "/proc/asound/Loopback")
+
+    def package_installs(self):
+        with step("the package installs without a network"):
+            self.machine.send(self.package, "/root/cubelet.deb")
+            self.machine.run("apt-get", "install", "-y", "-qq", "/root/cubelet.deb")
+            version = self.machine.run("cubelet", "--version")
+            check("cubelet" in version, version)
+            check(self.machine.run("uname", "-m").strip() == "aarch64", "not an ARM")
+
+    def unit_starts(self):
+        with step("one file edited, and the sandboxed unit runs"):
+            self.machine.run("sh", "-c", f"echo {HUB} hub.lan >>/etc/hosts")
+            write = self.machine.write
+            write("/etc/cubelet/kiosk.toml", self.site.board_config())
+            write("/etc/cubelet/hub-ca.pem", self.site.ca)
+            write("/etc/cubelet/hub-auth-key", KEY + "\n", "cubelet", "600")
+            write("/etc/cubelet/hub-password", PASSWORD + "\n", "cubelet", "600")
+            self.machine.run("systemctl", "enable", "--quiet", "--now", "cubelet")
+            self.is_up("first start to READY=1")
+
+    def is_up(self, name):
+        """Active is what systemd calls a unit of Type=notify that has sent READY=1."""
+        unit = self.machine.unit("ActiveState", "SubState", "ExecMainStartTimestampMonotonic",
+                                 "ActiveEnterTimestampMonotonic", "MainPID", "User", "NoNewPrivileges")
+        check((unit["ActiveState"], unit["SubState"]) == ("active", "running"), f"the unit is {unit}")
+        check((unit["User"], unit["NoNewPrivileges"]) == ("cubelet", "yes"), f"the unit is not locked in: {unit}")
+        begun, ready = int(unit["ExecMainStartTimestampMonotonic"]), int(unit["ActiveEnterTimestampMonotonic"])
+        figure(name, (ready - begun) / 1e6, "s")
+        return unit["MainPID"], ready / 1e6
+
+    def doctor(self):
+        with step("doctor finds nothing wrong, devices finds camera and sound card"):
+            self.board = Device("board", lambda *words: self.machine.command("cubelet", *words))
+            self.board.online(LIMIT)
+            said = json.loads(self.as_daemon("cubelet", "doctor", "--json"))
+            check(said["ok"], f"doctor: {json.dumps(said)}")
+            for one in said["checks"]:
+                print(f"    {one['status']:8} {one['name']}: {one['detail']}", file=sys.stderr)
+            found = json.loads(self.as_daemon("cubelet", "devices", "--json"))
+            print(f"    {[node['path'] for node in found['video']]} {[pcm['name'] for pcm in found['sound']]}",
+                  file=sys.stderr)
+            check(any(node["path"] == "/dev/video0" for node in found["video"]), f"no camera: {found['video']}")
+            check(any("Loopback" in pcm["name"] for pcm in found["sound"]), f"no sound card: {found['sound']}")
+
+    def as_daemon(self, *command):
+        """As `sudo -u cubelet` would."""
+        return self.machine.run("runuser", "-u", "cubelet", "--", "env", "HOME=/var/lib/cubelet", *command, may_fail=True)
+
+    def station_starts(self):
+        with step("the station comes online"):
+            self.site.station()
+            self.station = Device("station", self.site.shell)
+            self.station.online(LIMIT)
+
+    def costs(self, name):
+        """Resident memory and processor of the daemon, on the board."""
+        pid, _ = self.is_up("later start to READY=1")
+        script = (f"cd /proc/{pid}; grep VmRSS status; awk '/^Pss:/{{print $0}}' smaps_rollup;"
+                  "cut -d' ' -f14,15 stat; sleep 30; cut -d' ' -f14,15 stat")
+        rss, pss, before, after = self.machine.run("sh", "-c", script).splitlines()
+        spent = sum(map(int, after.split())) - sum(map(int, before.split()))
+        figure(f"resident memory, {name}", int(rss.split()[1]) / 1024, "MB")
+        figure(f"proportional memory, {name}", int(pss.split()[1]) / 1024, "MB")
+        figure(f"processor, {name}, emulated", spent / 30, "% of a core")
+
+    def idle(self):
+        with step("idle for half a minute"):
+            self.board.state(lambda state: state["camera"]["status"] == "running", "camera running", LIMIT)
+            self.costs("idle, camera warm")
+
+    def snapshot(self):
+        """The size of a picture of the camera, bytes."""
+        self.machine.run("cubelet", "ctl", "-d", "board", "--timeout", "60", "snapshot", "-o", "/root/picture.jpg")
+        kind = self.machine.run("sh", "-c", "head -c 3 /root/picture.jpg | od -An -tx1").split()
+        check(kind == ["ff", "d8", "ff"], f"no JPEG: {kind}")
+        return int(self.machine.run("stat", "-c", "%s", "/root/picture.jpg"))
+
+    def call(self):
+        with step("the bell rings, the station answers: picture and sound both ways"):
+            check(self.snapshot() > 2000, "vivid's test picture is not that small")
+            here, there = self.board.events.mark(), self.station.events.mark()
+            rang = time.monotonic()
+            self.board.order("ring")
+            for device, since in [(self.board, here), (self.station, there)]:
+                device.event("call/connected", LIMIT, since)
+                device.event("call/first_frame", LIMIT, since)
+                device.event("call/first_audio", LIMIT, since)
+            figure("ring to picture and sound on both sides, answered after 1 s", time.monotonic() - rang, "s")
+            for device in [self.board, self.station]:
+                state = device.state(self.flows, "pictures flow", LIMIT, device.states.mark())
+                media = state["call"]["media"]
+                print(f"    {device.name} receives {media['received']}, sends {media['sent']}", file=sys.stderr)
+            self.costs("in a call")
+
+    @staticmethod
+    def flows(state):
+        media = state["call"].get("media") or {}
+        return (media.get("received") or {}).get("fps", 0) > 0 and (media.get("sent") or {}).get("fps", 0) > 0
+
+    def camera_goes_and_comes(self):
+        with step("the camera is pulled in the call and comes back; the call lives"):
+            since = self.board.states.mark()
+            driver = "/sys/bus/platform/drivers/vivid"
+            self.machine.run("sh", "-c", f"echo vivid.0 >{driver}/unbind")
+            self.machine.run("test", "!", "-e", "/dev/video0")
+            self.board.state(lambda state: state["camera"]["status"] == "failed", "camera failed", LIMIT, since)
+            since = self.board.states.mark()
+            self.machine.run("sh", "-c", f"echo vivid.0 >{driver}/bind")
+            back = time.monotonic()
+            self.board.state(lambda state: state["camera"]["status"] == "running", "camera running", LIMIT, since)
+            figure("camera plugged in to running", time.monotonic() - back, "s")
+            self.board.state(self.flows, "pictures flow again", LIMIT, self.board.states.mark())
+            self.station.state(self.flows, "pictures arrive again", LIMIT, self.station.states.mark())
+            check(self.snapshot() > 2000, "a picture after the camera came back")
+
+    def hang_up(self):
+        with step("the call ends"):
+            here, there = self.board.events.mark(), self.station.events.mark()
+            self.board.order("hangup")
+            self.board.event("call/ended", LIMIT, here)
+            self.station.event("call/ended", LIMIT, there)
+
+    def killed(self):
+        with step("kill -9: systemd brings it back"):
+            since = self.board.states.mark()
+            before, _ = self.is_up("later start to READY=1")
+            begun = time.monotonic()
+            self.machine.run("systemctl", "kill", "-s", "KILL", "cubelet")
+            self.board.states.wait(lambda line: line["availability"] == "offline", "the last will", LIMIT, since)
+            self.board.online(LIMIT, self.board.states.mark())
+            figure("kill -9 to online", time.monotonic() - begun, "s")
+            unit = self.machine.unit("NRestarts", "MainPID")
+            check(unit["NRestarts"] == "1" and unit["MainPID"] not in ("0", before), f"not restarted once: {unit}")
+
+    def wrong_configuration(self):
+        with step("a wrong configuration is said once and not tried again"):
+            self.machine.run("sed", "-i", "s/^width = 320/width = 99999/", "/etc/cubelet/kiosk.toml")
+            self.machine.run("systemctl", "restart", "cubelet", may_fail=True)
+            unit = self.machine.unit("ActiveState", "ExecMainStatus")
+            check(unit == {"ActiveState": "failed", "ExecMainStatus": "78"}, f"{unit}")
+            said = self.machine.run("journalctl", "-u", "cubelet", "-b", "-o", "cat", "--no-pager", "-n", "30")
+            check("camera.width" in said, f"the journal does not say what is wrong:\n{said}")
+            self.machine.run("sed", "-i", "s/^width = 99999/width = 320/", "/etc/cubelet/kiosk.toml")
+            since = self.board.states.mark()
+            self.machine.run("systemctl", "restart", "cubelet")
+            self.board.online(LIMIT, since)
+
+    def plug_pulled_in_recording(self):
+        with step("the plug is pulled while a visitor speaks"):
+            since = self.board.events.mark()
+            self.board.order("visitor-message", "start")
+            self.board.event("visitor_message/recording", LIMIT, since)
+            begun = time.monotonic()
+            # The visitor speaks; there is no event for that.
+            time.sleep(10)
+            self.pull_the_plug()
+            spoken = time.monotonic() - begun
+        with step("the board boots again: the recording arrives and plays"):
+            since = self.station.events.mark()
+            self.comes_back()
+            arrived = self.station.event("chat/message", LIMIT, since, lambda event: event.get("attachments"))
+            saved = self.station.event("chat/saved", LIMIT, since,
+                                       lambda event: event["message"] == arrived["message"])
+            pictures, seconds = self.play(self.folder / saved["file"])
+            figure("spoken until the plug was pulled", spoken, "s")
+            figure("of it in the recording", seconds, "s")
+            figure("pictures in it", pictures, "")
+            check(seconds >= spoken - 2.5, f"{seconds:.1f} s of {spoken:.1f} s are left")
+            check(pictures >= seconds, f"{pictures} pictures in {seconds:.1f} s")
+
+    def play(self, file):
+        """Decodes it: how many pictures, and how many seconds."""
+        frames = self.folder / "frames"
+        frames.mkdir()
+        subprocess.run(["gst-launch-1.0", "-q", "filesrc", f"location={file}", "!", "qtdemux", "!", "h264parse", "!",
+                        "avdec_h264", "!", "videoconvert", "!", "jpegenc", "!", "multifilesink",
+                        f"location={frames}/%05d.jpg"], check=True, timeout=LIMIT)
+        return len(list(frames.iterdir())), length(file.read_bytes())
+
+    def plug_pulled_in_sending(self):
+        text = "sent as the lights went out"
+        since = self.station.events.mark()
+        with step("the plug is pulled while a message is under way"):
+            # The hub reads nothing: the message is on its way and never acknowledged.
+            self.site.hub.send_signal(signal.SIGSTOP)
+            self.board.order("send", "--to", "station", text)
+            self.pull_the_plug()
+            # Now it reads what it was sent, and the connection it came by is dead.
+            self.site.hub.send_signal(signal.SIGCONT)
+        with step("the board boots again: the message arrives once"):
+            self.comes_back()
+            self.board.state(lambda state: state["chat"]["outbox"] == 0, "everything sent", LIMIT)
+            self.station.event("chat/message", LIMIT, since, lambda event: event["text"] == text)
+            self.board.order("send", "--to", "station", "the lights are on")
+            self.station.event("chat/message", LIMIT, since, lambda event: event["text"] == "the lights are on")
+            arrived = [event for event in self.station.events.seen[since:]
+                       if event["type"] == "chat/message" and event["text"] == text]
+            check(len(arrived) == 1, f"it arrived {len(arrived)} times: {arrived}")
+            kept = self.station.order("search", "lights")["messages"]
+            check(sum(message["text"] == text for message in kept) == 1, f"the history has {kept}")
+
+    def pull_the_plug(self):
+        self.machine.pull_the_plug()
+        self.board.end()
+
+    def comes_back(self):
+        figure("power on to a login, disk not unmounted", self.machine.power_on(), "s")
+        begun = time.monotonic()
+        # The broker has forgotten everything, and nothing tells when the device is first heard of there.
+        while subprocess.run(self.board.shell("ctl", "-d", "board", "status"), stdout=subprocess.DEVNULL,
+                             stderr=subprocess.DEVNULL).returncode:
+            check(time.monotonic() - begun < LIMIT, "the device does not come to its broker")
+            time.sleep(1)
+        self.board.watch()
+        self.board.online(LIMIT)
+        figure("login to online", time.monotonic() - begun, "s")
+        _, ready = self.is_up("start to READY=1 in a boot")
+        figure("kernel start to READY=1", ready, "s")
+
+    def end(self):
+        for device in [self.board, self.station]:
+            if device:
+                device.end()
+        self.site.end()
+        if self.machine.qemu:
+            self.machine.pull_the_plug()
+
+    def tell(self):
+        self.boots()
+        self.package_installs()
+        self.unit_starts()
+        self.doctor()
+        self.station_starts()
+        self.idle()
+        self.call()
+        self.camera_goes_and_comes()
+        self.hang_up()
+        self.killed()
+        self.wrong_configuration()
+        self.plug_pulled_in_recording()
+        self.plug_pulled_in_sending()
+
+
+def main():
+    binary, package, image = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
+    begun = time.monotonic()
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="cubelet-board-"))
+    story = Story(binary, package, image, folder)
+    try:
+        story.tell()
+    except BaseException:
+        print(f"FAILED; logs, console and disk are kept in {folder}", file=sys.stderr)
+        if story.machine.qemu and story.machine.qemu.poll() is None:
+            with contextlib.suppress(Exception):
+                print(story.machine.run("journalctl", "-u", "cubelet", "-b", "--no-pager", "-n", "60"), file=sys.stderr)
+        raise
+    finally:
+        story.end()
+    subprocess.run(["rm", "-r", folder], check=True)
+    figure("the whole board test", time.monotonic() - begun, "s")
+    for line in FIGURES.values():
+        print(json.dumps(line))
+
+
+main()

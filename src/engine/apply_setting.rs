@@ -126,8 +126,3 @@ async fn apply_camera(wiring: &Wiring, camera: CameraSetting) -> Result<(), Comm
         })
         .await
 }
-
-fn lacking(field: &str, what: &str) -> CommandError {
-    let message = format!("{field}: the media engine of this version has no way to set {what}");
-    CommandError::new(ErrorCode::Unavailable, message)
-}

@@ -439,7 +439,7 @@ mod tests {
         assert!(
             ask(&mut session, "OPTIONS", "/live", "")
                 .0
-                .contains("200 OK")
+                .starts_with("RTSP/1.0 200")
         );
         let (answer, effect) = ask(&mut session, "DESCRIBE", "/live", "");
         assert!(answer.contains("401"), "{answer}");

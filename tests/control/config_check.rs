@@ -95,7 +95,7 @@ ring = ["a", "b", "a"]
             "kiosk.toml:11:1: camera.widht: unknown key `widht`; did you mean `width`?".to_owned(),
             "kiosk.toml:12:13: camera.framerate: must be a whole number, not a string".to_owned(),
             "kiosk.toml:14:19: calls.ring[2]: is in the list already".to_owned(),
-            "kiosk.toml:15:2: moon: unknown section `moon`; known are: device, hub, chat, history, attachments, camera, audio, display, calls, schedule, door, button, visitor_message, say, mqtt, control, console, rule".to_owned(),
+            "kiosk.toml:15:2: moon: unknown section `moon`; known are: device, hub, chat, history, attachments, camera, audio, display, calls, schedule, door, button, visitor_message, say, recording, mqtt, control, console, rtsp, rule".to_owned(),
         ]
     );
 }

@@ -103,6 +103,7 @@ fn with_value(section: &str, key: &str, value: &str) -> String {
     let mut others = match section {
         // A step may not ring for longer than a call does, quiet hours need their schedule.
         "calls.step" => "[calls]\nanswer_timeout_s = 300\n".to_owned(),
+        "calls" => "[recording]\nenabled = true\n".to_owned(),
         "mqtt.home_assistant" => "[mqtt]\nhost = '127.0.0.1'\n".to_owned(),
         "calls.quiet" => {
             "[[schedule]]\nname = 'always'\nzone = 'UTC'\nwindows = ['mon-sun']\n".to_owned()

@@ -56,7 +56,7 @@ async fn a_text_is_read_out_and_a_voice_that_does_not_exist_says_so() {
         text: "--version".into(),
     };
     assert_eq!(heard(speech("en"), &null.loudspeaker).await, Ok(()));
-    match heard(speech("no-such-voice"), &null.loudspeaker).await {
+    match heard(speech("zz-nowhere"), &null.loudspeaker).await {
         Err(AnnouncementError::Failed(reason)) => {
             assert!(reason.contains("espeak-ng"), "{reason}");
         }

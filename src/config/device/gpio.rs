@@ -1,8 +1,74 @@
 //! `[door] relay` and `[[button]]`: the lines of GPIO chips.
 
-use super::{Button, GpioLine, Level, Pull, Relay, read};
+use super::{Relay, read};
 use crate::config::reader::{FileReader, SectionReader};
 use crate::config::suggest;
+use crate::protocol::address::UserRef;
+
+/// A line of a GPIO chip.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GpioLine {
+    /// By the name the board's device tree gives it.
+    Named(String),
+    /// By its place.
+    Numbered {
+        /// Such as `gpiochip0`.
+        chip: String,
+        /// From 0.
+        number: u32,
+    },
+}
+
+impl std::fmt::Display for GpioLine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Named(name) => write!(f, "gpio:{name}"),
+            Self::Numbered { chip, number } => write!(f, "gpio:{chip}:{number}"),
+        }
+    }
+}
+
+/// A level of a line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Level {
+    /// Towards ground.
+    Low,
+    /// Towards the supply.
+    #[default]
+    High,
+}
+
+/// The resistor of an input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pull {
+    /// To the supply.
+    Up,
+    /// To ground.
+    Down,
+    /// Switched off.
+    None,
+    /// Left as it is.
+    AsIs,
+}
+
+/// A push button.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Button {
+    /// What events call it.
+    pub name: String,
+    /// Where it is connected.
+    pub line: GpioLine,
+    /// The level while it is pressed.
+    pub active: Level,
+    /// The resistor.
+    pub pull: Pull,
+    /// Milliseconds a level must hold to count, 0 to 1,000.
+    pub debounce_ms: u32,
+    /// Whether a press rings the bell.
+    pub rings: bool,
+    /// Whom it rings; empty means as `[calls]` says.
+    pub targets: Vec<UserRef>,
+}
 
 /// Characters of a line's name: the kernel's limit (`GPIO_MAX_NAME_SIZE`) without its final zero.
 const LINE_NAME_MAX: usize = 31;

@@ -2,6 +2,7 @@
 //! fare.
 
 use actix::prelude::*;
+use futures::future::LocalBoxFuture;
 use tokio::sync::{mpsc, watch};
 
 use super::live::Sources;
@@ -24,7 +25,7 @@ pub struct Audio {
     volume: watch::Sender<volume::Wanted>,
 }
 
-supervised!(Audio);
+supervised!(Audio, drain = close);
 
 impl Audio {
     /// Starts nothing yet.
@@ -36,6 +37,15 @@ impl Audio {
             device: None,
             volume: watch::Sender::default(),
         }
+    }
+
+    fn close(&mut self) -> LocalBoxFuture<'static, ()> {
+        let device = self.device.take();
+        Box::pin(async move {
+            if let Some(device) = device {
+                device.closed().await;
+            }
+        })
     }
 }
 

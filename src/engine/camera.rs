@@ -1,6 +1,7 @@
 //! The `Camera` actor: runs the video source while the device lives, and shows how it fares.
 
 use actix::prelude::*;
+use futures::future::LocalBoxFuture;
 use tokio::sync::mpsc;
 
 use super::live::Sources;
@@ -21,7 +22,7 @@ pub struct Camera {
     follower: Option<SpawnHandle>,
 }
 
-supervised!(Camera);
+supervised!(Camera, drain = close);
 
 impl Camera {
     /// Starts nothing yet.
@@ -32,6 +33,15 @@ impl Camera {
             running: None,
             follower: None,
         }
+    }
+
+    fn close(&mut self) -> LocalBoxFuture<'static, ()> {
+        let running = self.running.take();
+        Box::pin(async move {
+            if let Some((source, _)) = running {
+                source.closed().await;
+            }
+        })
     }
 
     /// Runs the camera of that name, unless it runs already.

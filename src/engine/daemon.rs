@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::attachments::{UploadSignal, Uploads};
@@ -46,7 +46,7 @@ use crate::call::ring_plan::StopReason;
 use crate::config::{AudioSource, DeviceConfig};
 use crate::media;
 use crate::media::peer::{FarSide, OneWay, Peer, PeerError, PeerEvent, PeerSettings, Way};
-use crate::media::{AudioFanout, Loudspeaker, VideoFanout};
+use crate::media::{AudioFanout, Loudspeaker, PrewarmReport, VideoFanout};
 use crate::protocol::call_signal::CallType;
 use crate::rest::RestError;
 use crate::store::history::History;
@@ -56,6 +56,8 @@ use crate::store::{Ownership, OwnershipError, Store, StoreError};
 const REQUEST_BACKLOG: usize = 64;
 /// How long a call may take to say good-bye at shutdown.
 const DRAIN_LIMIT: Duration = Duration::from_secs(3);
+/// How long the warming of media may hold up the end of a device that was only just started.
+const WARM_LIMIT: Duration = Duration::from_secs(10);
 
 /// Why a device could not be started at all. Anything the network does later is not here: it is
 /// retried and shown in the state.
@@ -165,6 +167,7 @@ pub struct Daemon {
     pub port: Port,
     shutdown: CancellationToken,
     thread: JoinHandle<()>,
+    warming: Option<oneshot::Receiver<PrewarmReport>>,
 }
 
 /// Makes further supervised actors (the control plane's) once the device's own parts are there.
@@ -217,12 +220,8 @@ impl Daemon {
             video: parts.wiring.video.clone(),
             audio: parts.wiring.audio.clone(),
         };
-        if is_warm {
-            // The report is in the log; nobody needs to wait for it.
-            drop(media::prewarm(&[super::media_settings::codec(
-                config.camera.codec,
-            )])?);
-        }
+        let codec = super::media_settings::codec(config.camera.codec);
+        let warming = is_warm.then(|| media::prewarm(&[codec])).transpose()?;
         let (token, seen) = (shutdown.clone(), port.clone());
         let thread = std::thread::Builder::new()
             .name(format!("control-{}", config.device.name))
@@ -239,6 +238,7 @@ impl Daemon {
             port,
             shutdown,
             thread,
+            warming,
         })
     }
 
@@ -249,6 +249,10 @@ impl Daemon {
         let joined = tokio::task::spawn_blocking(move || thread.join()).await;
         if !matches!(joined, Ok(Ok(()))) {
             tracing::error!("the control thread ended with a panic");
+        }
+        if let Some(warming) = self.warming {
+            // Its report is in the log. A process must not end while plug-ins are loaded.
+            let _ = tokio::time::timeout(WARM_LIMIT, warming).await;
         }
     }
 }

@@ -85,7 +85,7 @@ pub enum AudioEvent {
 /// A device that keeps itself running. Dropping it closes it, on its own thread.
 pub struct AudioDevice {
     muted: Arc<AtomicBool>,
-    _thread: Option<Thread>,
+    thread: Option<Thread>,
 }
 
 impl AudioDevice {
@@ -119,7 +119,7 @@ impl AudioDevice {
         if settings.microphone == AudioSourceKind::None && !has_loudspeaker {
             return Self {
                 muted,
-                _thread: None,
+                thread: None,
             };
         }
         let mut device = Device {
@@ -153,10 +153,7 @@ impl AudioDevice {
             }));
         })
         .ok();
-        Self {
-            muted,
-            _thread: thread,
-        }
+        Self { muted, thread }
     }
 
     /// While muted nothing is sent.
@@ -166,6 +163,16 @@ impl AudioDevice {
 
     /// Closes the device; [`SourceEvent::Stopped`] tells when it is done.
     pub fn stop(self) {}
+
+    /// Closes the device; the future is over when that is done.
+    pub fn closed(self) -> impl Future<Output = ()> + use<> {
+        let ended = self.thread.map(Thread::ended);
+        async move {
+            if let Some(ended) = ended {
+                ended.await;
+            }
+        }
+    }
 }
 
 struct Device {

@@ -1,6 +1,7 @@
 //! The life of a source: run while wanted, come back after failures, end when told.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::base::backoff::Backoff;
@@ -181,6 +182,7 @@ fn run<C: Capture>(
 /// The owner's end of a source's thread. Dropping it stops the source, on the source's thread.
 pub(in crate::media) struct Thread {
     signals: Sender<Signal>,
+    running: Option<JoinHandle<()>>,
 }
 
 impl Thread {
@@ -189,11 +191,27 @@ impl Thread {
         signals: Sender<Signal>,
         body: impl FnOnce() + Send + 'static,
     ) -> Result<Self, String> {
-        std::thread::Builder::new()
+        let running = std::thread::Builder::new()
             .name(name.to_owned())
             .spawn(body)
             .map_err(|error| format!("cannot start the {name} thread: {error}"))?;
-        Ok(Self { signals })
+        Ok(Self {
+            signals,
+            running: Some(running),
+        })
+    }
+
+    /// Stops the source. The future is over when its thread is: until then it may be loading plug-ins, and a
+    /// process that ends in the middle of that is aborted by GLib.
+    pub(in crate::media) fn ended(mut self) -> impl Future<Output = ()> + use<> {
+        let running = self.running.take();
+        drop(self);
+        async move {
+            if let Some(running) = running {
+                // A thread that panicked has ended too.
+                let _ = tokio::task::spawn_blocking(|| running.join()).await;
+            }
+        }
     }
 }
 

@@ -74,7 +74,7 @@ impl VideoSourceSettings {
 pub struct VideoSource {
     muted: Arc<AtomicBool>,
     publisher: Arc<VideoPublisher>,
-    _thread: Option<Thread>,
+    thread: Option<Thread>,
 }
 
 impl VideoSource {
@@ -118,7 +118,7 @@ impl VideoSource {
         Self {
             muted,
             publisher,
-            _thread: thread,
+            thread,
         }
     }
 
@@ -130,6 +130,16 @@ impl VideoSource {
 
     /// Closes the camera; [`SourceEvent::Stopped`] tells when it is done.
     pub fn stop(self) {}
+
+    /// Closes the camera; the future is over when that is done.
+    pub fn closed(self) -> impl Future<Output = ()> + use<> {
+        let ended = self.thread.map(Thread::ended);
+        async move {
+            if let Some(ended) = ended {
+                ended.await;
+            }
+        }
+    }
 }
 
 struct Camera {

@@ -7,31 +7,13 @@ import { Caller } from "./lib/caller.mjs";
 import { Control, startBroker } from "./lib/broker.mjs";
 import { startDevice } from "./lib/device.mjs";
 import { signUp, startHub } from "./lib/hub.mjs";
-import { Report } from "./lib/report.mjs";
+import { check, keep, script } from "./lib/script.mjs";
 
 /** How long a phone may still ring after another has answered, milliseconds. */
 const STILL_RINGS_MS = 300;
 
-const report = new Report();
-const check = report.check.bind(report);
-const parts = [];
 const callers = [];
-try {
-  await run();
-} catch (error) {
-  report.abort("script", error);
-} finally {
-  const tails = [...callers, ...parts].map((part) => part.tail?.() ?? "");
-  for (const part of [...callers, ...[...parts].reverse()]) await (part.end ?? part.close).call(part);
-  report.print(tails.join("\n"));
-}
-process.exit(report.failed ? 1 : 0);
-
-async function keep(part) {
-  const started = await part;
-  parts.push(started);
-  return started;
-}
+await script(run);
 
 async function run() {
   const hub = await keep(startHub());
@@ -54,9 +36,9 @@ async function run() {
   // Noise fills whatever bitrate there is.
   const front = await device(door, "front-door", { source: "test:snow" });
   const inside = await device(hall, "hall", { calls: "answer_timeout_s = 10" });
-  const a = await Caller.start(hub.ready, anna);
+  const a = await keep(Caller.start(hub.ready, anna));
   callers.push(a);
-  const b = await Caller.start(hub.ready, ben, { answerTimeInterval: 8 });
+  const b = await keep(Caller.start(hub.ready, ben, { answerTimeInterval: 8 }));
   callers.push(b);
   const c = await Caller.start(hub.ready, clara, {}, b);
   await endings(front, inside, a, b);

@@ -8,30 +8,12 @@ import { Caller } from "./lib/caller.mjs";
 import { Control, startBroker } from "./lib/broker.mjs";
 import { startDevice } from "./lib/device.mjs";
 import { signUp, startHub } from "./lib/hub.mjs";
-import { Report } from "./lib/report.mjs";
+import { check, keep, script } from "./lib/script.mjs";
 
 const LABEL = "cubelet.control";
 
-const report = new Report();
-const check = report.check.bind(report);
-const parts = [];
 const callers = [];
-try {
-  await run();
-} catch (error) {
-  report.abort("script", error);
-} finally {
-  const tails = [...callers, ...parts].map((part) => part.tail?.() ?? "");
-  for (const part of [...callers, ...[...parts].reverse()]) await (part.end ?? part.close).call(part);
-  report.print(tails.join("\n"));
-}
-process.exit(report.failed ? 1 : 0);
-
-async function keep(part) {
-  const started = await part;
-  parts.push(started);
-  return started;
-}
+await script(run);
 
 async function run() {
   const hub = await keep(startHub());
@@ -51,9 +33,9 @@ async function run() {
   };
   const answering = await station(door, "front-door", "");
   const offering = await station(gate, "gate", 'data_channel = "offer"');
-  const a = await Caller.start(hub.ready, anna);
+  const a = await keep(Caller.start(hub.ready, anna));
   callers.push(a);
-  const b = await Caller.start(hub.ready, ben, {}, a);
+  const b = await keep(Caller.start(hub.ready, ben, {}, a));
   callers.push(b);
   await plain(answering, a);
   await opened(answering, a);

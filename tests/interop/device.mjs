@@ -8,33 +8,15 @@ import { launch } from "./lib/chromium.mjs";
 import { startDevice } from "./lib/device.mjs";
 import { signUp, startHub } from "./lib/hub.mjs";
 import { Phone } from "./lib/phone.mjs";
-import { Report } from "./lib/report.mjs";
+import { check, keep, script } from "./lib/script.mjs";
 
 const NOTHING = { frames: 0, samples: 0 };
 const DEVICE = "front-door";
-const report = new Report();
-const check = report.check.bind(report);
-const parts = [];
 let phone;
-try {
-  await run();
-} catch (error) {
-  report.abort("script", error);
-} finally {
-  const page = phone?.log.map((line) => `  phone: ${line}`) ?? [];
-  const tails = parts.map((part) => part.tail?.() ?? "");
-  for (const part of [...parts].reverse()) await (part.end ?? part.close).call(part);
-  report.print([...page, ...tails].join("\n"));
-}
-process.exit(report.failed ? 1 : 0);
-
-async function keep(part) {
-  const started = await part;
-  parts.push(started);
-  return started;
-}
+await script(run);
 
 async function run() {
+  await keep({ tail: () => phone?.log.map((line) => `  phone: ${line}`).join("\n") ?? "", end() {} });
   const hub = await keep(startHub());
   const tag = Date.now().toString(36);
   const [door, anna] = await signUp(hub.ready, [

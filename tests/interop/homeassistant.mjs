@@ -7,17 +7,7 @@ import { Control, startBroker } from "./lib/broker.mjs";
 import { startDevice } from "./lib/device.mjs";
 import { HomeAssistant } from "./lib/homeassistant.mjs";
 import { signUp, startHub } from "./lib/hub.mjs";
-import { Report } from "./lib/report.mjs";
-
-const report = new Report();
-const check = report.check.bind(report);
-const parts = [];
-
-async function keep(part) {
-  const started = await part;
-  parts.push(started);
-  return started;
-}
+import { check, keep, script } from "./lib/script.mjs";
 
 async function run() {
   const hub = await keep(startHub());
@@ -44,7 +34,7 @@ auto_answer_after_s = 30
   const assistant = await keep(HomeAssistant.start(broker.port));
   const device = await startDevice({ ...station, more: announced });
   let running = device;
-  parts.push({ tail: () => running.tail(), end: () => running.end() });
+  await keep({ tail: () => running.tail(), end: () => running.end() });
   const caller = { ready: hub.ready, user: indoor, brokerPort: broker.port, name: "indoor" };
   const quiet = "\n[mqtt.home_assistant]\nenabled = false\n";
   await keep(startDevice({ ...caller, ring: [door.login], allowed: [], more: quiet }));
@@ -217,13 +207,4 @@ async function pictures(assistant) {
   });
 }
 
-try {
-  await run();
-} catch (error) {
-  report.abort("script", error);
-} finally {
-  const tails = parts.map((part) => part.tail?.() ?? "");
-  for (const part of [...parts].reverse()) await part.end();
-  report.print(tails.join("\n"));
-}
-process.exit(report.failed ? 1 : 0);
+await script(run);

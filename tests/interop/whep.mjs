@@ -7,28 +7,10 @@ import { startBroker } from "./lib/broker.mjs";
 import { launch } from "./lib/chromium.mjs";
 import { startDevice } from "./lib/device.mjs";
 import { signUp, startHub } from "./lib/hub.mjs";
-import { Report } from "./lib/report.mjs";
+import { check, keep, script } from "./lib/script.mjs";
 
 const LIMIT_MS = 15_000;
-const report = new Report();
-const check = report.check.bind(report);
-const parts = [];
-try {
-  await run();
-} catch (error) {
-  report.abort("script", error);
-} finally {
-  const tails = parts.map((part) => part.tail?.() ?? "");
-  for (const part of [...parts].reverse()) await (part.end ?? part.close).call(part);
-  report.print(tails.join("\n"));
-}
-process.exit(report.failed ? 1 : 0);
-
-async function keep(part) {
-  const started = await part;
-  parts.push(started);
-  return started;
-}
+await script(run);
 
 async function run() {
   const hub = await keep(startHub());

@@ -66,6 +66,8 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     let mut incoming: Vec<u8> = Vec::with_capacity(1024);
     let mut outgoing: Vec<u8> = Vec::new();
     let mut playing: Option<Playing> = None;
+    // Of the description, so that the encoder it started runs on until the viewer plays.
+    let mut described: Option<Subscription> = None;
     // Whole requests count: bytes that trickle in are no sign of life.
     let mut idle_at = tokio::time::Instant::now() + IDLE;
     loop {
@@ -83,11 +85,14 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
                     match effect {
                         Effect::Nothing => {}
                         Effect::Describe => {
-                            let sets = look(&sources.video).await;
+                            let pictures = sources.video.subscribe(VideoCodec::H264);
+                            let sets = look(&pictures).await;
+                            described = Some(pictures);
                             outgoing.extend_from_slice(&session.described(sets.as_ref()));
                         }
                         Effect::Play(channels) => {
-                            playing = place.map(|place| begin(sources, channels, place));
+                            let pictures = described.take();
+                            playing = place.map(|place| begin(sources, pictures, channels, place));
                         }
                         Effect::Close => {
                             send(&mut stream, &mut outgoing).await?;
@@ -131,8 +136,7 @@ fn next_request(
 }
 
 /// The parameter sets of the picture there is now.
-async fn look(video: &VideoFanout) -> Option<ParameterSets> {
-    let pictures = video.subscribe(VideoCodec::H264);
+async fn look(pictures: &Subscription) -> Option<ParameterSets> {
     let found = async {
         loop {
             if let Some((sps, pps)) = parameter_sets(&*pictures.next().await) {
@@ -143,7 +147,12 @@ async fn look(video: &VideoFanout) -> Option<ParameterSets> {
     timeout(PICTURE_LIMIT, found).await.ok()
 }
 
-fn begin(sources: &Sources, channels: Channels, place: OwnedSemaphorePermit) -> Playing {
+fn begin(
+    sources: &Sources,
+    pictures: Option<Subscription>,
+    channels: Channels,
+    place: OwnedSemaphorePermit,
+) -> Playing {
     let random = || Beginnings {
         ssrc: rand::random(),
         sequence: rand::random(),
@@ -151,7 +160,14 @@ fn begin(sources: &Sources, channels: Channels, place: OwnedSemaphorePermit) -> 
     };
     let video = channels.video.map(|channel| {
         let track = Track::new(channel, VIDEO_TYPE, 90_000, random());
-        (sources.video.subscribe(VideoCodec::H264), track)
+        let pictures = match pictures {
+            Some(pictures) => {
+                pictures.restart();
+                pictures
+            }
+            None => sources.video.subscribe(VideoCodec::H264),
+        };
+        (pictures, track)
     });
     let audio = channels.audio.zip(sources.audio.as_ref());
     let audio = audio.map(|(channel, audio)| {

@@ -19,7 +19,7 @@ use crate::media::fanout::{AudioFanout, AudioPublisher};
 use crate::media::pipeline::{End, Pipeline};
 use crate::media::rtp::{FrameAssembler, RunId};
 use crate::media::sink::AudioSinkKind;
-use crate::media::source::supervision::{Capture, Signal, Stage, Thread, supervise};
+use crate::media::source::supervision::{Capture, Signal, Stage, Thread, ended, supervise};
 use crate::media::source::{SourceEvent, read_packet};
 
 /// What every stage in between works in.
@@ -166,12 +166,7 @@ impl AudioDevice {
 
     /// Closes the device; the future is over when that is done.
     pub fn closed(self) -> impl Future<Output = ()> + use<> {
-        let ended = self.thread.map(Thread::ended);
-        async move {
-            if let Some(ended) = ended {
-                ended.await;
-            }
-        }
+        ended(self.thread)
     }
 }
 

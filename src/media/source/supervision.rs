@@ -200,17 +200,17 @@ impl Thread {
             running: Some(running),
         })
     }
+}
 
-    /// Stops the source. The future is over when its thread is: until then it may be loading plug-ins, and a
-    /// process that ends in the middle of that is aborted by GLib.
-    pub(in crate::media) fn ended(mut self) -> impl Future<Output = ()> + use<> {
-        let running = self.running.take();
-        drop(self);
-        async move {
-            if let Some(running) = running {
-                // A thread that panicked has ended too.
-                let _ = tokio::task::spawn_blocking(|| running.join()).await;
-            }
+/// Stops a source, if there is one. The future is over when its thread is: until then it may be loading
+/// plug-ins, and a process that ends in the middle of that is aborted by GLib.
+pub(in crate::media) fn ended(mut thread: Option<Thread>) -> impl Future<Output = ()> + use<> {
+    let running = thread.as_mut().and_then(|thread| thread.running.take());
+    drop(thread);
+    async move {
+        if let Some(running) = running {
+            // A thread that panicked has ended too.
+            let _ = tokio::task::spawn_blocking(|| running.join()).await;
         }
     }
 }

@@ -14,7 +14,7 @@ use super::arrival::ArrivalWatch;
 use super::capture::CameraStage;
 use super::encoders::Encoders;
 use super::feed::PictureFeed;
-use super::supervision::{Capture, Signal, Thread, supervise};
+use super::supervision::{Capture, Signal, Thread, ended, supervise};
 
 /// Where pictures come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,12 +133,7 @@ impl VideoSource {
 
     /// Closes the camera; the future is over when that is done.
     pub fn closed(self) -> impl Future<Output = ()> + use<> {
-        let ended = self.thread.map(Thread::ended);
-        async move {
-            if let Some(ended) = ended {
-                ended.await;
-            }
-        }
+        ended(self.thread)
     }
 }
 

@@ -242,8 +242,8 @@ mod tests {
 
     #[test]
     fn the_events_are_those_the_code_names() {
-        let source = include_str!("../engine/event.rs");
-        let topics = &source[source.find("pub fn topic(&self)").unwrap()..];
+        let source = include_str!("../engine/event/topic.rs");
+        let topics = source.split_once("fn topic(&self)").unwrap().1;
         let in_code: BTreeSet<&str> = topics.split('"').skip(1).step_by(2).collect();
         let events = events();
         let in_document: BTreeSet<&str> = events.iter().map(|(name, _)| name.as_str()).collect();

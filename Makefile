@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-homeassistant build lint features interop-deps deb deb-test arm64 arm64-test board-test fuzz chaos soak-calls bench bench-calls bench-preview bench-memory bench-media bench-echo bench-chat bench-control bench-boot screenshots clean
+.PHONY: help demo test test-homeassistant build lint features interop-deps deb deb-test arm64 arm64-test board-test fuzz chaos soak-calls soak-media bench bench-calls bench-preview bench-memory bench-media bench-echo bench-chat bench-control bench-boot screenshots clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s $$'\t'
@@ -77,6 +77,9 @@ SOAK_CALLS ?= 1000
 
 soak-calls: ## a thousand calls in one process; says what threads, files and memory do; SOAK_CALLS=
 	SOAK_CALLS=$(SOAK_CALLS) cargo test --test engine -- --nocapture calls_one_after_the_other
+
+soak-media: ## one call of an hour; says what threads, files and memory do; SOAK_MINUTES=
+	SOAK_MINUTES=$(or $(SOAK_MINUTES),60) cargo test --test engine -- --ignored --nocapture a_long_call
 
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?= stream frame stanza call_signal privacy scram address rest_form mqtt_command

@@ -13,6 +13,7 @@
 mod actor;
 pub mod asyncapi;
 mod automation;
+mod catalogue;
 mod exchange;
 mod execution;
 pub mod home_assistant;

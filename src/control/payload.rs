@@ -208,6 +208,7 @@ pub(super) fn parse(
             }
             Ok(Command::ControlLog { limit })
         }
+        "levels" => plain(Command::Levels),
         "reload" => plain(Command::Reload),
         "logs" => {
             let Logs { limit } = read(&fields)?;

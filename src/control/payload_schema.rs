@@ -45,7 +45,7 @@ fn root<T: JsonSchema>(settings: SchemaSettings) -> Value {
 pub(super) fn command(verb: &str) -> Option<Value> {
     let mut schema = match verb {
         "answer" | "hangup" | "hold" | "resume" | "reconnect" | "unlock" | "snapshot" | "press"
-        | "unread" | "blocked" | "reload" => read_by::<Nothing>(),
+        | "unread" | "blocked" | "reload" | "levels" => read_by::<Nothing>(),
         "ring" => read_by::<Ring>(),
         "call" => read_by::<Call>(),
         "reject" => read_by::<Reject>(),

@@ -1,6 +1,6 @@
 //! Commands to actors: each request is carried out beside the others and answered once.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
@@ -95,11 +95,25 @@ async fn execute(
             .await
             .map_err(away)??,
         Command::Recording(command) => record(wiring, command).await?,
+        Command::Levels => levels(wiring),
         Command::Reload => wiring.reloading.ask().await?,
         Command::Logs { limit } => json!({ "lines": logs(wiring, limit) }),
         Command::Kill { actor } => crash(wiring, actor, crashes).await?,
     };
     Ok(Reply::Json(details))
+}
+
+/// Opens nothing: a microphone nobody hears has no level.
+fn levels(wiring: &Wiring) -> serde_json::Value {
+    let participants: Vec<_> = wiring.board.read(|state| {
+        let all = state.call.participants.iter();
+        all.map(|one| json!({ "user": one.user, "level": one.level }))
+            .collect()
+    });
+    json!({
+        "microphone": wiring.audio.level(Instant::now()),
+        "participants": participants,
+    })
 }
 
 async fn ring(wiring: &Wiring, targets: Vec<UserRef>) -> Result<serde_json::Value, CommandError> {

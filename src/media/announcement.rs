@@ -167,9 +167,12 @@ impl Announcement {
         }
         let output: gst_app::AppSink = pipeline.element("out")?;
         let voice = Arc::clone(voice);
+        let mut samples = Vec::new();
         let callbacks = gst_app::AppSinkCallbacks::builder().new_sample(move |sink| {
             let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-            let samples = sample.buffer().map(read_samples).unwrap_or_default();
+            if let Some(buffer) = sample.buffer() {
+                read_samples(buffer, &mut samples);
+            }
             voice.play(&samples, deadline).map_err(|why| {
                 let _ = unheard.send(Signal::Unheard(why));
                 gst::FlowError::Eos

@@ -1,6 +1,8 @@
 //! Microphone and loudspeaker as one device. `null` is defined by ALSA itself, so the real
 //! elements run without a card.
 
+use std::time::{Duration, Instant};
+
 use cubelet::media::announcement::Announcement;
 use cubelet::media::sink::AudioSinkKind;
 use cubelet::media::{
@@ -75,6 +77,36 @@ async fn an_alsa_device_is_captured_as_opus() {
     // RFC 6716 §3.1: the first byte tells mode, channels and frames per packet.
     let contents = packet.packets[0].payload[0];
     assert_eq!(contents & 0b111, 0, "one mono frame, not {contents:08b}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_level_is_that_of_the_tone_and_asking_for_it_opens_no_microphone() {
+    warm().await;
+    let settings = AudioDeviceSettings::microphone(AudioSourceKind::TestTone, false);
+    let mut sound = Sound::start(settings);
+    // It is opened once, to see whether it works.
+    let closed = |fanout: &AudioFanout| fanout.level(Instant::now()).is_none();
+    within("the end of its trial", async {
+        sound.tells(is_running).await;
+        while !closed(&sound.fanout) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    let listener = sound.fanout.subscribe();
+    let level = within("a second of the tone", async {
+        loop {
+            listener.next().await;
+            let level = sound.fanout.level(Instant::now());
+            if let Some(level) = level.filter(|level| level.rms_dbfs > -16) {
+                return level;
+            }
+        }
+    })
+    .await;
+    // A sine of 0.3: -10.5 dBFS, and 3 dB less in the mean.
+    assert!((-14..=-13).contains(&level.rms_dbfs), "{level:?}");
+    assert!((-11..=-10).contains(&level.peak_dbfs), "{level:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -61,6 +61,7 @@ pub const VERBS: &[&str] = &[
     "door_log",
     "visitor_message",
     "say",
+    "levels",
     "record",
     "recordings",
     "send",

@@ -130,6 +130,7 @@ fn video_receiver(shared: &Arc<Shared>, codec: VideoCodec) -> VideoReceiver {
             // One waiting request is as good as many.
             let _ = want.try_send(());
         }),
+        heard: None,
         picture: receivers.keep_frames.then(|| {
             let stats = Arc::clone(&receivers.stats);
             Box::new(move |jpeg| {
@@ -180,6 +181,10 @@ fn audio_receiver(shared: &Arc<Shared>) -> Arc<Decoding> {
             }) as PacketHook
         }),
         key_frame_wanted: Box::new(|| {}),
+        heard: Some({
+            let stats = Arc::clone(&receivers.stats);
+            Box::new(move |samples| stats.sound_heard(samples))
+        }),
         picture: None,
     };
     let decoding = Decoding::start(Format::Audio(receivers.loudspeaker.clone()), hooks);

@@ -307,6 +307,7 @@ impl Device {
             if let AudioSourceKind::Alsa { device } = &self.settings.microphone {
                 use_device(&pipeline, Half::Microphone, device)?;
             }
+            self.listen_to(&pipeline)?;
             let output: gst_app::AppSink = pipeline.element("out")?;
             output.set_callbacks(self.publishing(Arc::clone(&last_data)));
         }
@@ -370,6 +371,28 @@ impl Device {
         Ok(())
     }
 
+    /// Sees the microphone's sound as it goes to the encoder.
+    fn listen_to(&self, pipeline: &Pipeline) -> Result<(), String> {
+        let processed: gst::Element = pipeline.element("processed")?;
+        let pad = processed
+            .static_pad("src")
+            .ok_or("the microphone's branch has no output")?;
+        let (publisher, muted) = (Arc::clone(&self.publisher), Arc::clone(&self.muted));
+        let frame = Mutex::new(Vec::new());
+        pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+            if let Some(gst::PadProbeData::Buffer(buffer)) = &mut info.data
+                // Who is muted is not listened to at all.
+                && !muted.load(Ordering::Relaxed)
+            {
+                change_samples(buffer.make_mut(), &mut frame.lock(), |frame| {
+                    publisher.measure(Instant::now(), frame);
+                });
+            }
+            gst::PadProbeReturn::Ok
+        });
+        Ok(())
+    }
+
     fn publishing(&self, last_data: Arc<Mutex<Option<Instant>>>) -> gst_app::AppSinkCallbacks {
         let frames = Mutex::new(FrameAssembler::new(RunId::fresh()));
         let publisher = Arc::clone(&self.publisher);
@@ -426,7 +449,7 @@ fn capture(microphone: &AudioSourceKind, stage: &ProcessingStage) -> String {
     format!(
         "{source} ! audioconvert ! audioresample ! {CAPS} \
          ! queue max-size-buffers=0 max-size-bytes=0 max-size-time=200000000 leaky=downstream \
-         ! {} opusenc name=encoder bitrate=32000 frame-size=20 inband-fec=true \
+         ! {} identity name=processed silent=true ! opusenc name=encoder bitrate=32000 frame-size=20 inband-fec=true \
            packet-loss-percentage=5 audio-type=voice \
          ! rtpopuspay mtu=1200 pt=96 ! appsink name=out sync=false ",
         stage.capture

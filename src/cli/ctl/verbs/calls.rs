@@ -51,6 +51,8 @@ pub enum CallVerb {
         #[arg(long)]
         stop: bool,
     },
+    /// How loud the microphone is, if it is open, and everybody in the call.
+    Levels,
     /// A visitor's message: begin one, end it, call it off.
     VisitorMessage {
         /// `stop` sends what was recorded, `cancel` keeps nothing.
@@ -90,6 +92,7 @@ impl CallVerb {
                     .put("stop", stop.then_some(true));
                 ("say", payload.done())
             }
+            Self::Levels => ("levels", json!({})),
             Self::VisitorMessage { action } => ("visitor_message", json!({ "action": action })),
         }
     }

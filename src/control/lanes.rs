@@ -29,7 +29,9 @@ impl Lane {
             | "block" | "unblock" | "profile_update" => Self::Settings,
             "ring" | "press" | "stop_ringing" | "call" | "answer" | "reject" | "hangup"
             | "conference" | "invite" | "mute" | "hold" | "resume" | "bandwidth" | "tell"
-            | "reconnect" | "call/set" | "visitor_message" | "record" | "say" => Self::Calls,
+            | "reconnect" | "call/set" | "visitor_message" | "record" | "say" | "talk" => {
+                Self::Calls
+            }
             "send"
             | "edit"
             | "remove"

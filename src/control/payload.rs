@@ -131,6 +131,13 @@ pub(super) struct VisitorMessage {
 
 #[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
+pub(super) struct Talk {
+    /// Whether somebody talks.
+    on: bool,
+}
+
+#[derive(Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Kill {
     /// Which part, as in `health`.
     actor: String,
@@ -207,6 +214,10 @@ pub(super) fn parse(
                 )));
             }
             Ok(Command::ControlLog { limit })
+        }
+        "talk" => {
+            let Talk { on } = read(&fields)?;
+            Ok(Command::Talk { on })
         }
         "levels" => plain(Command::Levels),
         "reload" => plain(Command::Reload),

@@ -7,7 +7,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
 use super::payload::{
-    Bandwidth, Call, Dialog, Kill, Logs, Message, Nothing, Person, Reject, Ring, Tell,
+    Bandwidth, Call, Dialog, Kill, Logs, Message, Nothing, Person, Reject, Ring, Talk, Tell,
     VisitorMessage,
 };
 use crate::engine::call_command::{Conference, Mute};
@@ -56,6 +56,7 @@ pub(super) fn command(verb: &str) -> Option<Value> {
         "tell" => read_by::<Tell>(),
         "visitor_message" => read_by::<VisitorMessage>(),
         "say" => read_by::<SayCommand>(),
+        "talk" => read_by::<Talk>(),
         "record" => read_by::<recording::Record>(),
         "recordings" => read_by::<recording::ListRecordings>(),
         "kill" => read_by::<Kill>(),

@@ -19,6 +19,7 @@ use super::recording_command::{ListRecordings, RecordAction, RecordingCommand};
 use super::ringing_command::{DoorLog, RingingCommand, Stop};
 use super::saying::Say;
 use super::supervisor::CrashRequest;
+use super::talking::TalkNow;
 use super::visitor_message::{EndVisitorMessage, StartVisitorMessage};
 use super::wiring::Wiring;
 use super::{apply_setting, call_settings, records};
@@ -95,6 +96,12 @@ async fn execute(
             .await
             .map_err(away)??,
         Command::Recording(command) => record(wiring, command).await?,
+        Command::Talk { on } => wiring
+            .slots
+            .audio
+            .ask(TalkNow(on), LIMIT)
+            .await
+            .map_err(away)??,
         Command::Levels => levels(wiring),
         Command::Reload => wiring.reloading.ask().await?,
         Command::Logs { limit } => json!({ "lines": logs(wiring, limit) }),

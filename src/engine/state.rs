@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::calls::PerKind;
 use super::event::Direction;
 use super::recording::RecordedSide;
+use crate::call::duplex::Duplex;
 use crate::call::visitor_message::Phase;
 use crate::media::stats::Level;
 use crate::protocol::address::UserId;
@@ -390,6 +391,11 @@ pub struct AudioState {
     /// The loudspeaker is to be silent.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub speaker_muted: bool,
+    /// Who may speak when.
+    pub duplex: Duplex,
+    /// With `push_to_talk`: somebody here talks.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub talking: bool,
     /// The loudspeaker.
     pub speaker: SpeakerState,
     /// What is done to the microphone's sound.

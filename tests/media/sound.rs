@@ -4,32 +4,38 @@
 use std::time::{Duration, Instant};
 
 use cubelet::media::announcement::Announcement;
+use cubelet::media::fanout::Subscription;
 use cubelet::media::sink::AudioSinkKind;
+use cubelet::media::sound::{FRAME, RATE};
 use cubelet::media::{
     AudioDevice, AudioDeviceSettings, AudioEvent, AudioFanout, AudioSourceKind, Loudspeaker,
     LoudspeakerStatus, Processing, SourceEvent,
 };
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::support::{warm, within};
+use crate::room;
+use crate::support::{LIMIT, warm, within};
 
 pub struct Sound {
     pub fanout: AudioFanout,
     pub loudspeaker: Loudspeaker,
+    pub outgoing: Loudspeaker,
     pub events: UnboundedReceiver<AudioEvent>,
-    _device: AudioDevice,
+    pub device: AudioDevice,
 }
 
 impl Sound {
     pub fn start(settings: AudioDeviceSettings) -> Self {
         let (fanout, loudspeaker) = (AudioFanout::new(), Loudspeaker::new());
+        let outgoing = Loudspeaker::new();
         let (tell, events) = unbounded_channel();
-        let device = AudioDevice::start(settings, &fanout, &loudspeaker, tell);
+        let device = AudioDevice::start(settings, &fanout, &loudspeaker, &outgoing, tell);
         Self {
             fanout,
             loudspeaker,
+            outgoing,
             events,
-            _device: device,
+            device,
         }
     }
 
@@ -60,6 +66,7 @@ pub fn on_alsa(microphone: AudioSourceKind, loudspeaker: &str) -> Sound {
             device: loudspeaker.into(),
         },
         processing: Processing::ALL,
+        dtx: false,
         warm: false,
     })
 }
@@ -109,6 +116,74 @@ async fn the_level_is_that_of_the_tone_and_asking_for_it_opens_no_microphone() {
     assert!((-11..=-10).contains(&level.peak_dbfs), "{level:?}");
 }
 
+/// What is sent while a sound is played to those in the call, by its place in time: packets of
+/// 20 ms, whether one begins a talk spurt, and its place in 48 kHz.
+async fn sent(sound: &Sound, listener: &Subscription, samples: Vec<i16>) -> Vec<(bool, u32)> {
+    let voice = sound.outgoing.patient();
+    let played = tokio::task::spawn_blocking(move || {
+        let deadline = Instant::now() + LIMIT;
+        voice.play(&samples, deadline)?;
+        voice.drain(deadline)
+    });
+    tokio::pin!(played);
+    let mut packets = Vec::new();
+    loop {
+        tokio::select! {
+            done = &mut played => {
+                done.unwrap().unwrap();
+                return packets;
+            }
+            frame = listener.next() => {
+                packets.push((frame.packets[0].marker, frame.rtp_timestamp));
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_dtx_silence_takes_a_tenth_of_the_packets_of_speech_which_goes_on_without_a_gap() {
+    warm().await;
+    let sound = Sound::start(AudioDeviceSettings {
+        dtx: true,
+        ..AudioDeviceSettings::microphone(AudioSourceKind::TestTone, false)
+    });
+    // What is sent is what is said alone.
+    sound.device.set_silent(true);
+    let listener = sound.fanout.subscribe();
+    let folder = tempfile::tempdir().unwrap();
+    let text = "Hello, here is the post office with a parcel for you. It is rather large.";
+    let speech = room::speech("en-gb", text, folder.path());
+    let silence = vec![0; 5 * RATE];
+    let frames = |samples: &[i16]| samples.len() / (2 * FRAME);
+    // How a stream begins is another matter.
+    sent(&sound, &listener, vec![0; RATE]).await;
+    for _ in 0..2 {
+        let said = sent(&sound, &listener, speech.clone()).await;
+        // Pauses between sentences count as silence.
+        assert!(
+            said.len() * 10 > frames(&speech) * 8,
+            "{} of {}",
+            said.len(),
+            frames(&speech)
+        );
+        // Only a pause leaves a gap, and what follows it is marked (RFC 7587 §4.1).
+        let gaps: Vec<_> = said
+            .windows(2)
+            .map(|pair| (pair[1].0, pair[1].1.wrapping_sub(pair[0].1)))
+            .filter(|(is_marked, step)| !is_marked && *step != 960)
+            .collect();
+        assert!(gaps.is_empty(), "missing within a talk spurt: {gaps:?}");
+        let silent = sent(&sound, &listener, silence.clone()).await;
+        // It takes a while to be taken for silence.
+        let begin = silent[0].1;
+        let settled = silent
+            .iter()
+            .filter(|one| one.1.wrapping_sub(begin) as usize > RATE);
+        let (count, of) = (settled.count(), frames(&silence[RATE..]));
+        assert!(count * 10 <= of, "{count} of {of}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_microphone_is_reported() {
     warm().await;
@@ -155,7 +230,7 @@ async fn a_missing_loudspeaker_leaves_the_microphone_on() {
 async fn a_missing_microphone_leaves_the_loudspeaker_on() {
     warm().await;
     let mut sound = on_alsa(alsa("no-such-card"), "null");
-    let (_playback, heard) = Announcement::Tone.play(&sound.loudspeaker);
+    let (_playback, heard) = Announcement::Tone.play(&[&sound.loudspeaker]);
     assert_eq!(within("the tone", heard).await.unwrap(), Ok(()));
     let failed = sound
         .tells(|event| matches!(event, AudioEvent::Microphone(_)))

@@ -41,6 +41,9 @@ pub(super) enum Format {
 /// Sees a packet of a receive pipeline.
 pub(super) type PacketHook = Box<dyn Fn(&gst::BufferRef) + Send + Sync>;
 
+/// Hears samples as they are played.
+pub(super) type SoundHook = Box<dyn Fn(&[i16]) + Send + Sync>;
+
 /// Called on GStreamer's threads; none may wait.
 pub(super) struct Hooks {
     /// One picture, or sound of this length, and how long decoding it took.
@@ -50,7 +53,7 @@ pub(super) struct Hooks {
     /// A packet in its right place, before it is decoded.
     pub(super) passing: Option<PacketHook>,
     /// Sound as it is heard.
-    pub(super) heard: Option<Box<dyn Fn(&[i16]) + Send + Sync>>,
+    pub(super) heard: Option<SoundHook>,
     /// A JPEG about once a second.
     pub(super) picture: Option<Box<dyn Fn(Bytes) + Send + Sync>>,
 }

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
 use super::RECEIVE_PAYLOAD_TYPE;
-use super::decode::{Decoding, Format, Hooks, PacketHook};
+use super::decode::{Decoding, Format, Hooks, PacketHook, SoundHook};
 use super::far_side::{AudioTap, FarSide, Received, VideoTap};
 use super::sdp::Description;
 use super::settings::{PeerEvent, PeerSettings, TrackKind};
@@ -183,7 +183,7 @@ fn audio_receiver(shared: &Arc<Shared>) -> Arc<Decoding> {
         key_frame_wanted: Box::new(|| {}),
         heard: Some({
             let stats = Arc::clone(&receivers.stats);
-            Box::new(move |samples| stats.sound_heard(samples))
+            Box::new(move |samples: &[i16]| stats.sound_heard(samples)) as SoundHook
         }),
         picture: None,
     };

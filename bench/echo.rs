@@ -14,6 +14,7 @@ use statistics::{Bound, print};
 
 fn main() {
     let figures = room::measure();
+    let half = room::measure_half_duplex();
     let kept = 20.0 * figures.kept.log10();
     for (figure, ours, bound) in [
         ("echo/erle", figures.erle, Bound::AtLeast(20.0)),
@@ -23,6 +24,21 @@ fn main() {
             Bound::None,
         ),
         ("echo/double_talk_kept", kept, Bound::AtLeast(-6.0)),
+        (
+            "echo/half_duplex_return_loss",
+            half.echo_return,
+            Bound::AtLeast(20.0),
+        ),
+        (
+            "echo/half_duplex_kept",
+            20.0 * half.kept.log10(),
+            Bound::AtLeast(-1.0),
+        ),
+        (
+            "echo/half_duplex_kept_against_the_far_side",
+            20.0 * half.kept_against_the_far_side.log10(),
+            Bound::None,
+        ),
     ] {
         print(figure, "dB", ours, None, bound);
     }

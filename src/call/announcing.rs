@@ -71,6 +71,17 @@ impl<T> Announcements<T> {
         self.heard.as_ref()
     }
 
+    /// Those that are no longer to be heard, the one that was first. What follows it is the one
+    /// that is heard then.
+    pub fn take(&mut self, is_gone: impl Fn(&T) -> bool) -> Vec<T> {
+        let all = self.clear();
+        let (gone, left): (Vec<T>, Vec<T>) = all.into_iter().partition(is_gone);
+        let mut left = left.into_iter();
+        self.heard = left.next();
+        self.waiting = left.collect();
+        gone
+    }
+
     /// Nothing is to be heard any more: what was, and what waited.
     pub fn clear(&mut self) -> Vec<T> {
         self.heard
@@ -105,6 +116,18 @@ mod tests {
         }
         assert_eq!(announcements.add(9, Turn::Replace), Ok(vec![1, 2, 3]));
         assert_eq!(announcements.heard(), Some(&9));
+        assert_eq!(announcements.over(), None);
+    }
+
+    #[test]
+    fn those_taken_away_leave_the_order_of_the_rest() {
+        let mut announcements = Announcements::default();
+        for n in 1..=5 {
+            announcements.add(n, Turn::Queue).unwrap();
+        }
+        assert_eq!(announcements.take(|n| n % 2 == 1), [1, 3, 5]);
+        assert_eq!(announcements.heard(), Some(&2));
+        assert_eq!(announcements.over(), Some(&4));
         assert_eq!(announcements.over(), None);
     }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::duplex::Duplex;
 use crate::protocol::address::UserId;
 
 /// The changes; without any, the configuration holds as it is.
@@ -25,6 +26,8 @@ pub struct LiveSettings {
     pub volume: Option<u8>,
     /// Whether the loudspeaker is silent; without, as the card has it.
     pub speaker_muted: Option<bool>,
+    /// Who may speak when; without, as the configuration says.
+    pub duplex: Option<Duplex>,
     /// Nothing leaves the camera.
     pub camera_muted: bool,
     /// Another camera than the first of the configuration, by its name there.
@@ -115,6 +118,7 @@ mod tests {
             camera: Some("v4l2:/dev/video2".into()),
             volume: Some(30),
             speaker_muted: Some(false),
+            duplex: Some(Duplex::Half),
             camera_max_kbps: Some(300),
             camera_max_fps: Some(10),
         };

@@ -4,9 +4,11 @@
 //! `deadline()` says when to come back with [`session::Input::Tick`].
 //! Must not enter: tokio, actix, sockets, GStreamer, configuration files.
 
+pub mod active_speaker;
 pub mod announcing;
 mod candidates;
 pub mod channel_orders;
+pub mod duplex;
 pub mod end;
 pub mod exchange;
 mod leg;

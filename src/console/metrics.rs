@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::engine::state::{DeviceState, SourceStatus};
+use crate::media::stats::Level;
 
 /// `Content-Type` of the format.
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -82,6 +83,7 @@ pub(super) fn render(state: &DeviceState, counts: &Counts) -> String {
         "Sound decoded in the present call.",
         number(media.audio_decoded_ms) / 1e3,
     );
+    levels(&mut page, state);
     let previews = state
         .call
         .preview
@@ -164,6 +166,33 @@ pub(super) fn render(state: &DeviceState, counts: &Counts) -> String {
     page.0
 }
 
+/// How loud everybody in the call is; no samples where nothing is heard.
+fn levels(page: &mut Page, state: &DeviceState) {
+    let microphone = state.call.media.and_then(|media| media.microphone);
+    let own = microphone.map(|level| (label("of", "microphone"), level));
+    let others = state.call.participants.iter().filter_map(|one| {
+        let of = label("of", &one.user.to_string());
+        Some((of, one.level?))
+    });
+    let all: Vec<_> = own.into_iter().chain(others).collect();
+    let samples = |value: fn(&Level) -> i8| {
+        let all = all.iter();
+        all.map(move |(of, level)| (of.clone(), f64::from(value(level))))
+    };
+    page.metric(
+        "call_sound_rms_dbfs",
+        "gauge",
+        "How loud the microphone and each participant were in the last second.",
+        samples(|level| level.rms_dbfs),
+    );
+    page.metric(
+        "call_sound_peak_dbfs",
+        "gauge",
+        "The loudest sample of that second.",
+        samples(|level| level.peak_dbfs),
+    );
+}
+
 /// Whether every part runs.
 pub(super) fn is_well(state: &DeviceState) -> bool {
     state.health.values().all(|part| part.alive)
@@ -186,7 +215,7 @@ fn label(name: &str, value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::state::{ActorHealth, CallStatus};
+    use crate::engine::state::{ActorHealth, CallStatus, ParticipantState};
 
     #[test]
     fn every_sample_follows_its_help_and_type_and_says_what_the_state_says() {
@@ -199,6 +228,14 @@ mod tests {
             last_end: None,
         };
         state.health.insert("calls".to_owned(), part);
+        state.call.participants.push(ParticipantState {
+            user: 1002,
+            level: Some(Level {
+                rms_dbfs: -31,
+                peak_dbfs: -12,
+            }),
+            ..ParticipantState::default()
+        });
         let counts = Counts {
             events: BTreeMap::from([("call/ended", 4)]),
             viewers: 1,
@@ -210,6 +247,7 @@ mod tests {
             "cubelet_part_alive{part=\"calls\"} 1",
             "cubelet_part_restarts_total{part=\"calls\"} 2",
             "cubelet_events_total{type=\"call/ended\"} 4",
+            "cubelet_call_sound_rms_dbfs{of=\"1002\"} -31",
             "cubelet_whep_viewers 1",
         ] {
             assert!(page.lines().any(|one| one == line), "{line} in\n{page}");

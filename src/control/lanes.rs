@@ -24,12 +24,14 @@ impl Lane {
     /// The lane of a command or setting.
     pub(super) fn of(name: &str) -> Self {
         match name {
-            "unlock" => Self::Door,
+            "unlock" | "door/set" => Self::Door,
             "dnd" | "ring_target" | "auto_answer" | "policy/set" | "audio/set" | "camera/set"
             | "block" | "unblock" | "profile_update" => Self::Settings,
             "ring" | "press" | "stop_ringing" | "call" | "answer" | "reject" | "hangup"
             | "conference" | "invite" | "mute" | "hold" | "resume" | "bandwidth" | "tell"
-            | "reconnect" | "call/set" | "visitor_message" | "record" | "say" => Self::Calls,
+            | "reconnect" | "call/set" | "visitor_message" | "record" | "say" | "talk" => {
+                Self::Calls
+            }
             "send"
             | "edit"
             | "remove"
@@ -139,7 +141,7 @@ mod tests {
     fn what_only_reads_and_what_opens_the_door_waits_for_nothing() {
         let mut lanes = Lanes::default();
         let a = requester("a");
-        for name in ["history", "unlock"] {
+        for name in ["history", "unlock", "door/set"] {
             for n in 0..3 {
                 assert_eq!(lanes.enter(&a, Lane::of(name), n), Some(n));
             }

@@ -131,6 +131,13 @@ pub(super) struct VisitorMessage {
 
 #[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
+pub(super) struct Talk {
+    /// Whether somebody talks.
+    on: bool,
+}
+
+#[derive(Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Kill {
     /// Which part, as in `health`.
     actor: String,
@@ -208,6 +215,11 @@ pub(super) fn parse(
             }
             Ok(Command::ControlLog { limit })
         }
+        "talk" => {
+            let Talk { on } = read(&fields)?;
+            Ok(Command::Talk { on })
+        }
+        "levels" => plain(Command::Levels),
         "reload" => plain(Command::Reload),
         "logs" => {
             let Logs { limit } = read(&fields)?;

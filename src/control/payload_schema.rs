@@ -7,7 +7,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
 use super::payload::{
-    Bandwidth, Call, Dialog, Kill, Logs, Message, Nothing, Person, Reject, Ring, Tell,
+    Bandwidth, Call, Dialog, Kill, Logs, Message, Nothing, Person, Reject, Ring, Talk, Tell,
     VisitorMessage,
 };
 use crate::engine::call_command::{Conference, Mute};
@@ -45,7 +45,7 @@ fn root<T: JsonSchema>(settings: SchemaSettings) -> Value {
 pub(super) fn command(verb: &str) -> Option<Value> {
     let mut schema = match verb {
         "answer" | "hangup" | "hold" | "resume" | "reconnect" | "unlock" | "snapshot" | "press"
-        | "unread" | "blocked" | "reload" => read_by::<Nothing>(),
+        | "unread" | "blocked" | "reload" | "levels" => read_by::<Nothing>(),
         "ring" => read_by::<Ring>(),
         "call" => read_by::<Call>(),
         "reject" => read_by::<Reject>(),
@@ -56,6 +56,7 @@ pub(super) fn command(verb: &str) -> Option<Value> {
         "tell" => read_by::<Tell>(),
         "visitor_message" => read_by::<VisitorMessage>(),
         "say" => read_by::<SayCommand>(),
+        "talk" => read_by::<Talk>(),
         "record" => read_by::<recording::Record>(),
         "recordings" => read_by::<recording::ListRecordings>(),
         "kill" => read_by::<Kill>(),

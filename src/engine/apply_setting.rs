@@ -97,6 +97,7 @@ async fn apply_audio(wiring: &Wiring, audio: AudioSetting) -> Result<(), Command
             live.microphone_muted = audio.muted.unwrap_or(live.microphone_muted);
             live.volume = volume.or(live.volume);
             live.speaker_muted = audio.speaker_muted.or(live.speaker_muted);
+            live.duplex = audio.duplex.or(live.duplex);
         })
         .await
 }

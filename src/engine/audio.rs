@@ -13,7 +13,8 @@ use super::state::{
 };
 use super::supervised::{Life, supervised};
 use super::wiring::Wiring;
-use super::{camera, media_settings, volume};
+use super::{camera, media_settings, talking, volume};
+use crate::call::duplex::{Duplex, Talk};
 use crate::media::{AudioDevice, AudioEvent, LoudspeakerStatus};
 
 /// The actor.
@@ -21,7 +22,9 @@ pub struct Audio {
     _life: Life,
     pub(super) wiring: Wiring,
     pub(super) saying: Saying,
-    device: Option<AudioDevice>,
+    pub(super) device: Option<AudioDevice>,
+    pub(super) talk: Talk,
+    pub(super) talk_timer: Option<SpawnHandle>,
     volume: watch::Sender<volume::Wanted>,
 }
 
@@ -35,6 +38,8 @@ impl Audio {
             wiring,
             saying: Saying::default(),
             device: None,
+            talk: Talk::default(),
+            talk_timer: None,
             volume: watch::Sender::default(),
         }
     }
@@ -63,12 +68,14 @@ impl Actor for Audio {
             };
             state.audio.speaker = SpeakerState::default();
             state.audio.processing = ProcessingState::default();
+            state.audio.talking = false;
         });
         let (events, mut news) = mpsc::unbounded_channel();
         self.device = Some(AudioDevice::start(
             media_settings::audio_device(&self.wiring.config),
             &self.wiring.audio,
             &self.wiring.loudspeaker,
+            &self.wiring.outgoing,
             events,
         ));
         let now = self.wiring.loudspeaker.status();
@@ -79,6 +86,7 @@ impl Actor for Audio {
         let setting = volume::run(self.wiring.clone(), self.volume.subscribe());
         ctx.spawn(setting.into_actor(self));
         ctx.add_stream(self.wiring.live.sources());
+        ctx.add_stream(talking::calls(&self.wiring));
     }
 }
 
@@ -98,10 +106,13 @@ impl StreamHandler<AudioEvent> for Audio {
 }
 
 impl StreamHandler<Sources> for Audio {
-    fn handle(&mut self, wanted: Sources, _: &mut Self::Context) {
+    fn handle(&mut self, wanted: Sources, ctx: &mut Self::Context) {
         if let Some(device) = &self.device {
             device.set_muted(wanted.microphone_muted);
+            device.set_half_duplex(wanted.duplex == Duplex::Half);
         }
+        self.talk.set_duplex(wanted.duplex);
+        self.heed_talk(ctx);
         self.volume.send_replace(volume::Wanted {
             percent: wanted.volume,
             muted: wanted.speaker_muted,

@@ -65,6 +65,13 @@ pub enum Command {
     Say(SayCommand),
     /// Begins or ends a recording, or lists them.
     Recording(RecordingCommand),
+    /// With `[audio] duplex = "push_to_talk"`: somebody here talks, or nobody any more.
+    Talk {
+        /// Whether somebody does.
+        on: bool,
+    },
+    /// How loud it is now: the microphone, if it is open, and everybody in the call.
+    Levels,
     /// Reads the configuration again; what can change while the device runs does.
     Reload,
     /// The last lines of the log.

@@ -309,6 +309,7 @@ impl Parts {
             video: VideoFanout::new(),
             audio: AudioFanout::new(),
             loudspeaker: Loudspeaker::new(),
+            outgoing: Loudspeaker::new(),
             far_side: FarSide::default(),
             ledger,
             rings: RingLedger::default(),

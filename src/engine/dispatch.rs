@@ -1,6 +1,6 @@
 //! Commands to actors: each request is carried out beside the others and answered once.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
@@ -19,6 +19,7 @@ use super::recording_command::{ListRecordings, RecordAction, RecordingCommand};
 use super::ringing_command::{DoorLog, RingingCommand, Stop};
 use super::saying::Say;
 use super::supervisor::CrashRequest;
+use super::talking::TalkNow;
 use super::visitor_message::{EndVisitorMessage, StartVisitorMessage};
 use super::wiring::Wiring;
 use super::{apply_setting, call_settings, records};
@@ -95,11 +96,31 @@ async fn execute(
             .await
             .map_err(away)??,
         Command::Recording(command) => record(wiring, command).await?,
+        Command::Talk { on } => wiring
+            .slots
+            .audio
+            .ask(TalkNow(on), LIMIT)
+            .await
+            .map_err(away)??,
+        Command::Levels => levels(wiring),
         Command::Reload => wiring.reloading.ask().await?,
         Command::Logs { limit } => json!({ "lines": logs(wiring, limit) }),
         Command::Kill { actor } => crash(wiring, actor, crashes).await?,
     };
     Ok(Reply::Json(details))
+}
+
+/// Opens nothing: a microphone nobody hears has no level.
+fn levels(wiring: &Wiring) -> serde_json::Value {
+    let participants: Vec<_> = wiring.board.read(|state| {
+        let all = state.call.participants.iter();
+        all.map(|one| json!({ "user": one.user, "level": one.level }))
+            .collect()
+    });
+    json!({
+        "microphone": wiring.audio.level(Instant::now()),
+        "participants": participants,
+    })
 }
 
 async fn ring(wiring: &Wiring, targets: Vec<UserRef>) -> Result<serde_json::Value, CommandError> {

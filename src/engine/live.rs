@@ -10,6 +10,7 @@ use super::event::unix_ms;
 use super::media_settings::{camera_named, name_of_camera};
 use super::state::PolicyState;
 use super::wiring::Wiring;
+use crate::call::duplex::Duplex;
 use crate::call::live::LiveSettings;
 use crate::call::schedule::Schedule;
 use crate::media::Ceiling;
@@ -26,6 +27,8 @@ pub struct Sources {
     pub volume: Option<u8>,
     /// Whether the loudspeaker is to be silent, once set.
     pub speaker_muted: Option<bool>,
+    /// Who may speak when.
+    pub duplex: Duplex,
     /// Nothing leaves the camera.
     pub camera_muted: bool,
     /// Another camera than the first, by its name.
@@ -124,6 +127,7 @@ impl Live {
             microphone_muted: live.microphone_muted,
             volume: live.volume,
             speaker_muted: live.speaker_muted,
+            duplex: live.duplex.unwrap_or(wiring.config.audio.duplex),
             camera_muted: live.camera_muted,
             camera: live.camera.clone(),
             ceiling: Ceiling {
@@ -137,6 +141,7 @@ impl Live {
             state.camera.source = camera;
             state.audio.microphone.muted = sources.microphone_muted;
             state.audio.volume = sources.volume;
+            state.audio.duplex = sources.duplex;
             state.audio.speaker_muted = sources.speaker_muted == Some(true);
             state.camera.muted = sources.camera_muted;
             state.camera.max_kbps = sources.ceiling.kbps;

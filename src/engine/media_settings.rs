@@ -75,6 +75,7 @@ pub fn audio_device(config: &DeviceConfig) -> AudioDeviceSettings {
         microphone,
         loudspeaker: audio_sink(config),
         processing,
+        dtx: audio.dtx,
         warm: config.camera.warm,
     }
 }

@@ -49,6 +49,7 @@ pub mod state;
 pub mod storage;
 pub mod supervised;
 pub mod supervisor;
+mod talking;
 pub mod texting;
 pub mod upstream;
 pub mod visitor_message;

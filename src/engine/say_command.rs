@@ -10,7 +10,7 @@ const TEXT_MAX: usize = 500;
 /// In characters.
 const NAME_MAX: usize = 64;
 
-/// Says something to those in front of the device. Exactly one of `sound`, `text` and `stop`.
+/// Says something to those in front of the device, to those in its call, or to both. Exactly one of `sound`, `text` and `stop`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SayCommand {
@@ -23,6 +23,33 @@ pub struct SayCommand {
     pub stop: Option<bool>,
     /// What becomes of what is announced already.
     pub turn: Turn,
+    /// Who hears it.
+    pub target: SayTarget,
+}
+
+/// Who hears an announcement.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SayTarget {
+    /// Those in front of the device.
+    #[default]
+    Loudspeaker,
+    /// Everybody else in the call.
+    Call,
+    /// Both of them.
+    Both,
+}
+
+impl SayTarget {
+    /// Whether those in front of the device do.
+    pub fn is_here(self) -> bool {
+        self != Self::Call
+    }
+
+    /// Whether those in the call do.
+    pub fn is_in_call(self) -> bool {
+        self != Self::Loudspeaker
+    }
 }
 
 impl Check for SayCommand {

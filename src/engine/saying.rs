@@ -8,10 +8,12 @@ use serde_json::json;
 use super::audio::Audio;
 use super::command::{CommandError, ErrorCode};
 use super::event::{AnnouncementPhase, EventKind};
-use super::say_command::SayCommand;
+use super::say_command::{SayCommand, SayTarget};
+use super::state::CallStatus;
+use super::wiring::Wiring;
 use crate::base::object_id::ObjectId;
 use crate::call::announcing::{Announcements, Turn};
-use crate::config::{AudioSink, DeviceConfig};
+use crate::config::{AudioSink, AudioSource, DeviceConfig};
 use crate::media::announcement::{Announcement, AnnouncementError, Playback, has_speech};
 
 /// Endings of files that are sounds, the first that exists is played.
@@ -28,6 +30,7 @@ pub(super) struct Saying {
 struct Said {
     id: String,
     what: Announcement,
+    target: SayTarget,
 }
 
 /// Says it, or puts it behind what is said already.
@@ -46,11 +49,13 @@ impl Handler<Say> for Audio {
             self.hush(&ended, "stopped");
             return Ok(json!({ "stopped": ended.len() }));
         }
+        check_target(&self.wiring, say.target)?;
         let what = find(&self.wiring.config, &say)?;
         let id = ObjectId::generate().to_string();
         let said = Said {
             id: id.clone(),
             what,
+            target: say.target,
         };
         let is_first = say.turn == Turn::Replace || self.saying.queue.heard().is_none();
         let gone = self
@@ -78,12 +83,33 @@ impl Audio {
         }
     }
 
+    /// The call is over, and nobody there hears what is said to it or waits to be.
+    pub(super) fn say_no_more_to_the_call(&mut self, ctx: &mut Context<Self>) {
+        let was_heard = self.saying.queue.heard().map(|said| said.id.clone());
+        let gone = self.saying.queue.take(|said| !said.target.is_here());
+        let ended = gone.iter().any(|said| Some(&said.id) == was_heard.as_ref());
+        if ended {
+            self.saying.playback = None;
+        }
+        for said in gone {
+            let reason = Some("call_ended".to_owned());
+            self.tell(&said.id, AnnouncementPhase::Ended, reason);
+        }
+        if ended {
+            self.say_next(ctx);
+        }
+    }
+
     fn say_next(&mut self, ctx: &mut Context<Self>) {
         let Some(said) = self.saying.queue.heard().cloned() else {
             self.saying.playback = None;
             return;
         };
-        let (playback, done) = said.what.play(&self.wiring.loudspeaker);
+        let wiring = &self.wiring;
+        let here = said.target.is_here().then_some(&wiring.loudspeaker);
+        let in_call = said.target.is_in_call().then_some(&wiring.outgoing);
+        let loudspeakers: Vec<_> = here.into_iter().chain(in_call).collect();
+        let (playback, done) = said.what.play(&loudspeakers);
         self.saying.playback = Some(playback);
         self.tell(&said.id, AnnouncementPhase::Started, None);
         let heard = async move {
@@ -117,12 +143,30 @@ impl Audio {
     }
 }
 
-/// What is to be played. Names are checked to be no paths.
-fn find(config: &DeviceConfig, say: &SayCommand) -> Result<Announcement, CommandError> {
-    if config.audio.sink == AudioSink::Null {
+/// Whether anybody can hear it there.
+fn check_target(wiring: &Wiring, target: SayTarget) -> Result<(), CommandError> {
+    let audio = &wiring.config.audio;
+    if target.is_here() && audio.sink == AudioSink::Null {
         let message = "this device has no loudspeaker (`[audio] sink`)";
         return Err(CommandError::new(ErrorCode::Unavailable, message));
     }
+    if !target.is_in_call() {
+        return Ok(());
+    }
+    if audio.source == AudioSource::None {
+        let message = "target: this device sends no sound (`[audio] source`)";
+        return Err(CommandError::new(ErrorCode::Unavailable, message));
+    }
+    let status = wiring.board.read(|state| state.call.status);
+    if !matches!(status, CallStatus::Connecting | CallStatus::Connected) {
+        let message = "target: nobody is in a call";
+        return Err(CommandError::new(ErrorCode::WrongState, message));
+    }
+    Ok(())
+}
+
+/// What is to be played. Names are checked to be no paths.
+fn find(config: &DeviceConfig, say: &SayCommand) -> Result<Announcement, CommandError> {
     if let Some(text) = &say.text {
         if !has_speech() {
             let message = "text: espeak-ng is not installed on this device \

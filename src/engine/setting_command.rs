@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::chat_command::{Check, Checked};
 use super::command::UserRef;
+use crate::call::duplex::Duplex;
 
 /// The parts that can be set.
 pub const PARTS: &[&str] = &["policy", "call", "audio", "camera", "door"];
@@ -76,6 +77,8 @@ pub struct AudioSetting {
     pub volume: Option<u32>,
     /// The loudspeaker is silent.
     pub speaker_muted: Option<bool>,
+    /// Who may speak when.
+    pub duplex: Option<Duplex>,
 }
 
 /// The camera, at once and also in a call, which goes on; kept over a restart.

@@ -7,7 +7,9 @@ use serde::Serialize;
 use super::calls::PerKind;
 use super::event::Direction;
 use super::recording::RecordedSide;
+use crate::call::duplex::Duplex;
 use crate::call::visitor_message::Phase;
+use crate::media::stats::Level;
 use crate::protocol::address::UserId;
 
 /// Everything at once; each field is also published as a part of its own.
@@ -91,6 +93,9 @@ pub struct CallState {
     /// The picture before the answer; absent while nobody looks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preview: Option<PreviewState>,
+    /// Of several others in the call: who speaks, or spoke last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub speaker: Option<UserId>,
     /// Everybody else in the call, in order of user.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub participants: Vec<ParticipantState>,
@@ -134,6 +139,9 @@ pub struct ParticipantState {
     pub status: &'static str,
     /// Whether this one holds the call.
     pub holds: bool,
+    /// How loud this one was in the last second, as heard here; absent before the first sound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub level: Option<Level>,
 }
 
 /// The bell.
@@ -205,6 +213,10 @@ pub struct CallMedia {
     pub audio_decoded_ms: u64,
     /// Pictures of ours sent.
     pub frames_sent: u64,
+    /// How loud our microphone was in the last second, behind echo cancelling and the like; absent
+    /// while it is muted or does not work.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub microphone: Option<Level>,
     /// Milliseconds from answering to the other side's first decoded picture.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_frame_ms: Option<u64>,
@@ -384,6 +396,11 @@ pub struct AudioState {
     /// The loudspeaker is to be silent.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub speaker_muted: bool,
+    /// Who may speak when.
+    pub duplex: Duplex,
+    /// With `push_to_talk`: somebody here talks.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub talking: bool,
     /// The loudspeaker.
     pub speaker: SpeakerState,
     /// What is done to the microphone's sound.

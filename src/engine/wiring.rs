@@ -76,6 +76,8 @@ pub struct Wiring {
     pub audio: AudioFanout,
     /// Where all sound is heard.
     pub loudspeaker: Loudspeaker,
+    /// What is said to the other side of a call, beside what the microphone hears.
+    pub outgoing: Loudspeaker,
     /// What the other side of a call sends, as it was encoded.
     pub far_side: FarSide,
     /// Calls that are open.

@@ -70,7 +70,7 @@ impl From<NotPlayed> for AnnouncementError {
 /// An announcement being played, on a thread of its own. Dropping it stops it.
 #[derive(Debug)]
 pub struct Playback {
-    voice: Arc<Voice>,
+    voices: Arc<Vec<Voice>>,
     signals: Sender<Signal>,
 }
 
@@ -81,17 +81,18 @@ enum Signal {
 }
 
 impl Announcement {
-    /// Plays it, mixed with whatever else is heard there; returns at once. The receiver hears when
-    /// the last of it has been played, or why it was not.
+    /// Plays it on each of these at once, mixed with whatever else is heard there; returns at
+    /// once. The receiver hears when the last of it has been played, or why it was not.
     pub fn play(
         &self,
-        loudspeaker: &Loudspeaker,
+        loudspeakers: &[&Loudspeaker],
     ) -> (Playback, oneshot::Receiver<Result<(), AnnouncementError>>) {
         let (signals, received) = channel();
         let (done, result) = oneshot::channel();
         let (announcement, from_pipeline) = (self.clone(), signals.clone());
-        let voice = Arc::new(loudspeaker.patient());
-        let heard = Arc::clone(&voice);
+        let voices = loudspeakers.iter().map(|one| one.patient()).collect();
+        let voices: Arc<Vec<Voice>> = Arc::new(voices);
+        let heard = Arc::clone(&voices);
         let spawned = std::thread::Builder::new()
             .name("announcement".into())
             .spawn(move || {
@@ -100,9 +101,10 @@ impl Announcement {
                     Ok(_playing) => {
                         let ended = received.recv_timeout(LONGEST);
                         let outcome = match ended {
-                            Ok(Signal::Ended(End::Eos)) => {
-                                heard.drain(deadline).map_err(From::from)
-                            }
+                            Ok(Signal::Ended(End::Eos)) => heard
+                                .iter()
+                                .try_for_each(|voice| voice.drain(deadline))
+                                .map_err(From::from),
                             Ok(Signal::Ended(End::Failed(reason))) => {
                                 Err(AnnouncementError::Failed(reason))
                             }
@@ -111,7 +113,7 @@ impl Announcement {
                             Err(_) => Err(AnnouncementError::TooLong),
                         };
                         // The pipeline ends next, and must not wait for room.
-                        heard.close();
+                        heard.iter().for_each(Voice::close);
                         outcome
                     }
                     Err(reason) => Err(AnnouncementError::Failed(reason)),
@@ -123,12 +125,12 @@ impl Announcement {
             // The receiver hears that nobody will answer.
             tracing::error!(%error, "no thread for an announcement");
         }
-        (Playback { voice, signals }, result)
+        (Playback { voices, signals }, result)
     }
 
     fn pipeline(
         &self,
-        voice: &Arc<Voice>,
+        voices: &Arc<Vec<Voice>>,
         deadline: Instant,
         signals: Sender<Signal>,
     ) -> Result<Pipeline, String> {
@@ -166,14 +168,20 @@ impl Announcement {
             let _ = spoken.end_of_stream();
         }
         let output: gst_app::AppSink = pipeline.element("out")?;
-        let voice = Arc::clone(voice);
+        let voices = Arc::clone(voices);
+        let mut samples = Vec::new();
         let callbacks = gst_app::AppSinkCallbacks::builder().new_sample(move |sink| {
             let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-            let samples = sample.buffer().map(read_samples).unwrap_or_default();
-            voice.play(&samples, deadline).map_err(|why| {
-                let _ = unheard.send(Signal::Unheard(why));
-                gst::FlowError::Eos
-            })?;
+            if let Some(buffer) = sample.buffer() {
+                read_samples(buffer, &mut samples);
+            }
+            // Each takes what it has room for, at the pace of its card.
+            let mut all = voices.iter();
+            all.try_for_each(|voice| voice.play(&samples, deadline))
+                .map_err(|why| {
+                    let _ = unheard.send(Signal::Unheard(why));
+                    gst::FlowError::Eos
+                })?;
             Ok(gst::FlowSuccess::Ok)
         });
         output.set_callbacks(callbacks.build());
@@ -186,7 +194,7 @@ impl Drop for Playback {
     fn drop(&mut self) {
         // A thread that has ended has stopped.
         let _ = self.signals.send(Signal::Stop);
-        self.voice.close();
+        self.voices.iter().for_each(Voice::close);
     }
 }
 

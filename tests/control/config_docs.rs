@@ -79,6 +79,11 @@ fn with_value(section: &str, key: &str, value: &str) -> String {
             ("unlock_allowed", "['a']".into()),
             ("relay", "'gpio:GPIO17'".into()),
         ],
+        "button" if key == "talks" => vec![
+            ("name", "'talk'".into()),
+            ("line", "'gpio:GPIO27'".into()),
+            ("rings", "false".into()),
+        ],
         "button" => vec![("name", "'bell'".into()), ("line", "'gpio:GPIO27'".into())],
         "rule" => vec![
             ("name", "'one'".into()),

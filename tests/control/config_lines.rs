@@ -97,4 +97,6 @@ fn keys_that_do_nothing_are_refused() {
         targets.contains("are for a button that `rings`"),
         "{targets}"
     );
+    let talks = errors(&button("gpio:GPIO27", "talks = true\n"));
+    assert!(talks.contains("talks: needs `rings = false`"), "{talks}");
 }

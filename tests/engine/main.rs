@@ -17,6 +17,7 @@ mod dialogs;
 #[allow(clippy::unwrap_used)] // All of it is test code.
 mod doctor;
 mod door;
+mod duplex;
 mod history;
 mod incoming;
 mod malformed;

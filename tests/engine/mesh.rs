@@ -81,6 +81,65 @@ async fn three_devices_in_one_call_see_each_other_and_the_caller_ends_it_for_all
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_speaks_is_named_with_everybodys_level() {
+    const SPEAKING: &str = "[calls]\nbind = [\"127.0.0.1\"]\n[audio]\nsource = \"test:tone\"\n";
+    let site = Site::start().await;
+    let mut door = site.station("door", LOOPBACK).await;
+    let mut one = site.station("indoor", SPEAKING).await;
+    let mut other = site.station("third", SPEAKING).await;
+    let call = door.command(confer(&["indoor", "third"])).await;
+    call.expect("dialled");
+    let mute = |audio| {
+        Command::InCall(CallCommand::Mute(Mute {
+            audio: Some(audio),
+            video: None,
+            direction: MediaDirection::Send,
+            user: None,
+        }))
+    };
+    for station in [&mut one, &mut other] {
+        station.rings().await;
+        station.command(Command::Answer).await.expect("answered");
+        station.command(mute(true)).await.expect("muted");
+    }
+    for station in [&mut door, &mut one, &mut other] {
+        sees(station, 2).await;
+    }
+    for speaks_first in [true, false] {
+        let (speaker, silent) = if speaks_first {
+            (&one, &other)
+        } else {
+            (&other, &one)
+        };
+        silent.command(mute(true)).await.expect("muted");
+        speaker.command(mute(false)).await.expect("speaks");
+        let (speaker, silent) = (speaker.user, silent.user);
+        door.reaches("who speaks", |state| {
+            let level = |user| {
+                let mut all = state.call.participants.iter();
+                let one = all.find(|one| one.user == user);
+                one.and_then(|one| one.level).map(|level| level.rms_dbfs)
+            };
+            state.call.speaker == Some(speaker)
+                && level(speaker).is_some_and(|level| (-16..-10).contains(&level))
+                && level(silent).is_none_or(|level| level < -100)
+        })
+        .await;
+    }
+    let levels = door.command(Command::Levels).await.expect("levels");
+    // The test microphone ticks.
+    assert!(
+        levels["microphone"]["peak_dbfs"].as_i64() > Some(-20),
+        "{levels}"
+    );
+    assert_eq!(levels["participants"].as_array().map(Vec::len), Some(2));
+    for station in [door, one, other] {
+        station.stop().await;
+    }
+    site.hub.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_more_is_invited_into_a_call_and_sees_everybody() {
     let site = Site::start().await;
     let (mut door, mut indoor) = door_and_indoor(&site).await;

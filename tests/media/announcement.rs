@@ -12,7 +12,7 @@ async fn heard(
     announcement: Announcement,
     loudspeaker: &Loudspeaker,
 ) -> Result<(), AnnouncementError> {
-    let (_playback, done) = announcement.play(loudspeaker);
+    let (_playback, done) = announcement.play(&[loudspeaker]);
     within("the end of the announcement", done).await.unwrap()
 }
 
@@ -90,7 +90,7 @@ async fn a_dropped_announcement_stops() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("tone.wav");
     write_wav(&file);
-    let (playback, done) = Announcement::File(file).play(&Loudspeaker::new());
+    let (playback, done) = Announcement::File(file).play(&[&Loudspeaker::new()]);
     drop(playback);
     // It may have ended by itself just before.
     let outcome = within("its end", done).await.unwrap();

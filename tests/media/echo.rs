@@ -13,3 +13,12 @@ fn a_room_gives_no_echo_and_who_speaks_at_the_same_time_is_heard() {
     );
     assert!(figures.kept >= 0.5, "{figures:?}");
 }
+
+#[test]
+fn half_duplex_gives_no_echo_without_a_canceller_and_who_is_here_is_heard_while_the_far_side_is_silent()
+ {
+    let figures = room::measure_half_duplex();
+    assert!(figures.echo_return >= 30.0, "{figures:?}");
+    assert!(figures.kept >= 0.99, "{figures:?}");
+    assert!(figures.kept_against_the_far_side < 0.2, "{figures:?}");
+}

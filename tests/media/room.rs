@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use cubelet::media::Processing;
-use cubelet::media::sound::{FRAME, RATE};
+use cubelet::media::sound::{FRAME, RATE, VoiceSwitch};
 use gst::prelude::*;
 use gstreamer as gst;
 use gstreamer_app as gst_app;
@@ -36,6 +36,51 @@ pub struct Figures {
     /// The part of the visitor's voice that comes through while both speak, of what comes through
     /// while nobody else does.
     pub kept: f64,
+}
+
+/// What a voice switch makes of echo and visitor, without a canceller.
+#[derive(Debug)]
+pub struct HalfDuplexFigures {
+    /// Decibels the echo of all the far side says is below what the microphone hears of it.
+    pub echo_return: f64,
+    /// The part of the visitor's voice that comes through while the far side is silent.
+    pub kept: f64,
+    /// The same while the far side speaks, which has the way.
+    pub kept_against_the_far_side: f64,
+}
+
+/// From the mix to the loudspeaker and from the microphone to us, beside the room: a card's
+/// buffers.
+const CARD: usize = 12 * FRAME;
+
+/// Plays both through the voice switch, as the device does: 10 ms at a time, no canceller.
+pub fn measure_half_duplex() -> HalfDuplexFigures {
+    let folder = tempfile::tempdir().unwrap();
+    let far = speech("en-us", FAR, folder.path());
+    let near = speech("en-gb", NEAR, folder.path());
+    let mut echo = vec![0; CARD];
+    echo.extend(Room::new(1).hears(&far));
+    echo.truncate(far.len());
+    let switched = |played: &[i16], heard: &[i16]| {
+        let mut switch = VoiceSwitch::default();
+        let mut left = heard.to_vec();
+        for (played, heard) in played.chunks_exact(FRAME).zip(left.chunks_exact_mut(FRAME)) {
+            switch.played(played);
+            switch.heard(heard);
+        }
+        left
+    };
+    let visitor_at = |far: &[i16]| {
+        let mut heard = vec![0; far.len()];
+        heard[NEAR_AT..NEAR_AT + near.len()].copy_from_slice(&near);
+        let left = switched(far, &heard);
+        share(&left, &heard)
+    };
+    HalfDuplexFigures {
+        echo_return: decibels(&echo, &switched(&far, &echo)),
+        kept: visitor_at(&vec![0; far.len()]),
+        kept_against_the_far_side: visitor_at(&far),
+    }
 }
 
 /// Plays both through the product's processing.
@@ -71,7 +116,7 @@ pub fn measure() -> Figures {
 }
 
 /// Speech at 48 kHz, made by `espeak-ng`.
-fn speech(voice: &str, text: &str, folder: &Path) -> Vec<i16> {
+pub fn speech(voice: &str, text: &str, folder: &Path) -> Vec<i16> {
     gst::init().unwrap();
     let file = folder.join(format!("{voice}.wav"));
     let made = Command::new("espeak-ng")

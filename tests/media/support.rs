@@ -75,6 +75,7 @@ impl Device {
             AudioDeviceSettings::microphone(AudioSourceKind::Test, true),
             &audio,
             &loudspeaker,
+            &Loudspeaker::new(),
             events,
         );
         Self {

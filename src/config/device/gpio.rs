@@ -66,6 +66,8 @@ pub struct Button {
     pub debounce_ms: u32,
     /// Whether a press rings the bell.
     pub rings: bool,
+    /// Whether somebody talks while it is held.
+    pub talks: bool,
     /// Whom it rings; empty means as `[calls]` says.
     pub targets: Vec<UserRef>,
 }
@@ -156,6 +158,10 @@ fn button(section: &SectionReader<'_>) -> Option<Button> {
     });
     let debounce_ms = section.integer("debounce_ms");
     let rings = section.boolean("rings");
+    let talks = section.boolean("talks");
+    if talks == Some(true) && rings == Some(true) {
+        section.fail("talks", "needs `rings = false`: who talks does not ring");
+    }
     let targets = section.list("targets", read::user);
     if !targets.is_empty() && rings == Some(false) {
         section.fail("targets", "are for a button that `rings`");
@@ -167,6 +173,7 @@ fn button(section: &SectionReader<'_>) -> Option<Button> {
         pull: pull?,
         debounce_ms: debounce_ms?,
         rings: rings?,
+        talks: talks?,
         targets,
     })
 }

@@ -20,6 +20,7 @@ use std::path::PathBuf;
 use url::Url;
 
 use super::Secret;
+use crate::call::duplex::Duplex;
 use crate::call::party::Party;
 use crate::call::rule::Rule;
 use crate::call::schedule::Schedule;
@@ -61,6 +62,8 @@ pub const VERBS: &[&str] = &[
     "door_log",
     "visitor_message",
     "say",
+    "talk",
+    "levels",
     "record",
     "recordings",
     "send",
@@ -387,6 +390,12 @@ pub struct Audio {
     pub gain_control: bool,
     /// Whether rumble below speech is taken out.
     pub high_pass: bool,
+    /// Who may speak when.
+    pub duplex: Duplex,
+    /// How long talking lasts at the most, 1 to 600 s.
+    pub talk_max_s: u32,
+    /// Whether next to nothing is sent while nobody speaks.
+    pub dtx: bool,
 }
 
 /// What the device can say.

@@ -15,6 +15,7 @@ use super::{
     read_calls, recording, rtsp, rule, visitor_message,
 };
 use crate::base::loopback::is_loopback;
+use crate::call::duplex::Duplex;
 use crate::config::Surroundings;
 use crate::config::document::{self, describe};
 use crate::config::fields::DEVICE;
@@ -319,6 +320,13 @@ fn audio(section: &SectionReader<'_>) -> Option<Audio> {
     let noise_suppression = section.boolean("noise_suppression");
     let gain_control = section.boolean("gain_control");
     let high_pass = section.boolean("high_pass");
+    let duplex = section.text("duplex").map(|duplex| match duplex {
+        "half" => Duplex::Half,
+        "push_to_talk" => Duplex::PushToTalk,
+        _ => Duplex::Full,
+    });
+    let talk_max_s = section.integer("talk_max_s");
+    let dtx = section.boolean("dtx");
     Some(Audio {
         source: source?,
         sink: sink?,
@@ -326,6 +334,9 @@ fn audio(section: &SectionReader<'_>) -> Option<Audio> {
         noise_suppression: noise_suppression?,
         gain_control: gain_control?,
         high_pass: high_pass?,
+        duplex: duplex?,
+        talk_max_s: talk_max_s?,
+        dtx: dtx?,
     })
 }
 

@@ -1,6 +1,6 @@
 //! `[audio]`: microphone and loudspeaker.
 
-use super::{Kind, NO_REFUSED, Occurs, Section, Without, boolean, field};
+use super::{Kind, NO_REFUSED, Occurs, Section, Without, boolean, field, integer};
 
 pub(super) const SECTION: Section = Section {
     name: "audio",
@@ -42,6 +42,26 @@ pub(super) const SECTION: Section = Section {
             true,
             "Takes rumble below speech, such as wind and steps, out of an `alsa:` microphone's \
              sound.",
+        ),
+        field(
+            "duplex",
+            Kind::Choice(&["full", "half", "push_to_talk"]),
+            Without::Text("full"),
+            "Who may speak when: both at once; one at a time, the other side first, for boards whose \
+             echo cannot be cancelled; or in a call only who holds a button here (`talk`).",
+        ),
+        integer(
+            "talk_max_s",
+            1,
+            600,
+            60,
+            "With `push_to_talk`: talking ends by itself after so long, seconds.",
+        ),
+        boolean(
+            "dtx",
+            false,
+            "Sends next to nothing while nobody speaks: saves some 30 kbit/s. Steady sound behind \
+             the voice comes and goes with it at the other side.",
         ),
     ],
 };

@@ -41,6 +41,12 @@ pub(super) const SECTION: Section = Section {
             "A level must hold so long to count, milliseconds.",
         ),
         boolean("rings", true, "Whether a press rings the bell."),
+        boolean(
+            "talks",
+            false,
+            "Whether somebody talks while it is held, with `[audio] duplex = \"push_to_talk\"`. Needs \
+             `rings = false`.",
+        ),
         field(
             "targets",
             Kind::List {

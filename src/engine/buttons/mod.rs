@@ -16,6 +16,7 @@ use super::event::{EventKind, unix_ms};
 use super::mailbox::MAILBOX_CAPACITY;
 use super::state::ButtonState;
 use super::supervised::{Life, supervised};
+use super::talking::TalkNow;
 use super::wiring::Wiring;
 use crate::base::backoff::Backoff;
 use crate::config::{Button, GpioLine, Level, Pull};
@@ -93,6 +94,8 @@ async fn watch(wiring: Wiring, button: Button) {
             state.pressed = false;
             state.fault = Some(error.to_string());
         });
+        // Its release would not be seen.
+        talk(&wiring, &button, false);
         tokio::time::sleep(backoff.next_delay()).await;
     }
 }
@@ -128,11 +131,15 @@ async fn read(
                     button: button.name.clone(),
                 });
                 ring(wiring, button);
+                talk(wiring, button, true);
             }
-            Change::Released { held } => wiring.board.publish(EventKind::ButtonReleased {
-                button: button.name.clone(),
-                held_ms: u64::try_from(held.as_millis()).unwrap_or(u64::MAX),
-            }),
+            Change::Released { held } => {
+                talk(wiring, button, false);
+                wiring.board.publish(EventKind::ButtonReleased {
+                    button: button.name.clone(),
+                    held_ms: u64::try_from(held.as_millis()).unwrap_or(u64::MAX),
+                });
+            }
         }
     }
 }
@@ -158,6 +165,15 @@ fn ring(wiring: &Wiring, button: &Button) {
             "a press rings nobody"
         );
     });
+}
+
+/// Somebody talks as long as the button is held; in order, as the mailbox keeps it.
+fn talk(wiring: &Wiring, button: &Button, on: bool) {
+    // An audio actor that is being replaced begins with nobody talking. Why somebody cannot talk is
+    // plain to whoever stands there: there is no call.
+    if button.talks {
+        let _ = wiring.slots.audio.tell(TalkNow(on));
+    }
 }
 
 fn show(board: &Board, button: &str, change: impl FnOnce(&mut ButtonState)) {

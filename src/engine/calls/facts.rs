@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::leg::Leg;
+use crate::call::active_speaker::ActiveSpeaker;
 use crate::call::channel_orders::ChannelOrders;
 use crate::call::policy::AnswerMedia;
 use crate::call::session::UserInfo;
@@ -107,6 +108,8 @@ pub(super) struct CallFacts {
     pub knocks: bool,
     /// The tone that says that somebody drops in; until it has been played nothing is sent.
     pub tone: Option<Playback>,
+    /// Who speaks, of several.
+    pub speaker: ActiveSpeaker,
     /// How media did of participants who have left.
     pub left: Vec<PeerStats>,
 }
@@ -135,8 +138,14 @@ impl CallFacts {
             first_frame_ms: None,
             knocks: false,
             tone: None,
+            speaker: ActiveSpeaker::default(),
             left: Vec::new(),
         }
+    }
+
+    /// Whether there is anybody to tell apart.
+    pub fn is_of_several(&self) -> bool {
+        self.legs.len() > 1
     }
 
     pub fn call_type(&self) -> CallType {

@@ -109,6 +109,11 @@ impl Leg {
         self.peer.borrow().as_ref().map(Peer::stats)
     }
 
+    /// How loud the participant is at this moment, dBFS.
+    pub fn loudness(&self) -> Option<i8> {
+        self.peer.borrow().as_ref().map(Peer::loudness)
+    }
+
     /// Pictures received so far, if they are kept.
     pub fn pictures(&self) -> Vec<bytes::Bytes> {
         let frames = self

@@ -5,9 +5,13 @@ use std::time::Duration;
 
 use crate::engine::state::{CallMedia, FlowState};
 use crate::media::peer::PeerStats;
-use crate::media::stats::FlowStats;
+use crate::media::stats::{FlowStats, Level};
 
-pub(super) fn now(stats: &[PeerStats], first_frame_ms: Option<u64>) -> CallMedia {
+pub(super) fn now(
+    stats: &[PeerStats],
+    microphone: Option<Level>,
+    first_frame_ms: Option<u64>,
+) -> CallMedia {
     let sum = |count: fn(&PeerStats) -> u64| stats.iter().map(count).sum();
     let encoder = stats.iter().find_map(|one| one.encoder);
     let decode_time = stats.iter().map(|one| one.decode_time).max();
@@ -15,6 +19,7 @@ pub(super) fn now(stats: &[PeerStats], first_frame_ms: Option<u64>) -> CallMedia
         frames_decoded: sum(|one| one.frames_decoded),
         audio_decoded_ms: sum(|one| one.audio_decoded_ms),
         frames_sent: sum(|one| one.frames_sent),
+        microphone,
         first_frame_ms,
         sent: flow(
             stats,
@@ -76,7 +81,7 @@ mod tests {
             round_trip: Some(Duration::from_millis(round_trip)),
             ..PeerStats::default()
         };
-        let media = now(&[peer(500, 50, 30, 20), peer(480, 0, 28, 80)], None);
+        let media = now(&[peer(500, 50, 30, 20), peer(480, 0, 28, 80)], None, None);
         assert_eq!((media.sent.kbps, media.sent.packets), (980, 20));
         assert_eq!((media.sent.loss_percent, media.sent.fps), (5.0, 28));
         assert_eq!(media.rtt_ms, Some(80));

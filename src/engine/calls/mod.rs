@@ -17,6 +17,7 @@ mod preview;
 mod record;
 mod report;
 mod signals;
+mod speaking;
 mod tone;
 
 use std::collections::HashMap;
@@ -64,6 +65,8 @@ pub struct Calls {
     /// What was ignored last, so that it is logged once.
     last_ignored: Option<(String, UserId, &'static str)>,
     timer: Option<SpawnHandle>,
+    /// Finds out who speaks.
+    listening: Option<SpawnHandle>,
 }
 
 supervised!(Calls);
@@ -86,6 +89,7 @@ impl Calls {
             last_end: None,
             last_ignored: None,
             timer: None,
+            listening: None,
         }
     }
 

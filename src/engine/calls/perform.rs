@@ -23,6 +23,7 @@ impl Calls {
             }
         }
         self.arm_timer(ctx);
+        self.heed_speakers(ctx);
         self.show();
     }
 

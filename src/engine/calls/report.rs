@@ -1,5 +1,7 @@
 //! What the world hears of calls: events, the state, the record in the call log.
 
+use std::time::Instant;
+
 use super::Calls;
 use super::facts::CallFacts;
 use super::ledger::Entry;
@@ -128,14 +130,37 @@ impl Calls {
                 .map(|leg| ParticipantState {
                     user: leg.peer(),
                     status: status_of(leg.phase()),
-                    holds: false,
+                    ..ParticipantState::default()
                 })
                 .collect();
             if let Some(facts) = self.facts.get(session.id()) {
-                show_facts(&mut shown, facts);
+                self.show_facts(&mut shown, facts);
             }
         }
         self.wiring.board.update(|state| state.call = shown);
+    }
+
+    fn show_facts(&self, shown: &mut CallState, facts: &CallFacts) {
+        shown.since = Some(facts.started_ms);
+        shown.info = printable(&facts.told);
+        shown.muted = facts.muted;
+        shown.knocks = facts.knocks;
+        shown.held = facts.held;
+        shown.limit_kbps = facts.limit_kbps;
+        shown.speaker = facts.speaker.speaker();
+        let mut stats: Vec<PeerStats> = Vec::new();
+        for (user, participant) in &facts.legs {
+            let measured = participant.leg.stats();
+            let mut all = shown.participants.iter_mut();
+            if let Some(one) = all.find(|one| one.user == *user) {
+                one.holds = participant.holds;
+                one.level = measured.as_ref().and_then(|measured| measured.level);
+            }
+            stats.extend(measured);
+        }
+        let microphone = self.wiring.audio.level(Instant::now());
+        shown.media = (!stats.is_empty())
+            .then(|| super::measured::now(&stats, microphone, facts.first_frame_ms));
     }
 
     /// After a restart: the calls of the former life, whose media is gone, are ended with all
@@ -176,27 +201,6 @@ impl Calls {
             });
         }
     }
-}
-
-fn show_facts(shown: &mut CallState, facts: &CallFacts) {
-    shown.since = Some(facts.started_ms);
-    shown.info = printable(&facts.told);
-    shown.muted = facts.muted;
-    shown.knocks = facts.knocks;
-    shown.held = facts.held;
-    shown.limit_kbps = facts.limit_kbps;
-    for participant in &mut shown.participants {
-        participant.holds = facts
-            .legs
-            .get(&participant.user)
-            .is_some_and(|leg| leg.holds);
-    }
-    let stats: Vec<PeerStats> = facts
-        .legs
-        .values()
-        .filter_map(|participant| participant.leg.stats())
-        .collect();
-    shown.media = (!stats.is_empty()).then(|| super::measured::now(&stats, facts.first_frame_ms));
 }
 
 pub(super) fn status_of(phase: LegPhase) -> &'static str {

@@ -18,7 +18,7 @@ impl Calls {
         let Some(facts) = self.facts.get_mut(call) else {
             return;
         };
-        let (playback, done) = Announcement::Tone.play(&self.wiring.loudspeaker);
+        let (playback, done) = Announcement::Tone.play(&[&self.wiring.loudspeaker]);
         facts.tone = Some(playback);
         let call = call.to_owned();
         let played = async move {

@@ -41,7 +41,7 @@ pub(super) fn end(wiring: &Wiring) {
 }
 
 fn play(wiring: &Wiring) {
-    let (playback, done) = Announcement::Tone.play(&wiring.loudspeaker);
+    let (playback, done) = Announcement::Tone.play(&[&wiring.loudspeaker]);
     actix::spawn(async move {
         match done.await {
             Ok(Ok(())) => {}

@@ -72,7 +72,7 @@ impl VisitorMessages {
             Tone::File(path) => Announcement::File(path.clone()),
             Tone::Default | Tone::None => Announcement::Tone,
         };
-        let (playback, done) = announcement.play(&self.wiring.loudspeaker);
+        let (playback, done) = announcement.play(&[&self.wiring.loudspeaker]);
         current.playback = Some(playback);
         let (slot, id) = (
             self.wiring.slots.visitor_messages.clone(),

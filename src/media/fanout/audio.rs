@@ -1,6 +1,7 @@
 //! The meeting point of a microphone and everybody who hears it.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
@@ -9,6 +10,7 @@ use super::Waker;
 use super::demand::Demand;
 use super::queue::{AUDIO_CAPACITY, Overflow, Owner, PATIENT_AUDIO_CAPACITY, Queue, Subscription};
 use crate::media::rtp::EncodedFrame;
+use crate::media::stats::{Level, LevelMeter};
 
 /// The lasting meeting point of one microphone and its consumers: Opus, 48 kHz, 20 ms a packet.
 /// Clones are the same fanout.
@@ -19,6 +21,7 @@ pub struct AudioFanout {
 
 struct Core {
     state: Mutex<State>,
+    meter: Mutex<LevelMeter>,
     demand: watch::Sender<Demand>,
 }
 
@@ -33,6 +36,7 @@ impl Default for Core {
     fn default() -> Self {
         Self {
             state: Mutex::default(),
+            meter: Mutex::default(),
             demand: watch::Sender::new(Demand::default()),
         }
     }
@@ -62,6 +66,12 @@ impl AudioFanout {
             queue,
             owner: Arc::clone(&self.core) as Arc<dyn Owner>,
         }
+    }
+
+    /// How loud the source is, over the last second; nothing while it does not run. Asking does
+    /// not open it.
+    pub fn level(&self, now: Instant) -> Option<Level> {
+        self.core.meter.lock().level(now)
     }
 
     /// What consumers want at the moment, and its changes.
@@ -139,6 +149,13 @@ impl AudioPublisher {
     /// What consumers want.
     pub(in crate::media) fn demand(&self) -> Demand {
         *self.core.demand.borrow()
+    }
+
+    /// Tells how loud it is now: samples on their way to the encoder.
+    pub(in crate::media) fn measure(&self, now: Instant, samples: &[i16]) {
+        if self.core.state.lock().publisher == self.id {
+            self.core.meter.lock().push(now, samples);
+        }
     }
 
     /// Hands a packet to everybody. Never waits.

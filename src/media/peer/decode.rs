@@ -41,6 +41,9 @@ pub(super) enum Format {
 /// Sees a packet of a receive pipeline.
 pub(super) type PacketHook = Box<dyn Fn(&gst::BufferRef) + Send + Sync>;
 
+/// Hears samples as they are played.
+pub(super) type SoundHook = Box<dyn Fn(&[i16]) + Send + Sync>;
+
 /// Called on GStreamer's threads; none may wait.
 pub(super) struct Hooks {
     /// One picture, or sound of this length, and how long decoding it took.
@@ -49,6 +52,8 @@ pub(super) struct Hooks {
     pub(super) key_frame_wanted: Box<dyn Fn() + Send + Sync>,
     /// A packet in its right place, before it is decoded.
     pub(super) passing: Option<PacketHook>,
+    /// Sound as it is heard.
+    pub(super) heard: Option<SoundHook>,
     /// A JPEG about once a second.
     pub(super) picture: Option<Box<dyn Fn(Bytes) + Send + Sync>>,
 }
@@ -238,7 +243,11 @@ fn start(
     let source: gst_app::AppSrc = pipeline.element("in")?;
     source.set_caps(Some(&caps));
     if let Format::Audio(loudspeaker) = format {
-        be_heard(&pipeline.element("sink")?, loudspeaker.live());
+        be_heard(
+            &pipeline.element("sink")?,
+            loudspeaker.live(),
+            Arc::clone(hooks),
+        );
     }
     if let Format::Video(_, VideoSinkKind::Tap(tap)) = format {
         tap.attach(&pipeline.element("sink")?);
@@ -249,11 +258,16 @@ fn start(
 }
 
 /// Sound goes into the mix from GStreamer's thread, which waits for nobody there.
-fn be_heard(sink: &gst_app::AppSink, voice: Voice) {
+fn be_heard(sink: &gst_app::AppSink, voice: Voice, hooks: Arc<Hooks>) {
+    let mut samples = Vec::new();
     let callbacks = gst_app::AppSinkCallbacks::builder().new_sample(move |sink| {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
         if let Some(buffer) = sample.buffer() {
-            voice.push(&read_samples(buffer));
+            read_samples(buffer, &mut samples);
+            voice.push(&samples);
+            if let Some(heard) = &hooks.heard {
+                heard(&samples);
+            }
         }
         Ok(gst::FlowSuccess::Ok)
     });

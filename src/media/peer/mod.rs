@@ -164,6 +164,11 @@ impl Peer {
         self.core.shared().say(text);
     }
 
+    /// How loud the far side is at this moment, in dBFS: −127 is silence.
+    pub fn loudness(&self) -> i8 {
+        self.core.shared().stats.loudness()
+    }
+
     /// Counters and stage times up to now.
     pub fn stats(&self) -> PeerStats {
         self.core.stats()

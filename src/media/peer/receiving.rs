@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
 use super::RECEIVE_PAYLOAD_TYPE;
-use super::decode::{Decoding, Format, Hooks, PacketHook};
+use super::decode::{Decoding, Format, Hooks, PacketHook, SoundHook};
 use super::far_side::{AudioTap, FarSide, Received, VideoTap};
 use super::sdp::Description;
 use super::settings::{PeerEvent, PeerSettings, TrackKind};
@@ -130,6 +130,7 @@ fn video_receiver(shared: &Arc<Shared>, codec: VideoCodec) -> VideoReceiver {
             // One waiting request is as good as many.
             let _ = want.try_send(());
         }),
+        heard: None,
         picture: receivers.keep_frames.then(|| {
             let stats = Arc::clone(&receivers.stats);
             Box::new(move |jpeg| {
@@ -180,6 +181,10 @@ fn audio_receiver(shared: &Arc<Shared>) -> Arc<Decoding> {
             }) as PacketHook
         }),
         key_frame_wanted: Box::new(|| {}),
+        heard: Some({
+            let stats = Arc::clone(&receivers.stats);
+            Box::new(move |samples: &[i16]| stats.sound_heard(samples)) as SoundHook
+        }),
         picture: None,
     };
     let decoding = Decoding::start(Format::Audio(receivers.loudspeaker.clone()), hooks);

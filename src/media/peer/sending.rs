@@ -102,7 +102,7 @@ async fn send_video(
                 }
                 frame = subscription.next() => frame,
             };
-            write(local, agreed.0, &frame, true, rewriter, shared).await?;
+            write(local, agreed.0, &frame, rewriter, shared).await?;
             has_shown = true;
             shared.stats.frame_sent();
             shared.stats.reached(|stages| &mut stages.first_frame_sent);
@@ -133,7 +133,7 @@ async fn show_black(
     };
     loop {
         let frame = picture.frame();
-        write(local, payload_type, &frame, true, rewriter, shared).await?;
+        write(local, payload_type, &frame, rewriter, shared).await?;
         tokio::time::sleep(BLACK_EVERY).await;
     }
 }
@@ -215,7 +215,7 @@ pub(super) async fn audio(local: LocalTrack, fanout: AudioFanout, shared: Arc<Sh
             if shared.audio_muted.load(Ordering::Relaxed) {
                 continue;
             }
-            let sent = write(&local, agreed.0, &frame, false, &mut rewriter, &shared).await;
+            let sent = write(&local, agreed.0, &frame, &mut rewriter, &shared).await;
             if sent.is_none() {
                 return;
             }
@@ -235,7 +235,6 @@ async fn write(
     local: &LocalTrack,
     payload_type: u8,
     frame: &EncodedFrame,
-    markers: bool,
     rewriter: &mut RtpRewriter,
     shared: &Shared,
 ) -> Option<()> {
@@ -244,7 +243,7 @@ async fn write(
         let packet = rtp::Packet {
             header: rtp::Header {
                 version: 2,
-                marker: markers && packet.marker,
+                marker: packet.marker,
                 payload_type,
                 sequence_number: numbers.sequence,
                 timestamp: numbers.timestamp,

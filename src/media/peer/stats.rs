@@ -8,7 +8,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use crate::media::fanout::Encoding;
-use crate::media::stats::{FlowStats, Freezes, Meter};
+use crate::media::stats::{FlowStats, Freezes, Level, LevelMeter, Meter};
 
 /// Pictures kept for `Peer::last_frames`.
 const KEPT_FRAMES: usize = 8;
@@ -28,6 +28,8 @@ pub struct PeerStats {
     pub frames_decoded: u64,
     /// Sound decoded, milliseconds.
     pub audio_decoded_ms: u64,
+    /// How loud the far side was in the last second; nothing before its first sound.
+    pub level: Option<Level>,
     /// Key-frame requests of the far side.
     pub plis_received: u64,
     /// Key-frame requests sent to the far side.
@@ -126,6 +128,7 @@ pub(super) struct Counters {
     pub(super) plis_sent: AtomicU64,
     pub(super) frames_dropped: AtomicU64,
     pictures: Mutex<Pictures>,
+    sound: Mutex<LevelMeter>,
     stages: Mutex<StageTimes>,
     kept: Mutex<VecDeque<Frame>>,
 }
@@ -148,6 +151,7 @@ impl Counters {
             plis_sent: AtomicU64::new(0),
             frames_dropped: AtomicU64::new(0),
             pictures: Mutex::default(),
+            sound: Mutex::default(),
             stages: Mutex::default(),
             kept: Mutex::default(),
         }
@@ -190,6 +194,17 @@ impl Counters {
         };
     }
 
+    /// Sound was decoded.
+    pub(super) fn sound_heard(&self, samples: &[i16]) {
+        self.sound.lock().push(Instant::now(), samples);
+    }
+
+    /// How loud the far side is at this moment, dBFS.
+    pub(super) fn loudness(&self) -> i8 {
+        let recent = self.sound.lock().recent(Instant::now());
+        recent.unwrap_or(Level::SILENCE).rms_dbfs
+    }
+
     /// Pictures are not decoded for a while, on purpose.
     pub(super) fn pictures_interrupted(&self) {
         self.pictures.lock().freezes.interrupted();
@@ -218,6 +233,9 @@ impl Counters {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let now = Instant::now();
         let pictures = self.pictures.lock();
+        let stages = *self.stages.lock();
+        // A far side that sends no more, as by DTX, is silent.
+        let silence = stages.first_audio.map(|_| Level::SILENCE);
         PeerStats {
             frames_sent: get(&self.frames_sent),
             packets_sent: get(&self.packets_sent),
@@ -233,7 +251,8 @@ impl Counters {
             freezes: pictures.freezes.count(),
             frozen: pictures.freezes.total(),
             decode_time: pictures.decode_time,
-            stages: *self.stages.lock(),
+            level: self.sound.lock().level(now).or(silence),
+            stages,
             ..PeerStats::default()
         }
     }

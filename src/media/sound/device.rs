@@ -1,7 +1,6 @@
 //! The thread that runs a device's microphone and loudspeaker, and brings them back.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::time::Instant;
 
@@ -11,19 +10,18 @@ use gstreamer_app as gst_app;
 use parking_lot::Mutex;
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::branches::{capture, playback, use_device};
 use super::halves::{Half, LeftOut, opens};
 use super::loudspeaker::{Loudspeaker, LoudspeakerEnd, LoudspeakerStatus};
 use super::processing::{Processing, ProcessingStage};
 use super::samples::change_samples;
+use super::shaping::Shaping;
 use crate::media::fanout::{AudioFanout, AudioPublisher};
 use crate::media::pipeline::{End, Pipeline};
-use crate::media::rtp::{FrameAssembler, RunId};
+use crate::media::rtp::{EncodedFrame, RunId};
 use crate::media::sink::AudioSinkKind;
 use crate::media::source::supervision::{Capture, Signal, Stage, Thread, ended, supervise};
 use crate::media::source::{SourceEvent, read_packet};
-
-/// What every stage in between works in.
-const CAPS: &str = "audio/x-raw,format=S16LE,rate=48000,channels=1,layout=interleaved";
 
 /// Where sound comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +48,8 @@ pub struct AudioDeviceSettings {
     pub loudspeaker: AudioSinkKind,
     /// What is done to the microphone's sound.
     pub processing: Processing,
+    /// Send next to nothing while nobody speaks (RFC 7587 §3.1.3).
+    pub dtx: bool,
     /// Keep both open while nobody listens or speaks.
     pub warm: bool,
 }
@@ -61,6 +61,7 @@ impl AudioDeviceSettings {
             microphone,
             loudspeaker: AudioSinkKind::Null,
             processing: Processing::default(),
+            dtx: false,
             warm,
         }
     }
@@ -84,20 +85,22 @@ pub enum AudioEvent {
 
 /// A device that keeps itself running. Dropping it closes it, on its own thread.
 pub struct AudioDevice {
-    muted: Arc<AtomicBool>,
+    shaping: Arc<Shaping>,
     thread: Option<Thread>,
 }
 
 impl AudioDevice {
     /// Returns at once; everything that goes wrong arrives as an event. It becomes the source of
-    /// `fanout` and the device behind `loudspeaker` in place of any earlier one.
+    /// `fanout` and the device behind `loudspeaker` in place of any earlier one. What is said on
+    /// `outgoing` is sent along with what the microphone hears, also while that is muted.
     pub fn start(
         settings: AudioDeviceSettings,
         fanout: &AudioFanout,
         loudspeaker: &Loudspeaker,
+        outgoing: &Loudspeaker,
         events: UnboundedSender<AudioEvent>,
     ) -> Self {
-        let muted = Arc::new(AtomicBool::new(false));
+        let shaping = Arc::new(Shaping::default());
         let (signals, received) = channel();
         let waker = {
             let signals = signals.clone();
@@ -107,18 +110,17 @@ impl AudioDevice {
             })
         };
         let has_loudspeaker = settings.loudspeaker != AudioSinkKind::Null;
+        let has_microphone = settings.microphone != AudioSourceKind::None;
+        let closed = |is_there: bool| match is_there {
+            true => LoudspeakerStatus::Closed,
+            false => LoudspeakerStatus::Absent,
+        };
         let publisher = Arc::new(fanout.attach(Arc::clone(&waker) as _));
-        let speaker = loudspeaker.attach(
-            waker,
-            if has_loudspeaker {
-                LoudspeakerStatus::Closed
-            } else {
-                LoudspeakerStatus::Absent
-            },
-        );
-        if settings.microphone == AudioSourceKind::None && !has_loudspeaker {
+        let speaker = loudspeaker.attach(Arc::clone(&waker) as _, closed(has_loudspeaker));
+        let said = outgoing.attach(waker, closed(has_microphone));
+        if !has_microphone && !has_loudspeaker {
             return Self {
-                muted,
+                shaping,
                 thread: None,
             };
         }
@@ -126,7 +128,8 @@ impl AudioDevice {
             settings,
             publisher,
             speaker: Arc::new(speaker),
-            muted: Arc::clone(&muted),
+            said: Arc::new(said),
+            shaping: Arc::clone(&shaping),
             signals: signals.clone(),
             left_out: LeftOut::default(),
             events: events.clone(),
@@ -134,7 +137,6 @@ impl AudioDevice {
         };
         let thread = Thread::spawn("sound", signals, move || {
             let (left_out, events) = (device.left_out.clone(), device.events.clone());
-            let has_microphone = device.settings.microphone != AudioSourceKind::None;
             supervise(&mut device, &received, |event| {
                 let is_of_microphone = match &event {
                     SourceEvent::Running { .. } => left_out.half() != Some(Half::Microphone),
@@ -153,12 +155,23 @@ impl AudioDevice {
             }));
         })
         .ok();
-        Self { muted, thread }
+        Self { shaping, thread }
     }
 
-    /// While muted nothing is sent.
+    /// While muted nothing is sent of the microphone, and nobody listens to how loud it is.
     pub fn set_muted(&self, muted: bool) {
-        self.muted.store(muted, Ordering::Relaxed);
+        self.shaping.set_muted(muted);
+    }
+
+    /// While silent, silence is sent in place of what the microphone hears.
+    pub fn set_silent(&self, silent: bool) {
+        self.shaping.set_silent(silent);
+    }
+
+    /// Whether the microphone gives way to what the loudspeaker plays: see
+    /// [`super::voice_switch`].
+    pub fn set_half_duplex(&self, half_duplex: bool) {
+        self.shaping.set_half_duplex(half_duplex);
     }
 
     /// Closes the device; [`SourceEvent::Stopped`] tells when it is done.
@@ -174,7 +187,9 @@ struct Device {
     settings: AudioDeviceSettings,
     publisher: Arc<AudioPublisher>,
     speaker: Arc<LoudspeakerEnd>,
-    muted: Arc<AtomicBool>,
+    /// What is said to those in a call.
+    said: Arc<LoudspeakerEnd>,
+    shaping: Arc<Shaping>,
     signals: Sender<Signal>,
     left_out: LeftOut,
     events: UnboundedSender<AudioEvent>,
@@ -209,7 +224,8 @@ impl Capture for Device {
     }
 
     fn wanted(&self) -> bool {
-        self.settings.warm || self.publisher.demand().capture || self.speaker.is_wanted()
+        let plays = self.speaker.is_wanted() || self.said.is_wanted();
+        self.settings.warm || self.publisher.demand().capture || plays
     }
 
     fn failed(&mut self, reason: &str) {
@@ -223,11 +239,18 @@ impl Capture for Device {
         if half != Some(Half::Microphone) {
             self.tell_loudspeaker(reason);
         }
+        if half != Some(Half::Loudspeaker) && self.settings.microphone != AudioSourceKind::None {
+            self.said
+                .set_status(LoudspeakerStatus::Failed(reason.to_owned()));
+        }
     }
 
     fn closed(&mut self) {
         if self.settings.loudspeaker != AudioSinkKind::Null {
             self.show(LoudspeakerStatus::Closed);
+        }
+        if self.settings.microphone != AudioSourceKind::None {
+            self.said.set_status(LoudspeakerStatus::Closed);
         }
     }
 }
@@ -244,6 +267,8 @@ impl Device {
         match half {
             Half::Loudspeaker => self.show(LoudspeakerStatus::Failed(reason.to_owned())),
             Half::Microphone => {
+                self.said
+                    .set_status(LoudspeakerStatus::Failed(reason.to_owned()));
                 let _ = self
                     .events
                     .send(AudioEvent::Microphone(SourceEvent::Failed {
@@ -279,7 +304,7 @@ impl Device {
             description.push_str(&playback(&stage));
         }
         if has_microphone {
-            description.push_str(&capture(&self.settings.microphone, &stage));
+            description.push_str(&capture(&self.settings, &stage));
         }
         let signals = self.signals.clone();
         let started = Arc::new(Mutex::new(Early::Waiting(None)));
@@ -307,8 +332,9 @@ impl Device {
             if let AudioSourceKind::Alsa { device } = &self.settings.microphone {
                 use_device(&pipeline, Half::Microphone, device)?;
             }
+            self.shape(&pipeline, Arc::clone(&last_data))?;
             let output: gst_app::AppSink = pipeline.element("out")?;
-            output.set_callbacks(self.publishing(Arc::clone(&last_data)));
+            output.set_callbacks(self.publishing());
         }
         pipeline.play()?;
         if let Early::Waiting(Some(reason)) = std::mem::replace(&mut *started.lock(), Early::Over) {
@@ -318,6 +344,7 @@ impl Device {
             self.show(LoudspeakerStatus::Playing);
         }
         if has_microphone {
+            self.said.set_status(LoudspeakerStatus::Playing);
             self.tell_processing(stage);
         }
         Ok(Running {
@@ -353,11 +380,13 @@ impl Device {
         let mix: gst::Element = pipeline.element("mix")?;
         let pad = mix.static_pad("src").ok_or("the mix has no output")?;
         let (speaker, signals) = (Arc::clone(&self.speaker), self.signals.clone());
+        let shaping = Arc::clone(&self.shaping);
         let frame = Mutex::new(Vec::new());
         pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
             if let Some(gst::PadProbeData::Buffer(buffer)) = &mut info.data {
                 change_samples(buffer.make_mut(), &mut frame.lock(), |frame| {
                     speaker.fill(frame);
+                    shaping.played(frame);
                 });
             }
             if let Some(last_data) = &last_data
@@ -370,78 +399,67 @@ impl Device {
         Ok(())
     }
 
-    fn publishing(&self, last_data: Arc<Mutex<Option<Instant>>>) -> gst_app::AppSinkCallbacks {
-        let frames = Mutex::new(FrameAssembler::new(RunId::fresh()));
+    /// Lets what the microphone hears through as far as it may be sent, and adds what is said to
+    /// those in a call.
+    fn shape(
+        &self,
+        pipeline: &Pipeline,
+        last_data: Arc<Mutex<Option<Instant>>>,
+    ) -> Result<(), String> {
+        let processed: gst::Element = pipeline.element("processed")?;
+        let pad = processed
+            .static_pad("src")
+            .ok_or("the microphone's branch has no output")?;
+        let (publisher, shaping) = (Arc::clone(&self.publisher), Arc::clone(&self.shaping));
+        let (said, signals) = (Arc::clone(&self.said), self.signals.clone());
+        let frames = Mutex::new((Vec::new(), Vec::new()));
+        pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+            // Here and not behind the encoder, which pauses while nobody speaks.
+            if last_data.lock().replace(Instant::now()).is_none() {
+                let _ = signals.send(Signal::Flowing);
+            }
+            if let Some(gst::PadProbeData::Buffer(buffer)) = &mut info.data {
+                let (heard, added) = &mut *frames.lock();
+                change_samples(buffer.make_mut(), heard, |heard| {
+                    shaping.heard(heard, &publisher);
+                    if said.is_wanted() {
+                        added.resize(heard.len(), 0);
+                        said.fill(added);
+                        for (sample, said) in heard.iter_mut().zip(added.iter()) {
+                            *sample = sample.saturating_add(*said);
+                        }
+                    }
+                });
+            }
+            gst::PadProbeReturn::Ok
+        });
+        Ok(())
+    }
+
+    fn publishing(&self) -> gst_app::AppSinkCallbacks {
+        let run = RunId::fresh();
         let publisher = Arc::clone(&self.publisher);
-        let muted = Arc::clone(&self.muted);
-        let signals = self.signals.clone();
+        let (shaping, said) = (Arc::clone(&self.shaping), Arc::clone(&self.said));
         gst_app::AppSinkCallbacks::builder()
             .new_sample(move |sink| {
                 let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-                let now = Instant::now();
-                if last_data.lock().replace(now).is_none() {
-                    let _ = signals.send(Signal::Flowing);
-                }
                 let packet = sample.buffer().and_then(read_packet);
-                if let Some((timestamp, mut packet)) = packet
-                    && !muted.load(Ordering::Relaxed)
+                if let Some((rtp_timestamp, packet)) = packet
+                    && (!shaping.is_muted() || said.is_wanted())
                 {
-                    // RFC 7587 §4.1: one packet is one frame. The marker only starts a talk
-                    // spurt there, so here it is what closes the frame, and is not sent.
-                    packet.marker = true;
-                    let frame = frames.lock().push(timestamp, true, packet, now);
-                    if let Some(frame) = frame {
-                        publisher.publish(frame);
-                    }
+                    // RFC 7587 §4.2: one packet is one frame. Its marker begins a talk spurt.
+                    publisher.publish(EncodedFrame {
+                        run,
+                        rtp_timestamp,
+                        key: true,
+                        packets: vec![packet],
+                        encoded_at: Instant::now(),
+                    });
                 }
                 Ok(gst::FlowSuccess::Ok)
             })
             .build()
     }
-}
-
-fn playback(stage: &ProcessingStage) -> String {
-    // The silence paces the branch; the default buffer of 200 ms is 200 ms of delay.
-    format!(
-        "audiotestsrc is-live=true wave=silence samplesperbuffer=480 ! {CAPS} \
-         ! identity name=mix silent=true ! {} audioconvert ! audioresample \
-         ! alsasink name=speaker buffer-time=60000 latency-time=10000 ",
-        stage.playback
-    )
-}
-
-fn capture(microphone: &AudioSourceKind, stage: &ProcessingStage) -> String {
-    let source = match microphone {
-        AudioSourceKind::Alsa { .. } => {
-            "alsasrc name=microphone buffer-time=60000 latency-time=10000"
-        }
-        AudioSourceKind::TestTone => {
-            "audiotestsrc name=microphone is-live=true wave=sine volume=0.3 samplesperbuffer=960"
-        }
-        AudioSourceKind::Test | AudioSourceKind::None => {
-            "audiotestsrc name=microphone is-live=true wave=ticks samplesperbuffer=960"
-        }
-    };
-    // FEC is only written when the encoder is told to expect loss.
-    format!(
-        "{source} ! audioconvert ! audioresample ! {CAPS} \
-         ! queue max-size-buffers=0 max-size-bytes=0 max-size-time=200000000 leaky=downstream \
-         ! {} opusenc name=encoder bitrate=32000 frame-size=20 inband-fec=true \
-           packet-loss-percentage=5 audio-type=voice \
-         ! rtpopuspay mtu=1200 pt=96 ! appsink name=out sync=false ",
-        stage.capture
-    )
-}
-
-/// As a property, so that no configured name is read as pipeline syntax.
-fn use_device(pipeline: &Pipeline, half: Half, device: &str) -> Result<(), String> {
-    let element: gst::Element = pipeline.element(half.name())?;
-    element.set_property("device", device);
-    if device == "null" {
-        // ALSA's `null` takes and gives as much as one likes, and would be a clock without a pace.
-        element.set_property("provide-clock", false);
-    }
-    Ok(())
 }
 
 /// What fails while a pipeline starts is for whoever starts it, who may try without a half.

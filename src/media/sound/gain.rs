@@ -38,6 +38,34 @@ impl Gain {
     }
 }
 
+/// A factor that follows what is wanted at a bounded pace, for sound that comes in frames of any
+/// length.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fader {
+    now: f32,
+}
+
+impl Default for Fader {
+    fn default() -> Self {
+        Self { now: 1.0 }
+    }
+}
+
+impl Fader {
+    /// Changes samples; from all to nothing it takes `ramp` of them.
+    pub fn fade(&mut self, frame: &mut [i16], wanted: f32, ramp: usize) {
+        if self.now == 1.0 && wanted == 1.0 {
+            return;
+        }
+        let step = 1.0 / ramp.max(1) as f32;
+        for sample in frame {
+            let way = wanted - self.now;
+            self.now += way.clamp(-step, step);
+            *sample = (f32::from(*sample) * self.now) as i16;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,9 @@
 //! participants ─┐                     ┌─► echo probe ─► loudspeaker
 //! announcements ┴─► loudspeaker mix ──┘        │
 //!                                              ▼
-//!          listeners ◄── fanout ◄── Opus ◄── echo, noise, gain ◄── microphone
+//!          listeners ◄── fanout ◄── Opus ◄── shaping ◄── echo, noise, gain ◄── microphone
+//!                                               ▲
+//!                                 announcements to those in a call
 //! ```
 //!
 //! Invariant: both directions run in one pipeline on one thread, opened while anybody hears or
@@ -13,6 +15,7 @@
 //! never waits for the card, except for those who ask to.
 //! Must not enter: calls, configuration files, what is said to whom.
 
+mod branches;
 mod device;
 mod gain;
 mod halves;
@@ -20,11 +23,14 @@ mod loudspeaker;
 mod playout;
 pub mod processing;
 mod samples;
+mod shaping;
+pub mod voice_switch;
 
 pub use device::{AudioDevice, AudioDeviceSettings, AudioEvent, AudioSourceKind};
 pub use loudspeaker::{Loudspeaker, LoudspeakerStatus, NotPlayed, Voice};
 pub use processing::Processing;
 pub(super) use samples::read_samples;
+pub use voice_switch::VoiceSwitch;
 
 /// Samples a second of all sound inside, one channel: what Opus and the echo canceller work in.
 pub const RATE: usize = 48_000;

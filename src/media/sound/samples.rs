@@ -2,14 +2,15 @@
 
 use gstreamer as gst;
 
-/// All of a buffer; empty when it cannot be read.
-pub(in crate::media) fn read_samples(buffer: &gst::BufferRef) -> Vec<i16> {
-    let Ok(map) = buffer.map_readable() else {
-        return Vec::new();
-    };
-    map.chunks_exact(2)
-        .map(|bytes| i16::from_le_bytes([bytes[0], bytes[1]]))
-        .collect()
+/// All of a buffer, in place of what is in `samples`; nothing when it cannot be read.
+pub(in crate::media) fn read_samples(buffer: &gst::BufferRef, samples: &mut Vec<i16>) {
+    samples.clear();
+    if let Ok(map) = buffer.map_readable() {
+        samples.extend(
+            map.chunks_exact(2)
+                .map(|bytes| i16::from_le_bytes([bytes[0], bytes[1]])),
+        );
+    }
 }
 
 /// Lets `change` have the samples, which are silence if the source said so.

@@ -7,6 +7,7 @@
 
 mod freeze;
 mod inbound;
+mod level;
 mod meter;
 mod outbound;
 mod round_trip;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 pub use freeze::Freezes;
 pub use inbound::Inbound;
+pub use level::{Level, LevelMeter};
 pub use meter::Meter;
 pub use outbound::{Outbound, Reception};
 pub use round_trip::RoundTrip;

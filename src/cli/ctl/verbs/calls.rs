@@ -36,7 +36,7 @@ pub enum CallVerb {
     Unlock,
     /// Press the bell button.
     Press,
-    /// Say something by the loudspeaker.
+    /// Say something by the loudspeaker, or to those in the call.
     Say {
         /// Read out; several words become one text.
         #[arg(required_unless_present_any = ["sound", "stop"], conflicts_with_all = ["sound", "stop"])]
@@ -44,6 +44,9 @@ pub enum CallVerb {
         /// A sound of the device instead, by its name.
         #[arg(long, value_name = "NAME", conflicts_with = "stop")]
         sound: Option<String>,
+        /// Who hears it.
+        #[arg(long, value_parser = ["loudspeaker", "call", "both"], conflicts_with = "stop")]
+        target: Option<String>,
         /// In place of what is said already, not after it.
         #[arg(long, conflicts_with = "stop")]
         replace: bool,
@@ -51,6 +54,14 @@ pub enum CallVerb {
         #[arg(long)]
         stop: bool,
     },
+    /// Talk in the call, or no more, where `[audio] duplex` is `push_to_talk`.
+    Talk {
+        /// Whether to talk.
+        #[arg(value_parser = ["on", "off"])]
+        on: String,
+    },
+    /// How loud the microphone is, if it is open, and everybody in the call.
+    Levels,
     /// A visitor's message: begin one, end it, call it off.
     VisitorMessage {
         /// `stop` sends what was recorded, `cancel` keeps nothing.
@@ -80,16 +91,20 @@ impl CallVerb {
             Self::Say {
                 text,
                 sound,
+                target,
                 replace,
                 stop,
             } => {
                 let payload = Payload::new()
                     .put("text", (!text.is_empty()).then(|| text.join(" ")))
                     .put("sound", sound.as_ref())
+                    .put("target", target.as_ref())
                     .put("turn", replace.then_some("replace"))
                     .put("stop", stop.then_some(true));
                 ("say", payload.done())
             }
+            Self::Talk { on } => ("talk", json!({ "on": on == "on" })),
+            Self::Levels => ("levels", json!({})),
             Self::VisitorMessage { action } => ("visitor_message", json!({ "action": action })),
         }
     }

@@ -14,7 +14,6 @@ import time
 import urllib.request
 
 BINARY = os.path.abspath(sys.argv[1])
-STARTS, AWAY, IDLE = int(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4])
 PASSWORD = "a password of the benchmark"
 LIMIT = 30.0
 
@@ -80,14 +79,15 @@ class Site:
         )
 
     @contextlib.contextmanager
-    def hub_and_broker(self):
+    def hub_and_broker(self, log=subprocess.DEVNULL):
         hub = [BINARY, "hub", "--config", "hub.toml", "--ready-json"]
         broker = ["mosquitto", "-c", "mosquitto.conf"]
         quiet = {"stderr": subprocess.DEVNULL, "cwd": self.folder}
-        with running(*hub, stdout=subprocess.PIPE, text=True, **quiet) as hub, running(*broker, **quiet):
+        heard = quiet | {"stderr": log, "stdout": subprocess.PIPE, "text": True}
+        with running(*hub, **heard) as hub, running(*broker, **quiet):
             ready = json.loads(hub.stdout.readline())
             shutil.copy(self.folder / ready["ca"], self.folder / "hub-ca.pem")
-            yield
+            yield hub
 
     def sign_up(self):
         request = urllib.request.Request(
@@ -98,17 +98,19 @@ class Site:
         urllib.request.urlopen(request, timeout=LIMIT).read()
 
     @contextlib.contextmanager
-    def device(self):
+    def device(self, log=None):
         """A device, when it was started, and what it tells systemd and its reader."""
         path = self.folder / "notify"
         path.unlink(missing_ok=True)
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
             notify.bind(str(path))
             notify.settimeout(LIMIT)
-            environment = os.environ | {"NOTIFY_SOCKET": str(path), "CUBELET_LOG": "error"}
+            environment = os.environ | {"NOTIFY_SOCKET": str(path)}
+            if log is None:
+                environment["CUBELET_LOG"] = "error"
             begun = time.monotonic()
             command = [BINARY, "run", "--config", "kiosk.toml", "--ready-json"]
-            pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+            pipes = {"stdout": subprocess.PIPE, "stderr": log or subprocess.DEVNULL}
             with running(*command, cwd=self.folder, env=environment, **pipes) as child:
                 yield child, begun, notify
 
@@ -230,4 +232,6 @@ def main():
         boot_without_the_site(site)
 
 
-main()
+if __name__ == "__main__":
+    STARTS, AWAY, IDLE = int(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4])
+    main()

@@ -134,7 +134,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("cubelet: {error:#}");
+            eprintln!("cubelet: {}", said(&error));
             exit_code(&error)
         }
     }
@@ -158,4 +158,34 @@ fn is_of_configuration(cause: &(dyn std::error::Error + 'static)) -> bool {
         return true;
     }
     cause.is::<ConfigErrors>()
+}
+
+/// An error with its causes, each said once: some say in their own words what the next repeats.
+fn said(error: &anyhow::Error) -> String {
+    let (mut seen, mut told) = (Vec::<String>::new(), Vec::<String>::new());
+    for cause in error.chain().map(ToString::to_string) {
+        let is_news = !seen
+            .iter()
+            .any(|one| one.contains(&cause) || cause.ends_with(one.as_str()));
+        if is_news {
+            told.push(cause.clone());
+        }
+        seen.push(cause);
+    }
+    told.join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::said;
+
+    #[test]
+    fn a_cause_that_was_said_already_is_not_repeated() {
+        let error = anyhow::anyhow!("Error code 13: the disk is full")
+            .context("the disk is full")
+            .context("database: the disk is full; make room");
+        assert_eq!(said(&error), "database: the disk is full; make room");
+        let error = anyhow::anyhow!("refused").context("cannot connect");
+        assert_eq!(said(&error), "cannot connect: refused");
+    }
 }

@@ -99,7 +99,7 @@ pub enum HubError {
         source: std::io::Error,
     },
     /// The folder of files cannot be opened or made.
-    #[error("file store {path}: {source}")]
+    #[error("file store {path}: {}", Explained(.source))]
     Files {
         /// The folder.
         path: PathBuf,

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use url::Url;
 
@@ -72,7 +73,8 @@ pub struct Admission {
 pub enum Step {
     /// Ask; the answer goes to [`Flow::answer`].
     Ask(Question),
-    /// Try; what came of it goes to [`Flow::found`], [`Flow::tried`] or [`Flow::admitted`].
+    /// Try; what came of it goes to [`Flow::found`], [`Flow::tried`], [`Flow::measured`] or
+    /// [`Flow::admitted`].
     Try(Trial),
     /// Somebody does not want the file replaced.
     Declined,
@@ -91,6 +93,13 @@ pub enum Trial {
     Microphone(String),
     /// A tone on this loudspeaker.
     Speaker(String),
+    /// How long sound is on its way from this loudspeaker to this microphone.
+    Echo {
+        /// The microphone.
+        microphone: String,
+        /// The loudspeaker.
+        speaker: String,
+    },
     /// A connection to this broker.
     Broker(Broker),
     /// Take a code to a hub. It is good once.
@@ -118,7 +127,7 @@ impl Trial {
             Self::FindHubs => Topic::Hub,
             Self::Camera(_) => Topic::Camera,
             Self::Microphone(_) => Topic::Microphone,
-            Self::Speaker(_) => Topic::Speaker,
+            Self::Speaker(_) | Self::Echo { .. } => Topic::Speaker,
             Self::Broker(_) => Topic::Broker,
             Self::Redeem { .. } => Topic::Code,
             Self::LogIn { .. } => Topic::Password,
@@ -165,6 +174,8 @@ pub struct Flow {
     /// Answers that are texts, as they go into the file.
     texts: BTreeMap<Topic, Secret>,
     tried: BTreeMap<Topic, String>,
+    /// The echo's delay once it was looked for; none if it was not heard.
+    echo: Option<Option<Duration>>,
     admission: Option<Admission>,
 }
 
@@ -243,6 +254,16 @@ impl Flow {
     /// What looking for hubs brought.
     pub fn found(&mut self, hubs: Vec<HubAddress>) {
         self.hubs = Some(hubs);
+    }
+
+    /// The echo was looked for. Not to hear it is no mistake: the two may be in different rooms.
+    pub fn measured(&mut self, echo: Option<Duration>) {
+        self.echo = Some(echo);
+    }
+
+    /// How long sound is on its way from loudspeaker to microphone, where that was heard.
+    pub fn echo(&self) -> Option<Duration> {
+        self.echo.flatten()
     }
 
     /// What came of a trial. What failed is asked again.
@@ -353,6 +374,18 @@ impl Flow {
             if !is_nothing && !self.tried.contains_key(&topic) {
                 return Some(Step::Try((device.trial)(chosen.to_owned())));
             }
+        }
+        if let (None, Some(microphone), Some(speaker)) = (
+            self.echo,
+            self.text(Topic::Microphone),
+            self.text(Topic::Speaker),
+        ) && microphone.starts_with("alsa:")
+            && speaker.starts_with("alsa:")
+        {
+            return Some(Step::Try(Trial::Echo {
+                microphone: microphone.to_owned(),
+                speaker: speaker.to_owned(),
+            }));
         }
         if self.text(Topic::Ring).is_none() {
             return Some(self.ask(Topic::Ring, Vec::new(), Some("")));

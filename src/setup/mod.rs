@@ -3,6 +3,7 @@
 //! ```text
 //! flow  question  answer  which question or trial comes next: sans-IO
 //! plan                    the answers as files: sans-IO
+//! echo                    a chirp, and where it is in what was heard: sans-IO
 //! trial  sound  place     hubs found, devices tried, accounts taken; files put in place
 //! ```
 //!
@@ -10,6 +11,7 @@
 //! taken last. Must not enter: terminals, arguments (`cli::setup`).
 
 mod answer;
+pub mod echo;
 mod flow;
 mod place;
 mod plan;

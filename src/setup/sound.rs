@@ -1,11 +1,13 @@
-//! A microphone heard for a second, a loudspeaker made to sound: whether they work, where
-//! `device::sound` tells whether they open.
+//! A microphone heard for a second, a loudspeaker made to sound, the one by the other: whether they
+//! work, where `device::sound` tells whether they open.
 
 use std::f64::consts::TAU;
 use std::time::{Duration, Instant};
 
 use alsa::pcm::{Access, Format, HwParams, PCM};
 use alsa::{Direction, ValueOr};
+
+use super::echo;
 
 /// Every card has it, converted or not.
 const RATE: u32 = 48_000;
@@ -16,6 +18,8 @@ const LENGTH: Duration = Duration::from_secs(1);
 const AMPLITUDE: f64 = 0.25;
 /// A device that gives nothing for this long gives nothing.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a chirp is listened for.
+const LISTEN: Duration = Duration::from_millis(1_500);
 /// Frames moved at a time.
 const CHUNK: usize = 480;
 
@@ -37,6 +41,9 @@ pub enum TrialError {
     /// It opens, and nothing comes or goes.
     #[error("it opens, but no sound moves within {} s", PATIENCE.as_secs())]
     Stuck,
+    /// What was played cannot be compared with what was heard.
+    #[error("the loudspeaker runs at {0} Hz, the microphone at {1} Hz")]
+    Rates(u32, u32),
 }
 
 /// Listens to a microphone for a second. Blocks for that long, five seconds at most.
@@ -92,6 +99,64 @@ pub fn play(name: &str) -> Result<(), TrialError> {
         std::thread::yield_now();
     }
     Ok(())
+}
+
+/// Plays a chirp and listens for it: how long it is on its way, from when it is handed to the
+/// loudspeaker to when the microphone gives it; none if it is not heard within a second and a bit.
+/// Blocks for two seconds, five at most.
+///
+/// # Errors
+/// [`TrialError`].
+pub fn measure_echo(microphone: &str, speaker: &str) -> Result<Option<Duration>, TrialError> {
+    let capture = PCM::new(microphone, Direction::Capture, true)?;
+    let playback = PCM::new(speaker, Direction::Playback, true)?;
+    let (heard_channels, channels) = (prepare(&capture)?, prepare(&playback)?);
+    let rate = capture.hw_params_current()?.get_rate()?;
+    let played_rate = playback.hw_params_current()?.get_rate()?;
+    if rate != played_rate {
+        return Err(TrialError::Rates(played_rate, rate));
+    }
+    let (input, output) = (capture.io_i16()?, playback.io_i16()?);
+    let full = f32::from(i16::MAX);
+    let wanted = (LISTEN.as_secs_f64() * f64::from(rate)) as usize;
+    let mut chirp = echo::chirp(rate);
+    // Silence behind it: a loudspeaker that runs dry may stop the other, too.
+    chirp.resize(wanted, 0.0);
+    let sound: Vec<i16> = chirp
+        .iter()
+        .flat_map(|sample| std::iter::repeat_n((sample * full) as i16, channels))
+        .collect();
+    let (mut left, mut heard) = (&sound[..], Vec::with_capacity(wanted));
+    let mut chunk = vec![0; CHUNK * heard_channels];
+    capture.start()?;
+    // What is in the microphone's buffer already was heard before the chirp.
+    let before = capture.delay().unwrap_or(0).max(0) as usize;
+    let end = Instant::now() + PATIENCE;
+    while heard.len() < before + wanted {
+        if Instant::now() > end {
+            return Err(TrialError::Stuck);
+        }
+        let next = left.len().min(CHUNK * channels);
+        if next > 0 {
+            match output.writei(&left[..next]) {
+                Ok(frames) => left = &left[frames * channels..],
+                // Full: there is time to listen.
+                Err(error) if error.errno() == libc::EAGAIN => {}
+                Err(error) => playback.try_recover(error, true)?,
+            }
+        }
+        match input.readi(&mut chunk) {
+            Ok(frames) => {
+                let frames = chunk[..frames * heard_channels].chunks_exact(heard_channels);
+                heard.extend(frames.map(|frame| {
+                    let sum: f32 = frame.iter().map(|sample| f32::from(*sample)).sum();
+                    sum / (full * heard_channels as f32)
+                }));
+            }
+            Err(error) => wait_or_recover(&capture, error)?,
+        }
+    }
+    Ok(echo::find(&heard[before..], rate))
 }
 
 /// Mono if the device has it, else what it has.

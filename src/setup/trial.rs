@@ -188,6 +188,16 @@ pub fn speaker(sink: &str) -> Result<String, String> {
     Ok("a tone of a second was played".into())
 }
 
+/// How long sound is on its way from a loudspeaker to a microphone; none if it is not heard. Blocks.
+///
+/// # Errors
+/// What is wrong with the two.
+pub fn echo(microphone: &str, speaker: &str) -> Result<Option<Duration>, String> {
+    let name = |source: &str| source.trim_start_matches("alsa:").to_owned();
+    let measured = sound::measure_echo(&name(microphone), &name(speaker));
+    measured.map_err(|error| error.to_string())
+}
+
 /// A connection to a broker.
 ///
 /// # Errors

@@ -8,7 +8,7 @@ use rusqlite::ErrorCode;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The disk, or the size allowed to the database, is used up. Reading still works.
-    #[error("no room left for {file}")]
+    #[error("no room left for {file}; if its disk is full, make room")]
     Full {
         /// The database file.
         file: PathBuf,

@@ -149,13 +149,13 @@ async fn a_camera_that_is_not_there_is_told_with_the_remedy() {
     assert!(detail.contains("plugged in"), "{detail}");
 }
 
-/// Runs a command where the board's state folder is on a read-only disk. `None` where the test may
-/// not mount.
-fn on_a_read_only_disk(board: &Board, verb: &str, more: &str) -> Option<Output> {
+/// Runs a command where the board's state folder is on a disk mounted like this. `None` where the
+/// test may not mount.
+fn on_a_disk(board: &Board, mounted: &str, verb: &str, more: &str) -> Option<Output> {
     let state = board.path("state");
     std::fs::create_dir_all(&state).unwrap();
     let script = format!(
-        "mount -t tmpfs -o ro none '{0}' 2>/dev/null || exit 99; STATE_DIRECTORY='{0}' exec '{1}' {verb} \
+        "mount -t tmpfs -o {mounted} none '{0}' 2>/dev/null || exit 99; STATE_DIRECTORY='{0}' exec '{1}' {verb} \
          --config '{2}' {more}",
         state.display(),
         env!("CARGO_BIN_EXE_cubelet"),
@@ -171,7 +171,7 @@ fn on_a_read_only_disk(board: &Board, verb: &str, more: &str) -> Option<Output> 
 #[tokio::test]
 async fn a_read_only_disk_is_told_with_the_remedy() {
     let (_site, board) = board().await;
-    let Some(refused) = on_a_read_only_disk(&board, "run", "") else {
+    let Some(refused) = on_a_disk(&board, "ro", "run", "") else {
         eprintln!("this user may not mount here: not tried");
         return;
     };
@@ -181,11 +181,57 @@ async fn a_read_only_disk_is_told_with_the_remedy() {
         said.contains("the disk is read-only: mount it writable"),
         "{said}"
     );
-    let examined = on_a_read_only_disk(&board, "doctor", "--json").unwrap();
+    let examined = on_a_disk(&board, "ro", "doctor", "--json").unwrap();
     let checks = failed(&examined);
     assert_eq!(checks[0]["name"], "state folder", "{checks:?}");
     assert!(
         checks[0]["remedy"].as_str().unwrap().contains("read-only"),
         "{checks:?}"
     );
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_with_the_remedy() {
+    let (_site, board) = board().await;
+    let Some(refused) = on_a_disk(&board, "size=8k", "run", "") else {
+        eprintln!("this user may not mount here: not tried");
+        return;
+    };
+    assert!(!refused.status.success());
+    let said = told(&refused);
+    assert!(
+        said.contains("cubelet.db; if its disk is full, make room"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn a_hub_on_a_read_only_or_full_disk_says_so_once_with_the_remedy() {
+    let board = Board::new();
+    let data = board.path("state");
+    let text = format!(
+        "data_dir = '{}'\napp_id = 1\nauth_key = 'k'\nannounce = false\n[listen]\nhttp = '127.0.0.1:0'\n\
+         https = '127.0.0.1:0'\nxmpp_tls = '127.0.0.1:0'\n",
+        data.display()
+    );
+    // The configuration's name is that of the board's, which `on_a_disk` gives.
+    std::fs::write(board.path("kiosk.toml"), text).unwrap();
+    for (mounted, remedy) in [
+        ("ro", "the disk is read-only: mount it writable"),
+        // Enough for the files of its certificate, not for its database.
+        ("size=64k", "the disk is full: make room"),
+        ("size=8k", "the disk is full: make room"),
+    ] {
+        let Some(refused) = on_a_disk(&board, mounted, "hub", "") else {
+            eprintln!("this user may not mount here: not tried");
+            return;
+        };
+        assert!(!refused.status.success(), "{mounted}");
+        let said = told(&refused);
+        let line = said.lines().last().unwrap_or_default();
+        assert!(
+            line.ends_with(&format!("; {remedy}")) || line.contains(&format!("; {remedy}, ")),
+            "{said}"
+        );
+    }
 }

@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use cubelet::setup::echo::chirp;
 use serde_json::Value;
 
 use crate::broker::Broker;
@@ -226,14 +227,17 @@ fn unattended_and_without_an_answer_it_says_which_flag_is_missing() {
 }
 
 #[tokio::test]
-async fn a_microphone_is_heard_and_a_loudspeaker_made_to_sound() {
+async fn a_microphone_is_heard_a_loudspeaker_made_to_sound_and_their_echo_measured() {
     let site = Site::start().await;
     let code = site.enroll("front-door", &[]);
     let board = Board::new();
-    // Half of full scale, as 16-bit samples: 6 dB below it.
-    let samples: Vec<u8> = std::iter::repeat_n(16_384_i16.to_le_bytes(), 48_000 * 4)
-        .flatten()
+    // What the loudspeaker plays, half as loud and 143 ms later: its peak is 12 dB below full scale.
+    let silence = std::iter::repeat_n(0.0, 143 * 48);
+    let heard = silence.chain(chirp(48_000).into_iter().map(|sample| sample / 2.0));
+    let mut samples: Vec<u8> = heard
+        .flat_map(|sample| ((sample * f32::from(i16::MAX)) as i16).to_le_bytes())
         .collect();
+    samples.resize(48_000 * 4 * 2, 0);
     std::fs::write(board.path("in.raw"), samples).unwrap();
     let pcms = format!(
         "pcm.mic {{ type file slave.pcm null file /dev/null infile {} format raw }}\n\
@@ -262,7 +266,13 @@ async fn a_microphone_is_heard_and_a_loudspeaker_made_to_sound() {
     let done = json_of(&output);
     assert_eq!(done["ok"], true, "{}", said(&output));
     let heard = done["microphone"]["heard"].as_str().unwrap();
-    assert!(heard.contains("peak -6 dBFS"), "{heard}");
+    assert!(heard.contains("peak -12 dBFS"), "{heard}");
+    assert_eq!(done["echo"]["delay_ms"], 143);
+    assert!(
+        said(&output).contains("is heard after 143 ms"),
+        "{}",
+        said(&output)
+    );
     let played = std::fs::read(board.path("out.raw")).unwrap();
     let is_loud = |pair: &[u8]| i16::from_le_bytes([pair[0], pair[1]]).unsigned_abs() > 8_000;
     assert!(

@@ -10,4 +10,5 @@ mod bad_input;
 mod broker;
 mod first_run;
 mod network;
+mod read_only_root;
 mod site;

@@ -122,10 +122,16 @@ impl Drop for Daemon {
 impl Daemon {
     /// Starts the daemon and waits for the line it prints once it is online.
     pub fn online(board: &Board) -> (Self, Value) {
+        let mut command = board.command("run");
+        command.arg("--ready-json");
+        Self::started(board, command)
+    }
+
+    /// Starts a command that goes on, and waits for the line it prints once it is ready.
+    pub fn started(board: &Board, mut command: Command) -> (Self, Value) {
         let log = std::fs::File::create(board.path("daemon.log")).unwrap();
-        let mut child = board
-            .command("run")
-            .arg("--ready-json")
+        let mut child = command
+            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()

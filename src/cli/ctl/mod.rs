@@ -106,7 +106,7 @@ pub fn run(arguments: CtlArgs) -> ExitCode {
 }
 
 fn fail(error: &anyhow::Error) -> ExitCode {
-    eprintln!("cubelet: {error:#}");
+    eprintln!("cubelet: {}", super::said(error));
     let status = match error.downcast_ref::<RemoteError>() {
         Some(RemoteError::Refused { .. }) => REFUSED,
         Some(RemoteError::NoAnswer { .. } | RemoteError::Lost) => NO_ANSWER,

@@ -118,6 +118,7 @@ fn set_up(arguments: &SetupArgs) -> Result<Value, Failure> {
         "camera": { "source": plan.camera, "picture": found(Topic::Camera) },
         "microphone": { "source": plan.microphone, "heard": found(Topic::Microphone) },
         "speaker": { "sink": plan.speaker, "played": found(Topic::Speaker) },
+        "echo": { "delay_ms": flow.echo().map(|delay| delay.as_millis() as u64) },
         "ring": plan.ring,
         "broker": plan.broker.as_ref().map(|broker| json!({
             "host": broker.host, "port": broker.port(), "reached": found(Topic::Broker),
@@ -160,6 +161,10 @@ impl Shell<'_> {
                 trial,
                 Trial::FindHubs | Trial::Redeem { .. } | Trial::LogIn { .. }
             );
+        if is_untested && matches!(trial, Trial::Echo { .. }) {
+            flow.measured(None);
+            return Ok(());
+        }
         if is_untested {
             flow.tried(topic, Ok("not tried".into()));
             return Ok(());
@@ -183,6 +188,23 @@ impl Shell<'_> {
                 self.terminal.say("playing a tone …");
                 let played = trial::speaker(&sink);
                 (sink, played)
+            }
+            Trial::Echo {
+                microphone,
+                speaker,
+            } => {
+                self.terminal.say("playing a chirp and listening for it …");
+                let measured = trial::echo(&microphone, &speaker);
+                let told = match &measured {
+                    Ok(Some(delay)) => format!("is heard after {} ms", delay.as_millis()),
+                    Ok(None) => {
+                        "is not heard by the microphone: too quiet, or in another room".into()
+                    }
+                    Err(reason) => format!("the echo's delay is not known: {reason}"),
+                };
+                self.terminal.say(&format!("  {speaker}: {told}"));
+                flow.measured(measured.ok().flatten());
+                return Ok(());
             }
             Trial::Broker(broker) => {
                 let reached = self.runtime.block_on(trial::broker(&broker));

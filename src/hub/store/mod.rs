@@ -43,6 +43,8 @@ pub use reader::Reader;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::base::disk;
+
 /// Jobs that may wait; beyond that callers wait to hand theirs in.
 const QUEUE: usize = 1_024;
 /// Jobs that share one commit at most.
@@ -55,7 +57,7 @@ type Job = Box<dyn FnOnce(&Connection) -> After + Send>;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// SQLite refused.
-    #[error("database: {0}")]
+    #[error("database: {0}{remedy}", remedy = remedy(.0))]
     Sqlite(#[from] rusqlite::Error),
     /// The job was done but the commit that would have kept it failed.
     #[error("database: the commit failed: {0}")]
@@ -230,6 +232,20 @@ fn note_failure(health: &AtomicBool, error: &rusqlite::Error) {
     if health.swap(false, Ordering::Relaxed) {
         tracing::error!(%error, "nothing can be stored; messages are refused");
     }
+}
+
+/// What a person can do about it, if that is known.
+fn remedy(error: &rusqlite::Error) -> String {
+    use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem, StorageFull};
+    let kind = match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DiskFull) => StorageFull,
+        Some(rusqlite::ErrorCode::ReadOnly) => ReadOnlyFilesystem,
+        Some(rusqlite::ErrorCode::PermissionDenied) => PermissionDenied,
+        _ => return String::new(),
+    };
+    disk::remedy(&kind.into())
+        .map(|remedy| format!("; {remedy}"))
+        .unwrap_or_default()
 }
 
 fn is_of_the_disk(error: &rusqlite::Error) -> bool {

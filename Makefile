@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-homeassistant build lint features interop-deps deb deb-test arm64 arm64-test board-test fuzz chaos soak-calls bench bench-calls bench-preview bench-memory bench-media bench-echo bench-chat bench-control bench-boot screenshots clean
+.PHONY: help demo test test-homeassistant build lint features interop-deps deb deb-test reproducible arm64 arm64-test board-test fuzz chaos soak-calls soak-media bench bench-calls bench-preview bench-memory bench-media bench-echo bench-chat bench-control bench-boot screenshots clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s $$'\t'
@@ -34,7 +34,7 @@ lint: ## formatting and clippy
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 
-deb: ## the Debian package in target/debian; PROFILE=dev for a quick one, TARGET= for another machine
+deb: ## the Debian package in target/debian; PROFILE=dev for a quick one, release-small for small boards, TARGET= for another machine
 	@scripts/deb "$(or $(PROFILE),release)" $(TARGET)
 
 deb-test: ## install, upgrade, remove and purge the package in a Debian root; needs root
@@ -42,6 +42,9 @@ deb-test: ## install, upgrade, remove and purge the package in a Debian root; ne
 	@scripts/deb "$(or $(PROFILE),release)"
 	lintian --allow-root --fail-on error target/debian/cubelet_*.deb
 	@scripts/deb-test target/debian/cubelet_*.deb
+
+reproducible: ## the package built twice in different places is the same byte by byte; PROFILE=release for the large one
+	@scripts/reproducible "$(or $(PROFILE),release-small)"
 
 arm64: ## the Debian package for 64-bit ARM boards, built on a PC; needs root; PROFILE=
 	@PROFILE="$(or $(PROFILE),release)" scripts/arm64
@@ -77,6 +80,9 @@ SOAK_CALLS ?= 1000
 
 soak-calls: ## a thousand calls in one process; says what threads, files and memory do; SOAK_CALLS=
 	SOAK_CALLS=$(SOAK_CALLS) cargo test --test engine -- --nocapture calls_one_after_the_other
+
+soak-media: ## one call of an hour; says what threads, files and memory do; SOAK_MINUTES=
+	SOAK_MINUTES=$(or $(SOAK_MINUTES),60) cargo test --test engine -- --ignored --nocapture a_long_call
 
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?= stream frame stanza call_signal privacy scram address rest_form mqtt_command

@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::catalogue::{self, Described};
 use super::payload_schema::{self, written_by};
 use crate::config::device::{GROUP_VERBS, VERBS};
 use crate::engine::command::ErrorCode;
@@ -53,12 +54,19 @@ pub fn events() -> Vec<(String, Value)> {
         let text = kind["description"].as_str().unwrap_or_default();
         let name = text.split('`').nth(1).unwrap_or_default().to_owned();
         match name.strip_suffix("/<phase>") {
-            None => events.push((name, schema)),
+            None => {
+                let text = text.split_once("`: ").map_or(text, |(_, words)| words);
+                schema["description"] = text.into();
+                events.push((name, schema));
+            }
             Some(of) => {
                 let mut phases = Vec::new();
                 strings(&schema["properties"]["phase"], &mut phases);
                 for phase in phases {
                     let mut schema = schema.clone();
+                    if let Some(text) = meaning(&schema["properties"]["phase"], &phase) {
+                        schema["description"] = text.into();
+                    }
                     schema["properties"]["phase"] = json!({ "const": phase });
                     events.push((format!("{of}/{phase}"), schema));
                 }
@@ -66,6 +74,13 @@ pub fn events() -> Vec<(String, Value)> {
         }
     }
     events
+}
+
+/// What a value of an enum means, as its documentation says.
+pub(super) fn meaning(schema: &Value, value: &str) -> Option<String> {
+    let one = &mut schema["oneOf"].as_array().into_iter().flatten();
+    let found = one.find(|one| one["const"] == value)?;
+    Some(found["description"].as_str()?.to_owned())
 }
 
 /// The strings a schema of a plain enum admits.
@@ -155,12 +170,20 @@ impl Contract {
             let Some(schema) = payload_schema::command(verb) else {
                 continue;
             };
-            let message = json!({ "payload": schema });
+            let words = catalogue::described(verb);
+            let message = json!({
+                "description": words.map(Described::words),
+                "payload": schema,
+            });
+            let reply = match words.map(|words| words.reply) {
+                None | Some("") => "Nothing beside `id` and `ok`.".to_owned(),
+                Some(reply) => format!("Beside `id` and `ok`: {reply}."),
+            };
             let key = format!("cmd.{verb}");
-            self.order(&key, &format!("{{device}}/cmd/{verb}"), &message);
+            self.order(&key, &format!("{{device}}/cmd/{verb}"), &message, &reply);
             let named = format!("{{device}}/from/{{requester}}/cmd/{verb}");
             let same = refer(&key);
-            self.order(&format!("from.{key}"), &named, &same);
+            self.order(&format!("from.{key}"), &named, &same, &reply);
             if GROUP_VERBS.contains(verb) {
                 let reply = format!("{key}.reply");
                 for (audience, address) in [
@@ -177,19 +200,21 @@ impl Contract {
             let Some(schema) = payload_schema::part(part) else {
                 continue;
             };
-            let message = json!({ "payload": schema });
+            let message = json!({ "description": schema["description"], "payload": schema });
+            let reply = format!("Beside `id` and `ok`: `{part}`, the resulting state.");
             let key = format!("{part}.set");
-            self.order(&key, &format!("{{device}}/{part}/set"), &message);
+            self.order(&key, &format!("{{device}}/{part}/set"), &message, &reply);
             let named = format!("{{device}}/from/{{requester}}/{part}/set");
-            self.order(&format!("from.{key}"), &named, &refer(&key));
+            self.order(&format!("from.{key}"), &named, &refer(&key), &reply);
         }
     }
 
-    fn order(&mut self, key: &str, address: &str, message: &Value) {
+    fn order(&mut self, key: &str, address: &str, message: &Value, details: &str) {
         let reply = format!("{key}.reply");
         self.channel(key, address, message.clone());
         let answer = json!({ "$ref": "#/components/messages/reply" });
         self.channel(&reply, &format!("{address}/reply"), answer);
+        self.channels[&reply]["description"] = details.into();
         self.operation(key, "receive", false, Some(&reply));
     }
 }

@@ -13,6 +13,7 @@
 mod actor;
 pub mod asyncapi;
 mod automation;
+mod catalogue;
 mod exchange;
 mod execution;
 pub mod home_assistant;
@@ -44,6 +45,7 @@ use crate::config;
 use crate::engine::command::{Command, CommandError, Request};
 use crate::engine::event::Event;
 use crate::engine::journal::Journal;
+use crate::engine::setting_command::Setting;
 use crate::engine::state::DeviceState;
 use crate::protocol::call_signal::CallType;
 
@@ -59,6 +61,15 @@ pub use run::run;
 pub fn read_command(verb: &str, payload: &[u8]) -> Result<Command, CommandError> {
     let (fields, _) = payload::split(payload)?;
     payload::parse(verb, fields, CallType::Video)
+}
+
+/// Reads a setting as one that arrived on `<part>/set`, without carrying it out.
+///
+/// # Errors
+/// The typed error the sender would be answered with.
+pub fn read_setting(part: &str, payload: &[u8]) -> Result<Setting, CommandError> {
+    let (fields, _) = payload::split(payload)?;
+    payload::setting(part, &fields)
 }
 
 /// What control needs to know.
@@ -94,6 +105,8 @@ impl ControlSettings {
                 camera: config.camera.source != config::VideoSource::None,
                 auto_answer: !config.calls.incoming.auto_answer.is_empty(),
                 visitor_message: config.visitor_message.enabled,
+                loudspeaker: config.audio.sink != config::AudioSink::Null,
+                recording: config.recording.enabled,
             },
             command_timeout: Duration::from_secs(10),
         })

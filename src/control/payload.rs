@@ -291,6 +291,7 @@ pub(super) fn setting(part: &str, fields: &Map<String, Value>) -> Result<Setting
 #[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Person {
+    /// Whom: a user's number or login.
     user: UserRef,
 }
 
@@ -333,6 +334,7 @@ pub(super) struct Message {
 #[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Dialog {
+    /// The dialog's id.
     dialog: String,
 }
 

@@ -7,15 +7,16 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::asyncapi::{document, events};
+use super::asyncapi::{document, events, meaning, strings};
+use super::catalogue;
 use super::payload_schema::{self, written_by};
 use crate::config::device::VERBS;
 use crate::engine::command::ErrorCode;
-use crate::engine::setting_command::PARTS;
+use crate::engine::setting_command::{PARTS, Setting};
 use crate::engine::state::DeviceState;
 
 /// How deep fields of fields are told.
-const DEPTH: usize = 3;
+const DEPTH: usize = 4;
 /// What every order has; the words around the tables tell of it.
 const ENVELOPE: &[&str] = &["id", "ts", "expires"];
 
@@ -25,11 +26,9 @@ pub fn tables() -> Vec<(&'static str, String)> {
         ("topics", topics()),
         ("states", states()),
         ("events", event_rows()),
-        (
-            "commands",
-            orders("`cmd/…`", VERBS, payload_schema::command),
-        ),
-        ("settings", orders("`…/set`", PARTS, payload_schema::part)),
+        ("event fields", event_fields()),
+        ("commands", commands()),
+        ("settings", settings()),
         ("errors", errors()),
     ]
 }
@@ -142,15 +141,40 @@ fn states() -> String {
     let schema = written_by::<DeviceState>();
     for (path, field, _) in fields(&schema, DEPTH) {
         let (kind, words) = (kind(&field), words(&field));
-        let is_said = words == kind;
-        let words = if is_said { String::new() } else { words };
-        let _ = writeln!(table, "| `{path}` | {kind} | {words} |");
+        // Where a field's documentation only lists its values, theirs says more.
+        let said = match meanings(&field) {
+            Some(values) if words == kind => values,
+            Some(values) if kind.contains('`') => format!("{words}. {values}"),
+            _ => words,
+        };
+        let _ = writeln!(table, "| `{path}` | {kind} | {said} |");
+    }
+    table
+}
+
+/// What the values of an enum mean.
+fn meanings(field: &Value) -> Option<String> {
+    let field = present(field);
+    let mut values = Vec::new();
+    strings(&field, &mut values);
+    let told: Vec<String> = values
+        .iter()
+        .filter_map(|value| Some(format!("`{value}`: {}", line(&meaning(&field, value)?))))
+        .collect();
+    (!told.is_empty()).then(|| told.join("; "))
+}
+
+/// What each event means.
+fn event_rows() -> String {
+    let mut table = head(&["`event/…`", "is"]);
+    for (name, schema) in events() {
+        let _ = writeln!(table, "| `{name}` | {} |", words(&schema));
     }
     table
 }
 
 /// Phases of one thing share their row, as they share their fields.
-fn event_rows() -> String {
+fn event_fields() -> String {
     let mut rows: Vec<(Vec<String>, String)> = Vec::new();
     for (name, schema) in events() {
         let told = told_fields(&schema, &["id", "ts", "type", "phase"]);
@@ -181,13 +205,42 @@ fn told_fields(schema: &Value, but: &[&str]) -> String {
     told.join("; ")
 }
 
-fn orders(what: &str, names: &[&str], schema: fn(&str) -> Option<Value>) -> String {
-    let mut table = head(&[what, "fields"]);
-    for name in names {
-        let told = schema(name).map(|schema| told_fields(&schema, ENVELOPE));
-        let _ = writeln!(table, "| `{name}` | {} |", told.unwrap_or_default());
+fn commands() -> String {
+    let mut table = head(&["`cmd/…`", "does", "fields", "reply"]);
+    for verb in VERBS {
+        let told = order_fields(payload_schema::command(verb));
+        let (does, reply) = match catalogue::described(verb) {
+            Some(words) => (words.words(), words.reply),
+            None => Default::default(),
+        };
+        let _ = writeln!(table, "| `{verb}` | {does} | {told} | {reply} |");
     }
     table
+}
+
+fn settings() -> String {
+    let mut table = head(&["`…/set`", "sets", "fields", "needs the permission of"]);
+    for part in PARTS {
+        let schema = payload_schema::part(part);
+        let sets = schema.as_ref().map(words).unwrap_or_default();
+        let told = order_fields(schema);
+        let needs: Vec<String> = Setting::permissions(part)
+            .iter()
+            .map(|verb| format!("`{verb}`"))
+            .collect();
+        let _ = writeln!(
+            table,
+            "| `{part}` | {sets} | {told} | {} |",
+            needs.join(", ")
+        );
+    }
+    table
+}
+
+fn order_fields(schema: Option<Value>) -> String {
+    schema
+        .map(|schema| told_fields(&schema, ENVELOPE))
+        .unwrap_or_default()
 }
 
 fn errors() -> String {
@@ -226,8 +279,16 @@ fn fields(schema: &Value, depth: usize) -> Vec<(String, Value, bool)> {
     for (name, field) in schema["properties"].as_object().into_iter().flatten() {
         found.push((name.clone(), field.clone(), required(name)));
         if depth > 1 {
-            let inner = fields(&present(field), depth - 1);
-            let below = |(path, field, is_required)| (format!("{name}.{path}"), field, is_required);
+            let field = present(field);
+            // What is in a list has the mark of a list, what is in a map that of any name.
+            let (mark, inner) = match (&field["items"], &field["additionalProperties"]) {
+                (items @ Value::Object(_), _) => ("[]", items),
+                (_, values @ Value::Object(_)) => (".<name>", values),
+                _ => ("", &field),
+            };
+            let inner = fields(inner, depth - 1);
+            let below =
+                |(path, field, is_required)| (format!("{name}{mark}.{path}"), field, is_required);
             found.extend(inner.into_iter().map(below));
         }
     }
@@ -254,7 +315,7 @@ fn present(field: &Value) -> Value {
 fn kind(field: &Value) -> String {
     let field = present(field);
     let mut values = Vec::new();
-    super::asyncapi::strings(&field, &mut values);
+    strings(&field, &mut values);
     if !values.is_empty() {
         let quoted: Vec<String> = values.iter().map(|value| format!("`{value}`")).collect();
         return quoted.join(", ");
@@ -287,7 +348,10 @@ fn kind(field: &Value) -> String {
 
 /// The documentation of a field, on one line and without its last full stop.
 fn words(field: &Value) -> String {
-    let text = field["description"].as_str().unwrap_or_default();
+    line(field["description"].as_str().unwrap_or_default())
+}
+
+fn line(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     line.trim_end_matches('.').replace('|', "\\|")
 }

@@ -8,7 +8,7 @@ use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Filter, Packet, PublishProperties, SubscribeReasonCode};
 use rumqttc::v5::{AsyncClient, Event, EventLoop};
 use serde_json::Value;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::link::{REQUESTER, broker_options, reason};
@@ -40,6 +40,15 @@ impl Heard {
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.payload).unwrap_or(Value::Null)
     }
+}
+
+/// How the connection to the broker stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connection {
+    /// Whether it is there, with the subscriptions.
+    pub is_up: bool,
+    /// How often it was lost.
+    pub losses: u64,
 }
 
 /// Why a command brought no result.
@@ -85,6 +94,7 @@ pub struct Remote {
     replies: String,
     name: Option<String>,
     heard: broadcast::Sender<Heard>,
+    connection: watch::Receiver<Connection>,
     _driver: AbortOnDropHandle<()>,
 }
 
@@ -123,12 +133,19 @@ impl Remote {
             .map_err(no_broker)?;
         let (heard, from_start) = broadcast::channel(BACKLOG);
         let prefix = format!("{}/", mqtt.base);
+        let (connected, connection) = watch::channel(Connection {
+            is_up: true,
+            losses: 0,
+        });
         let driver = tokio::spawn(follow(
             client.clone(),
             events,
             topics,
-            prefix,
-            heard.clone(),
+            Told {
+                prefix,
+                heard: heard.clone(),
+                connected,
+            },
         ));
         let remote = Self {
             client,
@@ -136,6 +153,7 @@ impl Remote {
             replies,
             name: None,
             heard,
+            connection,
             _driver: AbortOnDropHandle::new(driver),
         };
         Ok((remote, from_start))
@@ -153,6 +171,12 @@ impl Remote {
     /// Everything heard from now on.
     pub fn listen(&self) -> broadcast::Receiver<Heard> {
         self.heard.subscribe()
+    }
+
+    /// How the connection stands. One that is lost is tried for again and again; what the broker
+    /// still keeps is heard anew after each return.
+    pub fn connection(&self) -> watch::Receiver<Connection> {
+        self.connection.clone()
     }
 
     /// Waits until all that the broker had for us when this was called has been heard, such as
@@ -314,19 +338,21 @@ async fn subscribed(
     }
 }
 
-async fn follow(
-    client: AsyncClient,
-    mut events: EventLoop,
-    topics: Vec<String>,
+/// Whom what happens on the connection is told.
+struct Told {
+    /// What topics begin with.
     prefix: String,
     heard: broadcast::Sender<Heard>,
-) {
+    connected: watch::Sender<Connection>,
+}
+
+async fn follow(client: AsyncClient, mut events: EventLoop, topics: Vec<String>, told: Told) {
     let mut is_lost = false;
     loop {
         match events.poll().await {
             Ok(Event::Incoming(Packet::Publish(publish))) => {
                 let topic = String::from_utf8_lossy(&publish.topic);
-                if let Some(topic) = topic.strip_prefix(&prefix) {
+                if let Some(topic) = topic.strip_prefix(&told.prefix) {
                     let at = std::time::Instant::now();
                     let message = Heard {
                         topic: topic.to_owned(),
@@ -334,7 +360,7 @@ async fn follow(
                         at,
                     };
                     // No listener at the moment is fine.
-                    let _ = heard.send(message);
+                    let _ = told.heard.send(message);
                 }
             }
             // A broker that came back knows nothing of our subscriptions.
@@ -344,8 +370,17 @@ async fn follow(
                     tracing::warn!("the remote could not subscribe again");
                 }
             }
+            Ok(Event::Incoming(Packet::SubAck(_))) => {
+                told.connected
+                    .send_if_modified(|connection| !std::mem::replace(&mut connection.is_up, true));
+            }
             Ok(_) => {}
             Err(error) => {
+                told.connected.send_if_modified(|connection| {
+                    let was_up = std::mem::replace(&mut connection.is_up, false);
+                    connection.losses += u64::from(was_up);
+                    was_up
+                });
                 if !is_lost {
                     tracing::warn!(reason = reason(&error), "the broker is lost; trying again");
                 }

@@ -99,6 +99,10 @@ impl Topics {
         filters
     }
 
+    pub(super) fn setting(&self, part: &str) -> String {
+        format!("{}/{part}/set", self.root)
+    }
+
     pub(super) fn command(&self, verb: &str) -> String {
         format!("{}/cmd/{verb}", self.root)
     }

@@ -91,7 +91,7 @@ pub enum EventKind {
         /// The parameters; values longer than 1,024 bytes are left out.
         info: BTreeMap<String, String>,
     },
-    /// `call/refused`: somebody called and was not let through.
+    /// `call/refused`: somebody called and was not let through; told once a minute and caller.
     CallRefused {
         /// The call's session id.
         call: String,
@@ -103,7 +103,7 @@ pub enum EventKind {
         untold: u32,
     },
     /// `call/auto_answer`: a call is about to be answered without anybody's doing: the notice to
-    /// who is in the room.
+    /// who is in the room, the moment for a lamp.
     CallAutoAnswer {
         /// The call's session id.
         call: String,
@@ -121,11 +121,12 @@ pub enum EventKind {
         call: String,
         /// Who calls.
         peer: UserId,
-        /// Why nobody heard it.
+        /// Why nobody can have heard it.
         #[serde(skip_serializing_if = "Option::is_none")]
         error: Option<String>,
     },
-    /// `call/preview`: the picture before the answer, seen there or here.
+    /// `call/preview`: who is rung sees the visitor before answering (told at the door), or the
+    /// caller's picture is shown (told where it rings).
     CallPreview {
         /// The call's session id.
         call: String,
@@ -133,7 +134,8 @@ pub enum EventKind {
         peer: UserId,
         /// `started`, `ended` or `refused`.
         phase: &'static str,
-        /// Why it ended or was refused.
+        /// Why. Of `refused`: `not_allowed`, `busy`, `too_often`, `bad_offer`; of `ended` at the
+        /// door: `ringing_over`, `stopped`, `replaced`, `no_path`, `lost`.
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<&'static str>,
     },
@@ -147,7 +149,8 @@ pub enum EventKind {
         #[serde(flatten)]
         told: RingTold,
     },
-    /// `chat/message`: a message arrived.
+    /// `chat/message`: a message arrived. Each message once, also one that was missed and fetched
+    /// later.
     ChatMessage {
         /// The message's id.
         message: String,
@@ -203,7 +206,7 @@ pub enum EventKind {
     ChatTyping {
         /// Who.
         from: UserId,
-        /// The dialog, unknown for private ones.
+        /// The dialog; null for private ones.
         dialog: Option<String>,
         /// Whether it began.
         composing: bool,
@@ -248,7 +251,7 @@ pub enum EventKind {
         /// Its bytes.
         bytes: u64,
     },
-    /// `chat/activity`: somebody watched came or went.
+    /// `chat/activity`: somebody watched with `last_activity` came or went.
     ChatActivity {
         /// Who.
         user: UserId,
@@ -288,7 +291,7 @@ pub enum EventKind {
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
-    /// `door/unlocked`.
+    /// `door/unlocked`: the door was opened.
     DoorUnlocked {
         /// Who opened it: `control` or a user's number.
         by: String,
@@ -326,7 +329,7 @@ pub enum EventKind {
         phase: AnnouncementPhase,
         /// Its id, as `say` was answered.
         announcement: String,
-        /// Why it was not heard to its end.
+        /// Why it was not heard to its end: `replaced`, `stopped`, or in words (`failed`).
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
@@ -342,7 +345,7 @@ pub enum EventKind {
         #[serde(flatten)]
         told: RecordingTold,
     },
-    /// `button/pressed`.
+    /// `button/pressed`: a button was pressed, by hand or by the command `press`.
     ButtonPressed {
         /// Which button.
         button: String,
@@ -355,7 +358,7 @@ pub enum EventKind {
         held_ms: u64,
     },
     /// `control/refused`: an order over MQTT that somebody should look into: a retained one, or
-    /// one of somebody who may not.
+    /// one of somebody who may not. At most ten a second.
     ControlRefused {
         /// Where it was ordered, without the base.
         topic: String,
@@ -398,13 +401,16 @@ pub struct RingTold {
     /// Whom it is about.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub users: Vec<UserId>,
-    /// `ring/offline`: whether they are rung all the same.
+    /// `ring/offline`: whether they are rung all the same, because nobody else is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rung: Option<bool>,
     /// `ring/answered`: the call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call: Option<String>,
-    /// Why it ended, or a step is skipped.
+    /// Why. Of `skipped`: `out_of_hours`, `do_not_disturb`, `offline`, `rejected`, `nobody`; of
+    /// `unanswered`: `no_answer`, `rejected`, `busy`, `not_supported`, `unavailable`,
+    /// `do_not_disturb`, `out_of_hours`, `in_call`; of `stopped`: `cancelled` (by
+    /// `stop_ringing`), `hung_up`, `shutdown`, `internal`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'static str>,
     /// In the words of who stopped it.
@@ -419,23 +425,23 @@ pub struct RingTold {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RingPhase {
-    /// The button was pressed.
+    /// The button was pressed; `users` are those of the first step.
     Started,
     /// It was pressed during a call, whose end the ring waits for.
     Waiting,
-    /// A step begins.
+    /// A step begins with its `users`.
     Step,
     /// Somebody of the present step has come back online and rings, too.
     Joined,
     /// A step is not taken.
     Skipped,
-    /// Some are not connected: the moment to wake their phones.
+    /// Some `users` are not connected: the moment to wake their phones.
     Offline,
     /// The button was pressed again; nothing begins anew.
     Repeated,
-    /// Somebody took it.
+    /// Somebody took it: the one of `users`.
     Answered,
-    /// Nobody did.
+    /// Nobody took it.
     Unanswered,
     /// It was stopped.
     Stopped,
@@ -449,7 +455,7 @@ pub struct MessageDetails {
     /// What goes with it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<Attachment>,
-    /// Those of them that are contacts, read.
+    /// Those of them that are contacts, read: `name`, `phone`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub contacts: Vec<Contact>,
     /// Custom parameters.
@@ -470,9 +476,9 @@ pub enum VisitorPhase {
     Recording,
     /// The recording is on the disk and will be sent.
     Stored,
-    /// The hub has it.
+    /// The hub has all messages that carry it.
     Sent,
-    /// There is no recording, or the hub refuses it.
+    /// There is no recording, or the hub refuses its message.
     Failed,
     /// Nothing was kept: called off, answered, or too short.
     Cancelled,
@@ -481,7 +487,8 @@ pub enum VisitorPhase {
 /// What is known about a visitor's message.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct VisitorTold {
-    /// Why the recording ended (`stored`), or why there is none.
+    /// Why. Of `stored`: `limit`, `stopped`, `button`, `answered`, `recorder`, `shutdown`; of
+    /// `cancelled`: `cancelled`, `too_short`, `answered`; of `failed` in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Seconds recorded.
@@ -501,9 +508,9 @@ pub struct VisitorTold {
 pub enum RecordingPhase {
     /// The first picture or sound is in.
     Started,
-    /// A file is finished.
+    /// A file is there; `reason` tells whether it goes on in the next.
     Finished,
-    /// Nothing was recorded.
+    /// Nothing more comes.
     Failed,
 }
 

@@ -30,7 +30,7 @@ pub enum Setting {
     Door(DoorSetting),
 }
 
-/// Who may disturb whom; kept over a restart.
+/// Who may disturb whom, as the commands do, all of it at once; kept over a restart.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PolicySetting {
@@ -44,7 +44,7 @@ pub struct PolicySetting {
     pub ring_off: Option<Vec<UserRef>>,
 }
 
-/// The call people talk in.
+/// The call people talk in; without one `wrong_state`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CallSetting {
@@ -66,7 +66,8 @@ pub struct Muted {
     pub video: Option<bool>,
 }
 
-/// Microphone and loudspeaker; kept over a restart.
+/// Microphone and loudspeaker; kept over a restart. Volume and silence are set by the card's mixer
+/// where it has one, else in the mix; without a loudspeaker `unavailable`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AudioSetting {
@@ -80,11 +81,11 @@ pub struct AudioSetting {
     pub duplex: Option<Duplex>,
 }
 
-/// The camera; kept over a restart.
+/// The camera, at once and also in a call, which goes on; kept over a restart.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CameraSetting {
-    /// The camera that runs: `source` or one of `others` of the configuration.
+    /// The camera that runs: `source` or one of `others` of the configuration, else `not_found`.
     pub source: Option<String>,
     /// Nothing leaves the camera: no stream, no snapshot, no recording.
     pub muted: Option<bool>,
@@ -111,6 +112,17 @@ impl Setting {
             Self::Audio(_) => "audio",
             Self::Camera(_) => "camera",
             Self::Door(_) => "door",
+        }
+    }
+
+    /// The commands whose permission settings of a part need, each as far as its field is given.
+    pub fn permissions(part: &str) -> &'static [&'static str] {
+        match part {
+            "policy" => &["dnd", "auto_answer", "ring_target"],
+            "call" => &["mute", "hold", "resume", "bandwidth"],
+            "audio" | "camera" => &["mute"],
+            "door" => &["unlock"],
+            _ => &[],
         }
     }
 
@@ -283,9 +295,29 @@ mod tests {
             ..PolicySetting::default()
         });
         assert_eq!(setting.needs(), ["dnd", "ring_target"]);
+        let call = |held| {
+            let muted = Some(Muted::default());
+            let limit_kbps = Some(0);
+            let call = CallSetting {
+                muted,
+                held: Some(held),
+                limit_kbps,
+            };
+            Setting::Call(call)
+        };
+        assert_eq!(call(true).needs(), ["mute", "hold", "bandwidth"]);
+        assert_eq!(call(false).needs(), ["mute", "resume", "bandwidth"]);
         let door = Setting::Door(DoorSetting {
             unlocked: Some(true),
         });
         assert_eq!(door.needs(), ["unlock"]);
+        let audio = Setting::Audio(AudioSetting::default());
+        let camera = Setting::Camera(CameraSetting::default());
+        for setting in [setting, call(true), call(false), door, audio, camera] {
+            let told = Setting::permissions(setting.part());
+            for verb in setting.needs() {
+                assert!(told.contains(&verb), "{} needs {verb}", setting.part());
+            }
+        }
     }
 }

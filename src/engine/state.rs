@@ -46,7 +46,8 @@ pub struct Vitals {
     pub version: &'static str,
     /// When the program was started, Unix milliseconds.
     pub started: u64,
-    /// The hottest of the board's sensors, whole degrees Celsius; absent where there is none.
+    /// The hottest of the board's sensors, looked at every 30 s, whole degrees Celsius; absent
+    /// where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub temperature_c: Option<i32>,
 }
@@ -78,13 +79,15 @@ pub struct CallState {
     /// Since when, Unix milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<u64>,
-    /// The caller knocks: was answered by the device and gets nothing until `answer`.
+    /// The caller knocks: was answered by the device and gets nothing of it until `answer`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub knocks: bool,
-    /// How the last call ended.
+    /// How the last call ended, as in `call/ended`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_end: Option<String>,
-    /// What the media of the call has done so far, all participants together.
+    /// What the media of the call has done so far, renewed once a second. Of several participants
+    /// `kbps`, `packets`, `nacks` and `plis` are sums, `fps` is the least, all else the worst
+    /// participant's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub media: Option<CallMedia>,
     /// The picture before the answer; absent while nobody looks.
@@ -96,7 +99,7 @@ pub struct CallState {
     /// Everybody else in the call, in order of user.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub participants: Vec<ParticipantState>,
-    /// What the caller told with an incoming call.
+    /// What the caller told with an incoming call: custom parameters.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub info: BTreeMap<String, String>,
     /// What of ours is not sent.
@@ -161,7 +164,7 @@ pub struct RingState {
     /// Who of those the bell rings is known not to be connected.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub offline: Vec<UserId>,
-    /// How the last ring ended: `answered`, or why it was not.
+    /// How the last ring ended: `answered`, or the reason of `ring/unanswered` or `ring/stopped`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_end: Option<String>,
 }
@@ -187,7 +190,7 @@ pub struct PolicyState {
     /// Until when, Unix milliseconds; absent without an end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dnd_until: Option<u64>,
-    /// Whether they do not because of the hour.
+    /// Whether they do not because of `[calls.incoming] quiet`.
     pub quiet_hours: bool,
     /// Whether some calls are answered by themselves.
     pub auto_answer: bool,
@@ -224,7 +227,8 @@ pub struct CallMedia {
     /// To the far side and back, milliseconds; the slowest participant's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rtt_ms: Option<u64>,
-    /// How often pictures of the other side stood still here.
+    /// How often pictures of the other side stood still here: came later than three mean
+    /// distances, and than the mean and 150 ms. More than 5 s is a pause and not counted.
     pub freezes: u64,
     /// For how long in all, milliseconds.
     pub frozen_ms: u64,
@@ -243,15 +247,16 @@ pub struct CallMedia {
 /// The media of a call in one direction, at the moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct FlowState {
-    /// Payload of both kinds, kbit/s.
+    /// Payload of both kinds over the last two seconds, kbit/s.
     pub kbps: u32,
-    /// Pictures a second; of several participants the least.
+    /// Pictures a second over the last two seconds.
     pub fps: u32,
     /// Packets since the beginning.
     pub packets: u64,
-    /// Percent of the packets lost lately; the worst participant's.
+    /// Percent of the packets lost on the network, repaired or not: sent, by the other side's last
+    /// report; received, over the last five seconds.
     pub loss_percent: f64,
-    /// The worst participant's, milliseconds.
+    /// How unevenly packets come, milliseconds.
     pub jitter_ms: u64,
     /// Packets that were asked for again by whoever receives.
     pub nacks: u64,
@@ -286,7 +291,7 @@ pub struct ChatState {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// While online: whether the stream of the last connection goes on (RT-10), so that nothing
-    /// was missed.
+    /// was missed; `false` on a new one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resumed: Option<bool>,
     /// While waiting for the next try: when it is, Unix milliseconds, if nothing cuts the pause
@@ -298,7 +303,7 @@ pub struct ChatState {
     pub user: Option<UserId>,
     /// Messages stored and not yet acknowledged by the hub.
     pub outbox: u64,
-    /// Messages not read.
+    /// Messages not read, counted on the device.
     pub unread: u64,
     /// The copy of dialogs and messages kept here.
     pub history: HistoryState,
@@ -309,7 +314,7 @@ pub struct ChatState {
 pub struct HistoryState {
     /// `behind`, `current`, `full`, `failed`.
     pub status: HistoryStatus,
-    /// Why it is not current, or what happened to its file.
+    /// Why it is not current, or what happened to its file and where a damaged one was put.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// When it was last complete, Unix milliseconds.
@@ -345,11 +350,11 @@ pub enum ChatStatus {
     Authenticated,
     /// Presence is out; messages and calls flow.
     Online,
-    /// Lost or not reached; tried again after a pause.
+    /// Lost or not reached; waits for the next try.
     Reconnecting,
-    /// The hub refuses our credentials; tried again only slowly.
+    /// The hub does not take our credentials; tried again every 30 to 60 s.
     Refused,
-    /// Another connection of this user took our place; tried again only slowly.
+    /// Another connection of this user took our place; tried again after 30 to 60 s.
     Displaced,
     /// Ended, with the device or until its part is brought back.
     Closed,
@@ -362,7 +367,7 @@ pub struct SourceState {
     pub status: SourceStatus,
     /// The configured source.
     pub source: String,
-    /// It is to deliver nothing.
+    /// It is to deliver nothing, because somebody set it so.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub muted: bool,
     /// Of a camera: kbit/s of its pictures at most, while that is limited.
@@ -465,7 +470,7 @@ pub enum SourceStatus {
     Stopped,
     /// It delivers.
     Running,
-    /// It does not.
+    /// It does not; in place of a camera's picture others see a placeholder.
     Failed,
 }
 
@@ -554,7 +559,7 @@ pub struct RecordingState {
     /// Since when, Unix milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<u64>,
-    /// What is recorded.
+    /// What is recorded: this device's side, the other side of the call, or both.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sides: Vec<RecordedSide>,
     /// The file finished last.

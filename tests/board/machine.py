@@ -1,5 +1,6 @@
 """The virtual board: QEMU with a disk of its own, and a shell on it over SSH."""
 
+import json
 import pathlib
 import shlex
 import socket
@@ -32,7 +33,8 @@ class Machine:
              "-device", "virtio-blk-pci,drive=disk",
              "-netdev", "tap,id=net,ifname=tap0,script=no,downscript=no",
              "-device", "virtio-net-pci,netdev=net,romfile=", "-device", "virtio-rng-pci",
-             "-serial", f"file:{self.folder / 'console.log'}"],
+             "-serial", f"file:{self.folder / 'console.log'}",
+             "-qmp", f"unix:{self.folder / 'qmp'},server=on,wait=off"],
             stdin=subprocess.DEVNULL)
         while time.monotonic() - begun < limit:
             if self.qemu.poll() is not None:
@@ -49,6 +51,26 @@ class Machine:
         self.qemu.kill()
         self.qemu.wait()
         (self.folder / "ssh").unlink(missing_ok=True)
+
+    def press_the_button(self):
+        """The machine's power button: its GPIO line (3) goes high for a tenth of a second."""
+        with socket.socket(socket.AF_UNIX) as control, control.makefile("rw") as talk:
+            control.settimeout(60)
+            control.connect(str(self.folder / "qmp"))
+            for command in ["qmp_capabilities", "system_powerdown"]:
+                talk.write(json.dumps({"execute": command}) + "\n")
+                talk.flush()
+                # Before and between come the greeting and events.
+                while "return" not in (said := json.loads(talk.readline())):
+                    if "error" in said:
+                        raise AssertionError(f"{command}: {said}")
+
+    def driven(self, consumer):
+        """Whether the kernel drives the consumer's GPIO output high; `None` when it has none."""
+        for line in self.run("cat", "/sys/kernel/debug/gpio").splitlines():
+            if f"|{consumer} " in line and " out " in line:
+                return " out hi" in line
+        return None
 
     def _answers(self):
         try:

@@ -139,16 +139,20 @@ class Story:
         return int(self.machine.run("stat", "-c", "%s", "/root/picture.jpg"))
 
     def call(self):
-        with step("the bell rings, the station answers: picture and sound both ways"):
+        with step("the button is pressed, the station answers: picture and sound both ways"):
             check(self.snapshot() > 2000, "vivid's test picture is not that small")
             here, there = self.board.events.mark(), self.station.events.mark()
             rang = time.monotonic()
-            self.board.order("ring")
+            self.machine.press_the_button()
+            pressed = self.board.event("button/pressed", LIMIT, here)
+            check(pressed["button"] == "bell", f"{pressed}")
+            released = self.board.event("button/released", LIMIT, here)
+            print(f"    held {released['held_ms']} ms", file=sys.stderr)
             for device, since in [(self.board, here), (self.station, there)]:
                 device.event("call/connected", LIMIT, since)
                 device.event("call/first_frame", LIMIT, since)
                 device.event("call/first_audio", LIMIT, since)
-            figure("ring to picture and sound on both sides, answered after 1 s", time.monotonic() - rang, "s")
+            figure("button to picture and sound on both sides, answered after 1 s", time.monotonic() - rang, "s")
             for device in [self.board, self.station]:
                 state = device.state(self.flows, "pictures flow", LIMIT, device.states.mark())
                 media = state["call"]["media"]
@@ -159,6 +163,18 @@ class Story:
     def flows(state):
         media = state["call"].get("media") or {}
         return (media.get("received") or {}).get("fps", 0) > 0 and (media.get("sent") or {}).get("fps", 0) > 0
+
+    def door_opens(self):
+        with step("the station opens the door: the relay's line is driven for its pulse"):
+            check(self.machine.driven("cubelet") is False, "the relay does not rest before")
+            events, states = self.board.events.mark(), self.board.states.mark()
+            self.station.order("unlock")
+            self.board.event("door/unlocked", LIMIT, events)
+            check(self.machine.driven("cubelet") is True, "the relay is not pulled")
+            self.board.state(lambda state: state["door"]["unlocked"], "unlocked", LIMIT, states)
+            self.board.state(lambda state: not state["door"]["unlocked"], "locked again", LIMIT,
+                             self.board.states.mark() - 1)
+            check(self.machine.driven("cubelet") is False, "the relay does not rest again")
 
     def camera_goes_and_comes(self):
         with step("the camera is pulled in the call and comes back; the call lives"):
@@ -297,6 +313,7 @@ class Story:
         self.station_starts()
         self.idle()
         self.call()
+        self.door_opens()
         self.camera_goes_and_comes()
         self.hang_up()
         self.killed()

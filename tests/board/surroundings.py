@@ -57,6 +57,9 @@ class Site:
             'bitrate_kbps = 200\n'
             '[audio]\nsource = "alsa:plughw:CARD=Loopback,DEV=1"\nsink = "alsa:plughw:CARD=Loopback,DEV=0"\n'
             '[calls]\nring = ["station"]\n'
+            # Line 3 is where the virtual machine has its power button.
+            '[door]\nrelay = "gpio:gpiochip0:0"\npulse_ms = 10000\nunlock_allowed = ["station"]\n'
+            '[[button]]\nname = "bell"\nline = "gpio:gpiochip0:3"\nactive = "high"\npull = "down"\n'
             '[visitor_message]\nenabled = true\nto = ["station"]\nafter_ring = false\nsnapshot = false\n'
             '[mqtt]\nhost = "127.0.0.1"\n')
 

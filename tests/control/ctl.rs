@@ -9,8 +9,8 @@ use cubelet::engine::ringing_command::{AutoAnswer, Dnd, RingTarget, RingingComma
 use cubelet::engine::state::{ChatState, ChatStatus};
 use serde_json::{Value, json};
 
-use crate::broker::Broker;
-use crate::ctl_process::{ctl, ctl_at, json_of, watching};
+use crate::broker::{Broker, Client};
+use crate::ctl_process::{Watcher, ctl, ctl_at, json_of, watching};
 use crate::device::{Act, Device, settings};
 
 #[tokio::test]
@@ -206,6 +206,57 @@ async fn status_shows_the_retained_state_in_a_line_a_part() {
             .contains("chat       online  user=1001  outbox=2 "),
         "{}",
         status.out
+    );
+}
+
+/// The first status that is as wanted.
+async fn watched(watcher: &mut Watcher, is_wanted: impl Fn(&Value) -> bool) -> Value {
+    loop {
+        let status: Value = serde_json::from_str(&watcher.line().await).unwrap();
+        if is_wanted(&status) {
+            return status;
+        }
+    }
+}
+
+#[tokio::test]
+async fn watching_goes_on_and_says_what_it_waits_for_when_the_broker_forgot_everything() {
+    let mut broker = Broker::start().await;
+    let state = "{\"door\":{\"unlocked\":false}}";
+    let device = Client::subscribe(&broker, "cubelet/door/#").await;
+    device.publish("cubelet/door/availability", "online", true);
+    device.publish("cubelet/door/state", state, true);
+    let mut watcher = watching(
+        &broker,
+        &["--device", "door", "status", "--watch", "--json"],
+    );
+    let seen = watched(&mut watcher, |status| status["state"].is_object()).await;
+    assert_eq!(seen["availability"], "online");
+    assert_eq!(seen["waits_for"], Value::Null);
+
+    broker.kill().await;
+    let lost = watched(&mut watcher, |status| status["waits_for"] == "broker").await;
+    assert_eq!(
+        (&lost["availability"], &lost["state"]),
+        (&json!("unknown"), &Value::Null)
+    );
+    broker.launch().await;
+    watched(&mut watcher, |status| status["waits_for"] == "device").await;
+
+    let device = Client::subscribe(&broker, "cubelet/door/#").await;
+    device.publish("cubelet/door/availability", "online", true);
+    device.publish("cubelet/door/state", state, true);
+    let back = watched(&mut watcher, |status| status["state"].is_object()).await;
+    assert_eq!(back["availability"], "online");
+    assert_eq!(back["waits_for"], Value::Null);
+
+    // What the broker keeps over a restart of its own is simply there again.
+    let words = watching(&broker, &["--device", "attic", "status", "--watch"])
+        .line()
+        .await;
+    assert_eq!(
+        words,
+        "attic: the broker knows nothing of it; waiting for it"
     );
 }
 

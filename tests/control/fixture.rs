@@ -43,9 +43,11 @@ impl Fixture {
         path
     }
 
-    pub fn certificate(&self, name: &str) {
+    /// Writes a certificate; gives its key.
+    pub fn certificate(&self, name: &str) -> String {
         let made = rcgen::generate_simple_self_signed(["hub.example".to_owned()]).unwrap();
         std::fs::write(self.path().join(name), made.cert.pem()).unwrap();
+        made.signing_key.serialize_pem()
     }
 
     pub fn write(&self, text: &str) -> PathBuf {

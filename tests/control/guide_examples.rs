@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use cubelet::config::Secret;
+use cubelet::control::{read_command, read_setting};
 use cubelet::engine::command::Reply;
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -15,6 +16,20 @@ use crate::fixture::{Fixture, MINIMAL};
 
 const MQTT_GUIDE: &str = include_str!("../../docs/guide/mqtt.md");
 const REFERENCE: &str = include_str!("../../docs/reference/mqtt.md");
+/// Every page that tells people what to order.
+const PAGES: &[&str] = &[
+    MQTT_GUIDE,
+    REFERENCE,
+    include_str!("../../README.md"),
+    include_str!("../../docs/reference/ctl.md"),
+    include_str!("../../docs/guide/calls.md"),
+    include_str!("../../docs/guide/chat.md"),
+    include_str!("../../docs/guide/door.md"),
+    include_str!("../../docs/guide/recording.md"),
+    include_str!("../../docs/guide/rules.md"),
+    include_str!("../../docs/guide/sound.md"),
+    include_str!("../../docs/guide/visitor-messages.md"),
+];
 
 /// The blocks of a page in a language.
 fn blocks<'p>(page: &'p str, language: &str) -> Vec<&'p str> {
@@ -36,12 +51,18 @@ fn every_piece_of_configuration_in_the_guides_is_right() {
         include_str!("../../docs/guide/visitor-messages.md"),
         include_str!("../../docs/guide/sound.md"),
         include_str!("../../docs/guide/recording.md"),
+        include_str!("../../docs/guide/home-assistant.md"),
+        include_str!("../../docs/guide/pictures.md"),
+        include_str!("../../docs/guide/rules.md"),
     ] {
         for piece in blocks(page, "toml") {
             let fixture = Fixture::new();
             fixture.secret("mqtt-password", "x", 0o600);
             fixture.secret("rtsp-password", "correct horse", 0o600);
             fixture.certificate("site-ca.pem");
+            let key = fixture.certificate("console.pem");
+            fixture.secret("console.key", &key, 0o600);
+            fixture.secret("console-token", &"0f".repeat(24), 0o600);
             std::fs::write(fixture.path().join("please-speak.wav"), "RIFF").unwrap();
             std::fs::create_dir(fixture.path().join("sounds")).unwrap();
             let password = fixture.path().join("mqtt-password");
@@ -193,6 +214,95 @@ async fn the_references_request_is_answered_as_it_says() {
         .unwrap();
     assert_eq!(String::from_utf8_lossy(&told.stdout), answer);
     device.stop().await;
+}
+
+/// What pages tell to type into a shell: lines of blocks, and code within text. Without comments,
+/// and without what is done with the outcome.
+fn typed<'p>(pages: &[&'p str], program: &str) -> Vec<&'p str> {
+    let start = format!("{program} ");
+    let mut found = Vec::new();
+    for line in pages.iter().flat_map(|page| page.lines()) {
+        let whole = line.trim().trim_start_matches("$ ");
+        let within = line.split('`').skip(1).step_by(2);
+        for code in std::iter::once(whole).chain(within) {
+            if code.starts_with(&start) {
+                let ends = [" #", " | ", " && ", " || "];
+                let end = ends.iter().filter_map(|end| code.find(end)).min();
+                found.push(code[..end.unwrap_or(code.len())].trim_end());
+            }
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn every_order_by_ctl_in_the_documentation_is_carried_out() {
+    let broker = Broker::start().await;
+    let device = front_door(&broker).await;
+    let program = tempfile::tempdir().unwrap();
+    let link = program.path().join("cubelet");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_cubelet"), link).unwrap();
+    let path = format!(
+        "{}:{}",
+        program.path().display(),
+        std::env::var("PATH").unwrap()
+    );
+    let mut carried_out = 0;
+    for line in typed(PAGES, "cubelet ctl") {
+        let verb = line
+            .split(' ')
+            .find(|word| *word == "help" || *word == "events");
+        // `help` orders nothing, and `events` goes on until it is ended.
+        if verb.is_some() {
+            continue;
+        }
+        let line = line
+            .replace("-d lobby", "-d front-door")
+            .replace("--broker localhost ", "")
+            .replace("--broker broker.lan ", "");
+        let done = Command::new("sh")
+            .args(["-euc", &line])
+            .current_dir(program.path())
+            .env("PATH", &path)
+            .env("CUBELET_BROKER", format!("127.0.0.1:{}", broker.port))
+            .env("CUBELET_DEVICE", "front-door")
+            .output()
+            .await
+            .unwrap();
+        let told = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "{line}\n{told}");
+        carried_out += 1;
+    }
+    assert!(carried_out > 20, "{carried_out}");
+    device.stop().await;
+}
+
+#[test]
+fn every_order_by_mqtt_in_the_documentation_is_one_a_device_takes() {
+    let mut orders = 0;
+    for line in PAGES.iter().flat_map(|page| page.lines()) {
+        let Some(at) = line.find("cubelet/") else {
+            continue;
+        };
+        let (topic, rest) = line[at..].split_once(' ').unwrap_or((&line[at..], ""));
+        // After the topic, or as what a program is told to send; with `…` it is no whole one.
+        let payload = match rest.split_once("-m '") {
+            Some((_, message)) => message.split('\'').next().unwrap_or_default(),
+            None => rest.trim(),
+        };
+        if !payload.starts_with('{') || payload.contains('…') {
+            continue;
+        }
+        let levels: Vec<&str> = topic.split('/').collect();
+        let outcome = match levels.as_slice() {
+            [.., "cmd", verb] => read_command(verb, payload.as_bytes()).map(drop),
+            [.., part, "set"] => read_setting(part, payload.as_bytes()).map(drop),
+            _ => continue,
+        };
+        assert_eq!(outcome, Ok(()), "{line}");
+        orders += 1;
+    }
+    assert_eq!(orders, 6);
 }
 
 #[test]

@@ -6,9 +6,13 @@ use std::path::Path;
 
 use cubelet::config::{DiscoveryForm, HomeAssistant};
 use cubelet::control::home_assistant::announcement;
-use cubelet::control::{ControlSettings, Equipment, read_command};
-use cubelet::engine::event::{CallPhase, Direction, Event, EventKind, RingPhase, RingTold};
-use cubelet::engine::state::{ActorHealth, CallMedia, CallStatus, DeviceState};
+use cubelet::control::{ControlSettings, Equipment, read_command, read_setting};
+use cubelet::engine::command::CommandError;
+use cubelet::engine::event::{
+    CallPhase, Direction, Event, EventKind, RecordingPhase, RecordingTold, RingPhase, RingTold,
+};
+use cubelet::engine::recording::RecordedSide;
+use cubelet::engine::state::{ActorHealth, CallMedia, CallStatus, DeviceState, RecordingStatus};
 use minijinja::value::Serde;
 use serde_json::{Value, json};
 
@@ -29,6 +33,8 @@ fn with_everything(broker: &Broker) -> ControlSettings {
         camera: true,
         auto_answer: true,
         visitor_message: true,
+        loudspeaker: true,
+        recording: true,
     };
     settings
 }
@@ -42,6 +48,11 @@ fn warm() -> DeviceState {
 
 /// A rendering of templates as Home Assistant's, as far as ours go.
 fn render(template: &str, payload: &Value) -> String {
+    let payload = minijinja::Value::from(Serde(payload));
+    render_with(template, minijinja::context! { value_json => payload })
+}
+
+fn render_with(template: &str, context: minijinja::Value) -> String {
     let mut environment = minijinja::Environment::new();
     environment.set_undefined_behavior(minijinja::UndefinedBehavior::SemiStrict);
     environment.add_filter("timestamp_utc", |seconds: f64| {
@@ -55,11 +66,8 @@ fn render(template: &str, payload: &Value) -> String {
         _ => Err(minijinja::ErrorKind::UnknownMethod.into()),
     });
     environment
-        .render_str(
-            template,
-            minijinja::context! { value_json => minijinja::Value::from(Serde(payload)) },
-        )
-        .unwrap_or_else(|error| panic!("{template}\nwith {payload}\n{error:?}"))
+        .render_str(template, &context)
+        .unwrap_or_else(|error| panic!("{template}\nwith {context}\n{error:?}"))
 }
 
 /// Python's `dict(mapping, key=value)`.
@@ -114,7 +122,15 @@ fn a_device_without_relay_camera_or_thermometer_does_not_announce_them() {
         .map(|(key, _)| key)
         .collect();
     assert_eq!(commanded, ["press"]);
-    for gone in ["camera", "picture", "temperature", "visitor_message"] {
+    for gone in [
+        "camera",
+        "picture",
+        "temperature",
+        "visitor_message",
+        "announcement",
+        "volume",
+        "last_recording",
+    ] {
         assert!(!list.contains_key(gone), "{gone}");
     }
 }
@@ -133,6 +149,10 @@ fn states() -> [Value; 2] {
     busy.policy.auto_answer = true;
     busy.door.unlocked = true;
     busy.chat.unread = 3;
+    busy.audio.volume = Some(0);
+    busy.audio.speaker_muted = true;
+    busy.recording.status = RecordingStatus::Recording;
+    busy.recording.last = Some("20261128T170744.123Z-door.mp4".into());
     busy.device.started = 1_790_000_000_000;
     let actor = |alive| ActorHealth {
         alive,
@@ -175,6 +195,12 @@ fn every_template_of_a_state_shows_what_the_device_is() {
         ("started", ["1970-01-01T00:00:00Z", "2026-09-21T14:13:20Z"]),
         ("version", [env!("CARGO_PKG_VERSION"), "1.2.3"]),
         ("temperature", ["None", "47"]),
+        ("volume", ["None", "0"]),
+        ("speaker_mute", ["OFF", "ON"]),
+        ("record", ["OFF", "ON"]),
+        ("recording", ["idle", "recording"]),
+        ("recording_runs", ["OFF", "ON"]),
+        ("last_recording", ["None", "20261128T170744.123Z-door.mp4"]),
         ("chat", ["OFF", "OFF"]),
         ("problem", ["OFF", "ON"]),
     ];
@@ -272,6 +298,14 @@ fn every_event_entity_fires_for_the_devices_events() {
     };
     let message = fired(&components["message"], said);
     assert_eq!(message.as_deref(), Some("message"));
+    let recorded = EventKind::Recording {
+        phase: RecordingPhase::Finished,
+        recording: "20261128T170744.123Z".into(),
+        side: RecordedSide::Door,
+        told: RecordingTold::default(),
+    };
+    let recorded = fired(&components["recording_event"], recorded);
+    assert_eq!(recorded.as_deref(), Some("finished"));
     let call = EventKind::Call {
         phase: CallPhase::Ended,
         call: "c".into(),
@@ -291,20 +325,62 @@ fn every_event_entity_fires_for_the_devices_events() {
     assert_eq!(serde_json::from_str::<Value>(&attributes).unwrap(), payload);
 }
 
+/// What the device makes of an order sent to this topic.
+fn ordered(topic: &str, payload: &str) -> Result<(), CommandError> {
+    let below = topic.strip_prefix("cubelet/door/").unwrap();
+    match below.strip_suffix("/set") {
+        Some(part) => read_setting(part, payload.as_bytes()).map(drop),
+        None => {
+            let verb = below.strip_prefix("cmd/").unwrap();
+            read_command(verb, payload.as_bytes()).map(drop)
+        }
+    }
+}
+
 #[test]
-fn every_payload_of_a_button_or_switch_is_a_command_but_that_of_locking() {
+fn every_payload_of_a_button_or_switch_is_an_order_but_that_of_locking() {
     for (key, component) in components() {
         let Some(topic) = component["cmd_t"].as_str() else {
             continue;
         };
-        let verb = topic.strip_prefix("cubelet/door/cmd/").unwrap();
         for name in ["pl_prs", "pl_on", "pl_off", "pl_unlk", "pl_lock"] {
             if let Some(payload) = component[name].as_str() {
-                let command = read_command(verb, payload.as_bytes());
-                assert_eq!(command.is_ok(), name != "pl_lock", "{key} {name}");
+                assert_eq!(
+                    ordered(topic, payload).is_ok(),
+                    name != "pl_lock",
+                    "{key} {name}"
+                );
             }
         }
     }
+}
+
+#[test]
+fn every_order_made_of_a_value_is_one_the_device_takes() {
+    let components = components();
+    let made: Vec<&String> = components
+        .iter()
+        .filter(|(_, one)| one.get("cmd_tpl").is_some())
+        .map(|(key, _)| key)
+        .collect();
+    assert_eq!(made, ["announcement", "volume"]);
+    let order = |key: &str, value: Value| {
+        let component = &components[key];
+        let payload = render_with(
+            component["cmd_tpl"].as_str().unwrap(),
+            minijinja::context! { value => minijinja::Value::from(Serde(&value)) },
+        );
+        let topic = component["cmd_t"].as_str().unwrap();
+        ordered(topic, &payload).map(|()| serde_json::from_str::<Value>(&payload).unwrap())
+    };
+    let text = "Quote \" and {{ braces }}, Öl";
+    assert_eq!(
+        order("announcement", json!(text)),
+        Ok(json!({ "text": text }))
+    );
+    assert_eq!(order("volume", json!(35.0)), Ok(json!({ "volume": 35 })));
+    let refused = order("volume", json!(101.0)).unwrap_err();
+    assert!(refused.message.starts_with("volume: "), "{refused}");
 }
 
 #[tokio::test]

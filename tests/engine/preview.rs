@@ -5,7 +5,7 @@ use std::time::Duration;
 use cubelet::engine::chat_command::{ChatCommand, SendSystem};
 use cubelet::engine::command::{Command, UserRef};
 use cubelet::engine::event::EventKind;
-use cubelet::engine::state::{CallStatus, DeviceState, PreviewState};
+use cubelet::engine::state::{CallStatus, ChatStatus, DeviceState, PreviewState};
 use cubelet::protocol::call_signal::CallType;
 use serde_json::{Value, json};
 
@@ -103,6 +103,43 @@ async fn the_visitor_is_seen_and_not_heard_while_it_rings_until_somebody_answers
         "{kept}"
     );
     stop_all(site, [door, indoor]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_devices_of_one_user_look_at_the_same_time() {
+    let site = Site::start().await;
+    let (mut door, mut indoor) = door_and_indoor(&site, "").await;
+    let account = "login = \"indoor\"";
+    let password = indoor.password.clone();
+    let mut tablet = site.launch("tablet", account, indoor.user, password, INDOOR);
+    tablet
+        .reaches("online", |state| state.chat.status == ChatStatus::Online)
+        .await;
+    door.command(Command::Press).await.expect("the bell rings");
+    let decoded = |station: &Station| seen(station).frames_decoded;
+    for station in [&mut indoor, &mut tablet] {
+        station
+            .reaches("pictures", |state| {
+                let preview = state.call.preview.clone().unwrap_or_default();
+                preview.frames_decoded > 5
+            })
+            .await;
+    }
+    // Neither took the other's place.
+    let before = [decoded(&indoor), decoded(&tablet)];
+    for (station, before) in [&mut indoor, &mut tablet].into_iter().zip(before) {
+        station
+            .reaches("more pictures", |state| {
+                let preview = state.call.preview.clone().unwrap_or_default();
+                preview.frames_decoded > before + 5
+            })
+            .await;
+    }
+    assert_eq!(seen(&door).viewers, [indoor.user], "one user looks");
+    tablet.command(Command::Answer).await.expect("answered");
+    door.is_connected().await;
+    nobody_looks([&mut door, &mut indoor]).await;
+    stop_all(site, [door, indoor, tablet]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,6 +1,7 @@
-//! Many calls one after the other in one process: what one of them leaves behind shows.
+//! Many calls one after the other in one process, and a very long one: what they leave behind shows.
 //!
-//! `make soak-calls` makes a thousand; `SOAK_CALLS` says how many.
+//! `make soak-calls` makes a thousand; `SOAK_CALLS` says how many. `make soak-media` holds one for an
+//! hour; `SOAK_MINUTES` says for how long.
 
 use std::time::Duration;
 
@@ -87,6 +88,68 @@ async fn calls_one_after_the_other_leave_no_thread_no_file_and_no_memory_behind(
     door.stop().await;
     indoor.stop().await;
     site.hub.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "as long as a call may be; make soak-media"]
+async fn a_long_call_goes_on_as_it_began() {
+    let minutes: u64 = std::env::var("SOAK_MINUTES")
+        .map(|text| text.parse().expect("SOAK_MINUTES is a number"))
+        .unwrap_or(60);
+    allocator::tune_for_small_boards();
+    let site = Site::start().await;
+    let (mut door, mut indoor) = door_and_indoor(&site).await;
+    talk(&mut door, &mut indoor).await;
+    // Rates, and all that is made when it is first needed.
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let before = Held::now();
+    let mut resident = Vec::new();
+    let mut seen = [&door, &indoor].map(counters);
+    for minute in 1..=minutes {
+        for _ in 0..6 {
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            resident.push(Held::now().resident_kb as f64);
+        }
+        for (station, seen) in [&door, &indoor].into_iter().zip(&mut seen) {
+            let now = counters(station);
+            let (pictures, sound_ms) = (now.0 - seen.0, now.1 - seen.1);
+            // A loaded machine may be late; pictures and sound must not cease.
+            assert!(pictures > 300, "minute {minute}: {pictures} pictures");
+            assert!(sound_ms > 30_000, "minute {minute}: {sound_ms} ms of sound");
+            *seen = now;
+        }
+        if minute % 10 == 0 {
+            eprintln!("{minute} minutes: {:?}", Held::now());
+        }
+    }
+    let after = settled(Some(before)).await;
+    // Six values a minute.
+    let an_hour = slope(&resident) * 360.0;
+    let freezes: u64 = [&door, &indoor]
+        .map(|one| one.state().call.media.unwrap_or_default().freezes)
+        .iter()
+        .sum();
+    println!(
+        "{{\"figure\":\"soak_media\",\"minutes\":{minutes},\"resident_kb_per_hour\":{an_hour:.0},\
+         \"resident_kb\":[{},{}],\"threads\":[{},{}],\"files\":[{},{}],\"freezes\":{freezes}}}",
+        before.resident_kb,
+        after.resident_kb,
+        before.threads,
+        after.threads,
+        before.files,
+        after.files,
+    );
+    assert!(after.is_within(before), "{before:?} became {after:?}");
+    indoor.command(Command::Hangup).await.expect("hung up");
+    door.stop().await;
+    indoor.stop().await;
+    site.hub.stop().await;
+}
+
+/// Pictures decoded, and milliseconds of sound.
+fn counters(station: &Station) -> (u64, u64) {
+    let media = station.state().call.media.expect("the call goes on");
+    (media.frames_decoded, media.audio_decoded_ms)
 }
 
 async fn call(door: &mut Station, indoor: &mut Station) {

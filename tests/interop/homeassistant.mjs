@@ -30,9 +30,13 @@ async function run() {
 [calls.incoming]
 auto_answer = [${JSON.stringify(indoor.login)}]
 auto_answer_after_s = 30
+
+[recording]
+enabled = true
 `;
   const assistant = await keep(HomeAssistant.start(broker.port));
-  const device = await startDevice({ ...station, more: announced });
+  // ALSA's own `null` is a loudspeaker that needs no card.
+  const device = await startDevice({ ...station, sink: "alsa:null", more: announced });
   let running = device;
   await keep({ tail: () => running.tail(), end: () => running.end() });
   const caller = { ready: hub.ready, user: indoor, brokerPort: broker.port, name: "indoor" };
@@ -47,6 +51,8 @@ auto_answer_after_s = 30
   await switches(assistant, control);
   await calls(assistant, control, indoors, door);
   await pictures(assistant);
+  await recordings(assistant, control);
+  await announcements(assistant, control);
   await check("another start of Home Assistant is answered by the announcement", async () => {
     const topic = "homeassistant/device/cubelet-front-door/config";
     const heard = new Promise((resolve) => {
@@ -78,30 +84,40 @@ auto_answer_after_s = 30
 const EXPECTED = {
   "binary_sensor.front_door_chat": "on",
   "binary_sensor.front_door_problem": "off",
+  "binary_sensor.front_door_recording": "off",
   "button.front_door_answer": "unknown",
   "button.front_door_decline": "unknown",
   "button.front_door_hang_up": "unknown",
   "button.front_door_open_door": "unknown",
+  "button.front_door_play_tone": "unknown",
   "button.front_door_ring": "unknown",
+  "button.front_door_stop_announcement": "unknown",
   "button.front_door_stop_ringing": "unknown",
   "button.front_door_take_picture": "unknown",
   "camera.front_door_camera": undefined,
   "event.front_door_button": "unknown",
   "event.front_door_door": "unknown",
   "event.front_door_doorbell": "unknown",
+  "event.front_door_recording": "unknown",
   "image.front_door_picture": "unknown",
   "lock.front_door_door": "locked",
+  "notify.front_door_announcement": "unknown",
+  "number.front_door_volume": "unknown",
   "sensor.front_door_bell": "idle",
   "sensor.front_door_call": "idle",
   "sensor.front_door_last_call": "unknown",
+  "sensor.front_door_last_recording": "unknown",
   "sensor.front_door_other_side": "unknown",
+  "sensor.front_door_recording": "idle",
   "sensor.front_door_running_since": undefined,
   "sensor.front_door_time_to_first_picture": "unknown",
   "sensor.front_door_unread_messages": "0",
   "sensor.front_door_version": undefined,
   "switch.front_door_answer_automatically": "on",
   "switch.front_door_do_not_disturb": "off",
+  "switch.front_door_loudspeaker_off": "off",
   "switch.front_door_microphone_off": "unavailable",
+  "switch.front_door_record": "off",
 };
 
 async function entities(assistant) {
@@ -204,6 +220,60 @@ async function pictures(assistant) {
       const jpeg = await assistant.bytes(`/api/${path}`);
       assert.deepEqual([...jpeg.subarray(0, 2)], [0xff, 0xd8], path);
     }
+  });
+}
+
+async function recordings(assistant, control) {
+  await check("a recording is begun and ended from there, and its file is named", async () => {
+    await assistant.call("switch.turn_on", "switch.front_door_record");
+    await control.hear("event/recording/started");
+    await assistant.entity("switch.front_door_record", (one) => one.state === "on");
+    await assistant.entity("sensor.front_door_recording", (one) => one.state === "recording");
+    await assistant.entity("binary_sensor.front_door_recording", (one) => one.state === "on");
+    await assistant.entity("event.front_door_recording", fired("started"));
+    await assistant.call("switch.turn_off", "switch.front_door_record");
+    const finished = await control.hear("event/recording/finished");
+    const last = await assistant.entity("sensor.front_door_last_recording", (one) => one.state === finished.file);
+    await assistant.entity("event.front_door_recording", fired("finished"));
+    await assistant.entity("switch.front_door_record", (one) => one.state === "off");
+    await assistant.entity("binary_sensor.front_door_recording", (one) => one.state === "off");
+    return last.state;
+  });
+  await check("a recording begun by somebody else is shown there", async () => {
+    await control.command("record", { action: "start" });
+    await assistant.entity("switch.front_door_record", (one) => one.state === "on");
+    await control.command("record", { action: "stop" });
+    await assistant.entity("switch.front_door_record", (one) => one.state === "off");
+  });
+}
+
+async function announcements(assistant, control) {
+  await check("a message to the device is read out by it", async () => {
+    const message = 'The "parcel" belongs to {{ neighbours }}, Öl and all.';
+    await assistant.call("notify.send_message", "notify.front_door_announcement", { message });
+    const reply = await control.hear("cmd/say/reply", (reply) => reply.ok);
+    const started = await control.hear("event/announcement/started");
+    assert.equal(started.announcement, reply.announcement);
+    await assistant.call("button.press", "button.front_door_stop_announcement");
+    const ended = await control.hear("event/announcement/ended");
+    assert.equal(ended.reason, "stopped");
+  });
+  await check("the tone is played to its end", async () => {
+    await assistant.call("button.press", "button.front_door_play_tone");
+    const ended = await control.hear("event/announcement/ended");
+    assert.equal(ended.reason, undefined);
+  });
+  await check("volume and silence of the loudspeaker are set and followed", async () => {
+    await assistant.call("number.set_value", "number.front_door_volume", { value: 35 });
+    await control.state("audio", (audio) => audio.volume === 35);
+    await assistant.entity("number.front_door_volume", (one) => Number(one.state) === 35);
+    await control.set("audio", { volume: 0 });
+    await assistant.entity("number.front_door_volume", (one) => Number(one.state) === 0);
+    await assistant.call("switch.turn_on", "switch.front_door_loudspeaker_off");
+    await control.state("audio", (audio) => audio.speaker_muted);
+    await assistant.entity("switch.front_door_loudspeaker_off", (one) => one.state === "on");
+    await assistant.call("switch.turn_off", "switch.front_door_loudspeaker_off");
+    await assistant.entity("switch.front_door_loudspeaker_off", (one) => one.state === "off");
   });
 }
 

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use cubelet::media::recording::{
-    DiskError, EndedBy, PreRoll, PreRollSettings, RecordError, Recorder, RecorderEvent,
-    RecorderSettings, Recording, RecoveryError, Segments, recover, recover_file,
+    DiskError, EndedBy, RecordError, Recorder, RecorderEvent, RecorderSettings, Recording,
+    RecoveryError, recover, recover_file,
 };
 use cubelet::media::{AudioFanout, VideoCodec, VideoFanout};
 use rand::{Rng, SeedableRng};
@@ -17,9 +17,9 @@ use crate::playing::{Played, play};
 use crate::support::{Device, warm, within};
 
 /// Two of these apart is out of step.
-const STEP: Duration = Duration::from_millis(100);
+pub(crate) const STEP: Duration = Duration::from_millis(100);
 
-fn settings(file: &Path) -> RecorderSettings {
+pub(crate) fn settings(file: &Path) -> RecorderSettings {
     RecorderSettings {
         file: file.to_owned(),
         picture: true,
@@ -31,24 +31,28 @@ fn settings(file: &Path) -> RecorderSettings {
     }
 }
 
-struct Under {
-    recorder: Option<Recorder>,
-    events: UnboundedReceiver<RecorderEvent>,
+pub(crate) struct Under {
+    pub(crate) recorder: Option<Recorder>,
+    pub(crate) events: UnboundedReceiver<RecorderEvent>,
 }
 
 impl Under {
-    fn start(settings: RecorderSettings, device: &Device) -> Self {
+    pub(crate) fn start(settings: RecorderSettings, device: &Device) -> Self {
         Self::from(settings, &device.video, &device.audio)
     }
 
-    fn from(settings: RecorderSettings, video: &VideoFanout, audio: &AudioFanout) -> Self {
+    pub(crate) fn from(
+        settings: RecorderSettings,
+        video: &VideoFanout,
+        audio: &AudioFanout,
+    ) -> Self {
         let (tell, events) = unbounded_channel();
         let recorder = Some(Recorder::start(settings, video, audio, tell));
         Self { recorder, events }
     }
 
     /// Until so much is on the disk.
-    async fn until(&mut self, wanted: Duration) {
+    pub(crate) async fn until(&mut self, wanted: Duration) {
         within("the recording", async {
             loop {
                 match self.events.recv().await.unwrap() {
@@ -61,7 +65,7 @@ impl Under {
         .await;
     }
 
-    async fn outcome(&mut self) -> Result<Recording, RecordError> {
+    pub(crate) async fn outcome(&mut self) -> Result<Recording, RecordError> {
         within("the end of the recording", async {
             loop {
                 match self.events.recv().await.unwrap() {
@@ -74,13 +78,13 @@ impl Under {
         .await
     }
 
-    async fn finish(mut self) -> Recording {
+    pub(crate) async fn finish(mut self) -> Recording {
         self.recorder.take().unwrap().finish();
         self.outcome().await.unwrap()
     }
 }
 
-async fn playing(file: &Path) -> Played {
+pub(crate) async fn playing(file: &Path) -> Played {
     let file = file.to_owned();
     tokio::task::spawn_blocking(move || play(&file))
         .await
@@ -88,7 +92,7 @@ async fn playing(file: &Path) -> Played {
 }
 
 /// The names of the boxes a file consists of.
-fn boxes(file: &Path) -> Vec<String> {
+pub(crate) fn boxes(file: &Path) -> Vec<String> {
     let bytes = fs::read(file).unwrap();
     let mut names = Vec::new();
     let mut at = 0;
@@ -522,189 +526,4 @@ async fn what_a_recording_costs() {
         }
         sizes.push(payload);
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_long_recording_goes_on_in_further_files_without_a_gap() {
-    warm().await;
-    let folder = tempfile::tempdir().unwrap();
-    let device = Device::start();
-    let cut = RecorderSettings {
-        max_duration: Duration::from_secs(5),
-        segments: Some(Segments {
-            length: Duration::from_secs(2),
-            bytes: 50 << 20,
-        }),
-        ..settings(&folder.path().join("a.mp4"))
-    };
-    let mut under = Under::start(cut, &device);
-    let mut files = Vec::new();
-    within("the last file", async {
-        loop {
-            match under.events.recv().await.unwrap() {
-                RecorderEvent::Segment(recording) => {
-                    assert_eq!(recording.ended_by, EndedBy::Segment);
-                    files.push(recording);
-                }
-                RecorderEvent::Finished(recording) => {
-                    assert_eq!(recording.ended_by, EndedBy::MaxDuration);
-                    return files.push(recording);
-                }
-                RecorderEvent::Failed(error) => panic!("{error}"),
-                _ => {}
-            }
-        }
-    })
-    .await;
-    let names: Vec<_> = files.iter().map(|one| one.file.clone()).collect();
-    let wanted = ["a.mp4", "a_002.mp4", "a_003.mp4"].map(|name| folder.path().join(name));
-    assert_eq!(names, wanted[..names.len()]);
-    assert!(names.len() >= 2, "{names:?}");
-    let mut pictures = 0;
-    for recording in &files {
-        assert_eq!(boxes(&recording.file), ["ftyp", "mdat", "moov"]);
-        let played = playing(&recording.file).await;
-        assert!(played.video.times[0] < STEP, "it begins with a picture");
-        assert!(
-            played.audio.end.abs_diff(played.video.end) < 2 * STEP,
-            "{:?} of sound, {:?} of pictures",
-            played.audio.end,
-            played.video.end
-        );
-        pictures += played.video.times.len();
-    }
-    let total: Duration = files.iter().map(|one| one.duration).sum();
-    assert!(total <= Duration::from_secs(5), "{total:?}");
-    // No picture is lost at a cut: the test camera gives 30 a second, a loaded machine fewer.
-    let lost: u64 = files.iter().map(|one| one.lost).sum();
-    assert_eq!(lost, 0);
-    assert!(pictures > 4 * 20, "{pictures} pictures in {total:?}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_happened_before_a_recording_was_ordered_is_in_it() {
-    warm().await;
-    let folder = tempfile::tempdir().unwrap();
-    let device = Device::start();
-    let wanted = Duration::from_secs(2);
-    let pre_roll = PreRoll::start(
-        PreRollSettings {
-            length: wanted,
-            max_bytes: 8 << 20,
-            picture: true,
-            sound: true,
-        },
-        &device.video,
-        &device.audio,
-    )
-    .unwrap();
-    within("so much to be kept", async {
-        while pre_roll.held().length < wanted {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    })
-    .await;
-    let (tell, events) = unbounded_channel();
-    let ordered = Instant::now();
-    let recorder = Recorder::go_on(
-        RecorderSettings {
-            max_duration: Duration::from_secs(1),
-            ..settings(&folder.path().join("a.mp4"))
-        },
-        pre_roll,
-        tell,
-    );
-    let mut under = Under {
-        recorder: Some(recorder),
-        events,
-    };
-    let recording = under.outcome().await.unwrap();
-    let after = ordered.elapsed();
-    assert_eq!(recording.ended_by, EndedBy::MaxDuration);
-    assert!(
-        recording.duration >= wanted + Duration::from_millis(800),
-        "{:?}, {after:?} of it after the order",
-        recording.duration
-    );
-    let played = playing(&recording.file).await;
-    assert!(played.video.times[0] < STEP, "{:?}", played.video.times[0]);
-    for end in [played.video.end, played.audio.end] {
-        assert!(end.abs_diff(recording.duration) < 2 * STEP, "{end:?}");
-    }
-    // The pictures before and after the order follow each other.
-    let gaps = played.video.times.windows(2).map(|two| two[1] - two[0]);
-    let longest = gaps.max().unwrap();
-    assert!(longest < Duration::from_millis(500), "{longest:?}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_pre_roll_that_was_cleared_shows_nothing_from_before() {
-    warm().await;
-    let folder = tempfile::tempdir().unwrap();
-    let device = Device::start();
-    let pre_roll = PreRoll::start(
-        PreRollSettings {
-            length: Duration::from_secs(30),
-            max_bytes: 8 << 20,
-            picture: true,
-            sound: true,
-        },
-        &device.video,
-        &device.audio,
-    )
-    .unwrap();
-    within("something to be kept", async {
-        while pre_roll.held().length < Duration::from_secs(2) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    })
-    .await;
-    let cleared = Instant::now();
-    pre_roll.clear();
-    let (tell, events) = unbounded_channel();
-    let recorder = Recorder::go_on(settings(&folder.path().join("a.mp4")), pre_roll, tell);
-    let mut under = Under {
-        recorder: Some(recorder),
-        events,
-    };
-    under.until(Duration::from_millis(500)).await;
-    let recording = under.finish().await;
-    assert!(
-        recording.duration <= cleared.elapsed(),
-        "{:?} recorded within {:?}",
-        recording.duration,
-        cleared.elapsed()
-    );
-}
-
-/// The figures of docs/design/recording.md; nobody's assertion.
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "prints what is kept in memory"]
-async fn what_a_pre_roll_keeps() {
-    warm().await;
-    let device = Device::start();
-    let resident = || {
-        let status = fs::read_to_string("/proc/self/status").unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:"));
-        line.unwrap().to_owned()
-    };
-    // Encoders run in both cases.
-    let _video = device.video.subscribe(VideoCodec::H264);
-    let _audio = device.audio.subscribe();
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    println!("without: {}", resident());
-    let length = Duration::from_secs(10);
-    let pre_roll = PreRoll::start(
-        PreRollSettings {
-            length,
-            max_bytes: 64 << 20,
-            picture: true,
-            sound: true,
-        },
-        &device.video,
-        &device.audio,
-    )
-    .unwrap();
-    tokio::time::sleep(Duration::from_secs(20)).await;
-    println!("with {length:?}: {:?}, {}", pre_roll.held(), resident());
 }

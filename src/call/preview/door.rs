@@ -8,9 +8,12 @@ use crate::protocol::call_signal::Candidate;
 
 /// How long a preview may take to connect before its place is given to others.
 pub const CONNECT_LIMIT: Duration = Duration::from_secs(10);
-/// How often one target may ask in one session: a page that was loaded anew, a network that
-/// changed. Beyond it the door says so once and then nothing.
-pub const ASKS_MAX: u32 = 6;
+/// How often one target may ask in one session, from all its devices: a page that was loaded anew, a
+/// network that changed. Beyond it the door says so once and then nothing.
+pub const ASKS_MAX: u32 = 12;
+/// Devices of one target that look at once; one more takes the oldest one's place, which is as a
+/// rule a page that was loaded anew.
+pub const DEVICES_MAX: usize = 3;
 /// Candidates taken of one viewer.
 pub const CANDIDATES_MAX: usize = 64;
 
@@ -92,7 +95,7 @@ pub enum End {
     RingingOver,
     /// The viewer has seen enough.
     Stopped,
-    /// The same target asked anew.
+    /// The same target asked anew, and had no further place.
     Replaced,
     /// It never connected.
     NoPath,
@@ -142,7 +145,8 @@ pub enum Output {
 struct Target {
     is_allowed: bool,
     asks: u32,
-    open: Option<Open>,
+    /// One for each of its devices that looks, oldest first.
+    open: Vec<Open>,
 }
 
 #[derive(Debug)]
@@ -171,15 +175,12 @@ impl Previews {
 
     /// How many connections are open.
     pub fn open(&self) -> usize {
-        self.targets
-            .values()
-            .filter(|one| one.open.is_some())
-            .count()
+        self.targets.values().map(|one| one.open.len()).sum()
     }
 
     /// When [`Input::Tick`] is next due.
     pub fn deadline(&self) -> Option<Instant> {
-        let open = self.targets.values().filter_map(|one| one.open.as_ref());
+        let open = self.targets.values().flat_map(|one| &one.open);
         open.filter_map(|open| open.connects_by).min()
     }
 
@@ -195,12 +196,15 @@ impl Previews {
                 self.targets.entry((call, user)).or_insert(Target {
                     is_allowed,
                     asks: 0,
-                    open: None,
+                    open: Vec::new(),
                 });
             }
             Input::RingsNoMore { call, user } => {
-                self.close(&(call.clone(), user), End::RingingOver, &mut out);
-                self.targets.remove(&(call, user));
+                let target = self.targets.remove(&(call.clone(), user));
+                for open in target.into_iter().flat_map(|target| target.open) {
+                    let (call, id) = (call.clone(), open.request);
+                    out.push(Output::Close(Request { call, user, id }, End::RingingOver));
+                }
             }
             Input::Asked(request, offer) => self.asked(now, request, offer, &mut out),
             Input::Candidates(request, candidates) => {
@@ -229,14 +233,8 @@ impl Previews {
                 }
             }
             Input::Tick => {
-                let late = |target: &Target| {
-                    let by = target.open.as_ref().and_then(|open| open.connects_by);
-                    by.is_some_and(|by| by <= now)
-                };
-                let late = self.targets.iter().filter(|(_, target)| late(target));
-                let late: Vec<(String, UserId)> = late.map(|(key, _)| key.clone()).collect();
-                for key in late {
-                    self.close(&key, End::NoPath, &mut out);
+                for request in self.late(now) {
+                    self.end(&request, End::NoPath, &mut out);
                 }
             }
         }
@@ -244,17 +242,13 @@ impl Previews {
     }
 
     fn asked(&mut self, now: Instant, request: Request, offer: String, out: &mut Vec<Output>) {
+        let is_full = self.open() >= self.most;
         let key = (request.call.clone(), request.user);
-        let others = self.open() - usize::from(self.has_open(&key));
         let Some(target) = self.targets.get_mut(&key) else {
             out.push(Output::Ignored(request, "not rung in this session"));
             return;
         };
-        if target
-            .open
-            .as_ref()
-            .is_some_and(|open| open.request == request.id)
-        {
+        if target.open.iter().any(|open| open.request == request.id) {
             out.push(Output::Ignored(request, "asked already"));
             return;
         }
@@ -266,7 +260,7 @@ impl Previews {
             Some(Refusal::TooOften)
         } else if !target.is_allowed {
             Some(Refusal::NotAllowed)
-        } else if others >= self.most {
+        } else if is_full && target.open.is_empty() {
             Some(Refusal::Busy)
         } else {
             None
@@ -275,43 +269,56 @@ impl Previews {
             out.push(Output::Refuse(request, refusal));
             return;
         }
-        self.close(&key, End::Replaced, out);
-        if let Some(target) = self.targets.get_mut(&key) {
-            target.open = Some(Open {
-                request: request.id.clone(),
-                connects_by: Some(now + CONNECT_LIMIT),
-                candidates: 0,
-            });
-            out.push(Output::Open(request, offer));
+        if is_full || target.open.len() >= DEVICES_MAX {
+            let oldest = target.open.remove(0);
+            let replaced = Request {
+                id: oldest.request,
+                ..request.clone()
+            };
+            out.push(Output::Close(replaced, End::Replaced));
         }
+        target.open.push(Open {
+            request: request.id.clone(),
+            connects_by: Some(now + CONNECT_LIMIT),
+            candidates: 0,
+        });
+        out.push(Output::Open(request, offer));
     }
 
-    fn has_open(&self, key: &(String, UserId)) -> bool {
-        self.targets.get(key).is_some_and(|one| one.open.is_some())
+    /// Those that should have connected by now.
+    fn late(&self, now: Instant) -> Vec<Request> {
+        let all = self.targets.iter().flat_map(|((call, user), target)| {
+            target.open.iter().map(move |open| (call, *user, open))
+        });
+        all.filter(|(_, _, open)| open.connects_by.is_some_and(|by| by <= now))
+            .map(|(call, user, open)| Request {
+                call: call.clone(),
+                user,
+                id: open.request.clone(),
+            })
+            .collect()
     }
 
     /// The open connection of exactly this request.
     fn opened(&mut self, request: &Request) -> Option<&mut Open> {
-        let target = self.targets.get_mut(&(request.call.clone(), request.user));
-        let open = target?.open.as_mut()?;
-        (open.request == request.id).then_some(open)
+        let target = self
+            .targets
+            .get_mut(&(request.call.clone(), request.user))?;
+        target
+            .open
+            .iter_mut()
+            .find(|open| open.request == request.id)
     }
 
     fn end(&mut self, request: &Request, end: End, out: &mut Vec<Output>) {
-        if self.opened(request).is_some() {
-            self.close(&(request.call.clone(), request.user), end, out);
-        }
-    }
-
-    fn close(&mut self, key: &(String, UserId), end: End, out: &mut Vec<Output>) {
-        let open = self.targets.get_mut(key).and_then(|one| one.open.take());
-        if let Some(open) = open {
-            let request = Request {
-                call: key.0.clone(),
-                user: key.1,
-                id: open.request,
-            };
-            out.push(Output::Close(request, end));
+        let key = (request.call.clone(), request.user);
+        let Some(target) = self.targets.get_mut(&key) else {
+            return;
+        };
+        let before = target.open.len();
+        target.open.retain(|open| open.request != request.id);
+        if target.open.len() < before {
+            out.push(Output::Close(request.clone(), end));
         }
     }
 }

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::door::{
-    ASKS_MAX, CANDIDATES_MAX, CONNECT_LIMIT, End, Input, Output, Previews, Refusal, Request,
+    ASKS_MAX, CANDIDATES_MAX, CONNECT_LIMIT, DEVICES_MAX, End, Input, Output, Previews, Refusal,
+    Request,
 };
 use super::viewer::{self, Viewer};
 use crate::protocol::call_signal::Candidate;
@@ -126,6 +127,32 @@ fn only_so_many_look_at_once_and_a_place_is_given_on() {
 }
 
 #[test]
+fn every_device_of_who_is_rung_looks_and_one_too_many_takes_the_oldest_ones_place() {
+    let now = Instant::now();
+    let mut door = Previews::new(DEVICES_MAX + 2);
+    door.handle(now, rings("a", 1, true));
+    let devices: Vec<Request> = (0..=DEVICES_MAX)
+        .map(|number| request("a", 1, &number.to_string()))
+        .collect();
+    for one in &devices[..DEVICES_MAX] {
+        assert_eq!(door.handle(now, asked(one)), [opened(one)]);
+    }
+    let last = &devices[DEVICES_MAX];
+    assert_eq!(
+        door.handle(now, asked(last)),
+        [
+            Output::Close(devices[0].clone(), End::Replaced),
+            opened(last)
+        ]
+    );
+    // Each ends by itself, and all of them with the ringing.
+    let stopped = door.handle(now, Input::Stopped(devices[1].clone()));
+    assert_eq!(stopped, [Output::Close(devices[1].clone(), End::Stopped)]);
+    let closed = [&devices[2], last].map(|one| Output::Close(one.clone(), End::RingingOver));
+    assert_eq!(door.handle(now, no_more("a", 1)), closed);
+}
+
+#[test]
 fn who_asks_without_end_is_told_once_and_then_hears_nothing() {
     let now = Instant::now();
     let mut door = Previews::new(2);
@@ -137,6 +164,7 @@ fn who_asks_without_end_is_told_once_and_then_hears_nothing() {
     }
     let of = |wanted: fn(&Output) -> bool| said.iter().filter(|one| wanted(one)).count();
     assert_eq!(of(|one| matches!(one, Output::Open(..))), ASKS_MAX as usize);
+    assert_eq!(door.open(), 2);
     assert_eq!(
         of(|one| matches!(one, Output::Refuse(_, Refusal::TooOften))),
         1
@@ -224,9 +252,9 @@ fn a_device_gives_up_on_a_caller_who_does_not_answer_and_says_so() {
     assert_eq!(viewer.handle(until, viewer::Input::Tick), [closed]);
 }
 
-/// Calls a and b, users 1 to 3, requests x to z, in any order and at any time.
+/// Calls a and b, users 1 to 3, requests v to z, in any order and at any time.
 fn any_input() -> impl Strategy<Value = (u64, Input)> {
-    let one = ("[ab]", 1_u64..4, "[xyz]").prop_map(|(call, user, id)| request(&call, user, &id));
+    let one = ("[ab]", 1_u64..4, "[v-z]").prop_map(|(call, user, id)| request(&call, user, &id));
     let input = (one, 0..9_u8, any::<bool>()).prop_map(|(one, what, is_allowed)| match what {
         0 | 1 => rings(&one.call, one.user, is_allowed),
         2 => no_more(&one.call, one.user),
@@ -244,7 +272,7 @@ fn any_input() -> impl Strategy<Value = (u64, Input)> {
 proptest! {
     #[test]
     fn whatever_happens_what_was_opened_is_closed_once_and_the_limits_hold(
-        most in 1_usize..4,
+        most in 1_usize..6,
         story in prop::collection::vec(any_input(), 0..80),
     ) {
         let mut now = Instant::now();
@@ -256,8 +284,8 @@ proptest! {
             for output in door.handle(now, input) {
                 match output {
                     Output::Open(one, _) => {
-                        let same = open.iter().any(|other| other.call == one.call && other.user == one.user);
-                        prop_assert!(!same, "two of one target: {one:?}");
+                        let same = |other: &&Request| other.call == one.call && other.user == one.user;
+                        prop_assert!(open.iter().filter(same).count() < DEVICES_MAX, "{one:?}");
                         prop_assert!(open.insert(one));
                     }
                     Output::Close(one, _) => prop_assert!(open.remove(&one), "closed twice: {one:?}"),

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use clap::Args;
 use serde_json::Value;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 use crate::base::loopback::is_loopback;
 use crate::config::{self, Surroundings, check_device};
-use crate::control::remote::{Heard, Remote, RemoteError};
+use crate::control::remote::{Connection, Heard, Remote, RemoteError};
 
 /// The daemon's own file; used when nothing else is said and it can be read.
 const DEFAULT_CONFIG: &str = "/etc/cubelet/kiosk.toml";
@@ -104,6 +104,19 @@ impl Place {
         remote.settle().await?;
         let remote = remote.named(whose());
         Ok((Self { device, remote }, heard))
+    }
+
+    /// How the connection to the broker stands.
+    pub fn connection(&self) -> watch::Receiver<Connection> {
+        self.remote.connection()
+    }
+
+    /// Waits until all that the broker keeps of the device has been heard.
+    ///
+    /// # Errors
+    /// [`RemoteError::Lost`].
+    pub async fn settle(&self) -> Result<(), RemoteError> {
+        self.remote.settle().await
     }
 
     /// Gives a command and waits for its reply.

@@ -14,10 +14,13 @@ use crate::control::remote::{Heard, RemoteError};
 /// How often ages on a watched screen are told anew.
 const AGES_EVERY: Duration = Duration::from_secs(1);
 
+/// What is known of the device.
 #[derive(Default)]
 struct Seen {
     availability: Option<String>,
     state: Value,
+    /// Whether what was known is worth nothing any more, for the broker is away.
+    is_cut_off: bool,
 }
 
 impl Seen {
@@ -34,16 +37,44 @@ impl Seen {
         true
     }
 
+    /// Takes all that was heard by now.
+    fn take_all(&mut self, place: &Place, heard: &mut broadcast::Receiver<Heard>) {
+        loop {
+            match heard.try_recv() {
+                Ok(message) => drop(self.take(place, &message)),
+                Err(TryRecvError::Lagged(_)) => {}
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return,
+            }
+        }
+    }
+
+    /// Whom there is to wait for.
+    fn waits_for(&self) -> Option<&'static str> {
+        match (self.is_cut_off, &self.availability) {
+            (true, _) => Some("broker"),
+            (false, None) => Some("device"),
+            (false, Some(_)) => None,
+        }
+    }
+
     /// Prints it; on a terminal that is watched, over what was there before.
     fn show(&self, device: &str, json: bool, over: bool) -> std::io::Result<()> {
         let availability = self.availability.as_deref().unwrap_or("unknown");
+        let waits_for = self.waits_for();
         if json {
-            let status = json!({
+            let mut status = json!({
                 "device": device, "availability": availability, "state": self.state,
             });
+            if let Some(whom) = waits_for {
+                status["waits_for"] = whom.into();
+            }
             return writeln!(std::io::stdout(), "{status}");
         }
-        let mut text = table::status(device, availability, &self.state);
+        let mut text = match waits_for {
+            Some("broker") => format!("{device}: the broker went away; waiting for it\n"),
+            Some(_) => format!("{device}: the broker knows nothing of it; waiting for it\n"),
+            None => table::status(device, availability, &self.state),
+        };
         if over {
             // Every line clears the rest of its own, and the last all below: nothing flickers.
             text = format!("\x1b[H{}\x1b[J", text.replace('\n', "\x1b[K\n"));
@@ -54,10 +85,11 @@ impl Seen {
     }
 }
 
-/// Shows the status; with `watch` until the broker goes or Ctrl-C.
+/// Shows the status; with `watch` until Ctrl-C, also where the broker goes and comes back, with or
+/// without what it kept of the device.
 ///
 /// # Errors
-/// When the broker has never heard of the device.
+/// Without `watch`, when the broker has never heard of the device.
 pub async fn show(
     place: &Place,
     mut heard: broadcast::Receiver<Heard>,
@@ -65,38 +97,49 @@ pub async fn show(
     json: bool,
 ) -> anyhow::Result<()> {
     let mut seen = Seen::default();
-    loop {
-        match heard.try_recv() {
-            Ok(message) => drop(seen.take(place, &message)),
-            Err(TryRecvError::Lagged(_)) => {}
-            Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+    seen.take_all(place, &mut heard);
+    if !watch {
+        if seen.availability.is_none() {
+            let unknown = format!("the broker has never heard of a device {:?}", place.device);
+            return Err(PlaceError::Device(unknown).into());
         }
+        seen.show(&place.device, json, false)?;
+        return Ok(());
     }
-    if seen.availability.is_none() {
-        let unknown = format!("the broker has never heard of a device {:?}", place.device);
-        return Err(PlaceError::Device(unknown).into());
-    }
-    let clears = !json && watch && std::io::stdout().is_terminal();
+    let mut connection = place.connection();
+    let mut losses = 0;
+    let clears = !json && std::io::stdout().is_terminal();
     if clears {
         print!("\x1b[2J");
     }
     loop {
         seen.show(&place.device, json, clears)?;
-        if !watch {
-            return Ok(());
-        }
         let second = tokio::time::sleep(AGES_EVERY);
         tokio::pin!(second);
         loop {
-            let heard = tokio::select! {
-                heard = heard.recv() => heard,
+            tokio::select! {
+                // A loss is seen before what is heard after it.
+                biased;
+                changed = connection.changed() => {
+                    changed.map_err(|_| RemoteError::Lost)?;
+                    let now = *connection.borrow_and_update();
+                    if now.losses != losses {
+                        // A broker that comes back may have lost what it kept.
+                        losses = now.losses;
+                        seen = Seen::default();
+                    }
+                    // If it is lost again meanwhile, the next change tells.
+                    seen.is_cut_off = !(now.is_up && place.settle().await.is_ok());
+                    seen.take_all(place, &mut heard);
+                    break;
+                }
+                heard = heard.recv() => match heard {
+                    Ok(message) if seen.take(place, &message) => break,
+                    Ok(_) | Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return Err(RemoteError::Lost.into()),
+                },
                 // What is told by its age grows older also while nothing happens.
                 () = &mut second, if clears => break,
-            };
-            match heard {
-                Ok(message) if seen.take(place, &message) => break,
-                Ok(_) | Err(RecvError::Lagged(_)) => {}
-                Err(RecvError::Closed) => return Err(RemoteError::Lost.into()),
             }
         }
     }

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::{loudspeaker, recordings};
 use crate::control::ControlSettings;
 use crate::control::topics::Topics;
 use crate::engine::state::DeviceState;
@@ -29,10 +30,17 @@ pub(super) fn components(
     switches(&mut list, settings, topics);
     pictures(&mut list, settings, topics);
     sensors(&mut list, state, topics);
+    loudspeaker::add_to(&mut list, settings, topics);
+    recordings::add_to(&mut list, settings, topics);
     list
 }
 
-fn add(list: &mut Vec<Component>, platform: &'static str, key: &'static str, fields: Value) {
+pub(super) fn add(
+    list: &mut Vec<Component>,
+    platform: &'static str,
+    key: &'static str,
+    fields: Value,
+) {
     list.push(Component {
         key,
         platform,
@@ -40,8 +48,43 @@ fn add(list: &mut Vec<Component>, platform: &'static str, key: &'static str, fie
     });
 }
 
-fn obeys(settings: &ControlSettings, verb: &str) -> bool {
+/// Whether the device carries out a command, and with it what needs its permission.
+pub(super) fn obeys(settings: &ControlSettings, verb: &str) -> bool {
     settings.control.commands.iter().any(|one| one == verb)
+}
+
+/// `None` is what Home Assistant reads as "unknown".
+pub(super) fn optional(path: &str) -> String {
+    format!("{{{{ {path} | default('None', true) }}}}")
+}
+
+/// A switch: what shows that it is on, and what is sent where to turn it on and off.
+pub(super) struct Switch<'a> {
+    pub(super) name: &'a str,
+    pub(super) icon: &'a str,
+    /// The topic of the state, and what in it is true while it is on.
+    pub(super) shown_by: (String, &'a str),
+    /// The topic of the orders.
+    pub(super) ordered_at: String,
+    pub(super) on: &'a str,
+    pub(super) off: &'a str,
+}
+
+impl Switch<'_> {
+    pub(super) fn fields(self) -> Value {
+        let (topic, is_on) = self.shown_by;
+        json!({
+            "name": self.name,
+            "ic": self.icon,
+            "stat_t": topic,
+            "val_tpl": format!("{{{{ 'ON' if {is_on} else 'OFF' }}}}"),
+            "cmd_t": self.ordered_at,
+            "pl_on": self.on,
+            "pl_off": self.off,
+            "stat_on": "ON",
+            "stat_off": "OFF",
+        })
+    }
 }
 
 /// An event whose type is a field of the payload, renamed; what is not in the table fires
@@ -164,18 +207,15 @@ fn switches(list: &mut Vec<Component>, settings: &ControlSettings, topics: &Topi
     }
     let mut switch = |verb: &str, key, name, icon, is_on: &str, part, on: &str, off: &str| {
         if obeys(settings, verb) {
-            let fields = json!({
-                "name": name,
-                "ic": icon,
-                "stat_t": topics.state(Some(part)),
-                "val_tpl": format!("{{{{ 'ON' if {is_on} else 'OFF' }}}}"),
-                "cmd_t": topics.command(verb),
-                "pl_on": on,
-                "pl_off": off,
-                "stat_on": "ON",
-                "stat_off": "OFF",
-            });
-            add(list, "switch", key, fields);
+            let switch = Switch {
+                name,
+                icon,
+                shown_by: (topics.state(Some(part)), is_on),
+                ordered_at: topics.command(verb),
+                on,
+                off,
+            };
+            add(list, "switch", key, switch.fields());
         }
     };
     let (on, off) = ("{\"on\": true}", "{\"on\": false}");
@@ -245,8 +285,6 @@ fn sensors(list: &mut Vec<Component>, state: &DeviceState, topics: &Topics) {
         fields["ent_cat"] = "diagnostic".into();
         fields
     };
-    // `None` is what Home Assistant reads as "unknown".
-    let optional = |path: &str| format!("{{{{ {path} | default('None', true) }}}}");
     let call = json!({
         "name": "Call",
         "ic": "mdi:phone",

@@ -1,4 +1,5 @@
-//! Home Assistant finds the device by itself: what is announced (`announcement`, `components`),
+//! Home Assistant finds the device by itself: what is announced (`announcement`, `components`,
+//! `loudspeaker`, `recordings`),
 //! and when (`discovery`).
 //!
 //! Invariant: Home Assistant is told of topics and commands others have as well; nothing is
@@ -8,6 +9,8 @@
 mod announcement;
 mod components;
 mod discovery;
+mod loudspeaker;
+mod recordings;
 
 pub use announcement::announcement;
 pub(super) use discovery::Discovery;
@@ -23,4 +26,8 @@ pub struct Equipment {
     pub auto_answer: bool,
     /// Visitors may leave messages.
     pub visitor_message: bool,
+    /// A loudspeaker.
+    pub loudspeaker: bool,
+    /// Recordings are permitted.
+    pub recording: bool,
 }

@@ -201,7 +201,8 @@ impl Previews {
             ..PreviewState::default()
         };
         for (request, live) in &self.shown {
-            if live.shown.is_some() {
+            // Several devices of one user look as one.
+            if live.shown.is_some() && !state.viewers.contains(&request.user) {
                 state.viewers.push(request.user);
             }
             let stats = live.link.stats().unwrap_or_default();

@@ -26,7 +26,9 @@ use webrtc::peer_connection::{
     PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCConfigurationBuilder,
     RTCIceTransportPolicy, SettingEngineBuilder,
 };
+use webrtc::runtime::TokioRuntime;
 
+use super::datagrams::MediaRuntime;
 use super::key_frame_feedback::{self, KeyFrameFeedback};
 use super::monitor::{self, Monitor, Network};
 use super::one_way;
@@ -98,6 +100,7 @@ pub(super) async fn connect(
         .with_setting_engine(setting_engine(settings, media.begins_dtls).build())
         .with_interceptor_registry(registry)
         .with_handler(handler)
+        .with_runtime(Arc::new(MediaRuntime(TokioRuntime)))
         .with_udp_addrs(addresses(settings))
         .build()
         .await

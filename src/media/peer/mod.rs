@@ -8,6 +8,7 @@ mod bundle;
 mod channel;
 mod connection;
 mod core;
+mod datagrams;
 mod decode;
 mod far_side;
 mod identity;

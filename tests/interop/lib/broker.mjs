@@ -59,13 +59,22 @@ export class Control {
   }
 
   /** Sends a command and gives its reply; throws when the device refuses. */
-  async command(verb, fields = {}) {
+  command(verb, fields = {}) {
+    return this.#order(`cmd/${verb}`, fields);
+  }
+
+  /** Sets a part of the desired settings; throws when the device refuses. */
+  set(part, fields) {
+    return this.#order(`${part}/set`, fields);
+  }
+
+  async #order(topic, fields) {
     const id = `test-${(this.#next += 1)}`;
-    const reply = this.hear(`cmd/${verb}/reply`, (payload) => payload.id === id);
+    const reply = this.hear(`${topic}/reply`, (payload) => payload.id === id);
     const payload = JSON.stringify({ id, ...fields });
-    await this.client.publishAsync(`${this.root}/cmd/${verb}`, payload, { qos: 1 });
+    await this.client.publishAsync(`${this.root}/${topic}`, payload, { qos: 1 });
     const answer = await reply;
-    if (!answer.ok) throw new Error(`${verb} refused: ${JSON.stringify(answer.error)}`);
+    if (!answer.ok) throw new Error(`${topic} refused: ${JSON.stringify(answer.error)}`);
     return answer;
   }
 

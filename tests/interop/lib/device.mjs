@@ -9,7 +9,7 @@ const READY_LIMIT_MS = 30_000;
 /**
  * Starts the device of a signed-up user. `ring` and `allowed` are logins: whom the bell calls,
  * and who may open the door; `warm` keeps the camera ready between calls; `source` is the camera,
- * `sound` the microphone; `calls` is TOML for the section of that name, `more` for sections of
+ * `sound` the microphone, `sink` the loudspeaker; `calls` is TOML for the section of that name, `more` for sections of
  * its own.
  */
 export async function startDevice(settings) {
@@ -41,7 +41,7 @@ export async function startDevice(settings) {
   };
 }
 
-function config({ ready, user, brokerPort, name, ring, allowed, warm = true, source = "test:ball", sound = "test", calls = "", more = "" }) {
+function config({ ready, user, brokerPort, name, ring, allowed, warm = true, source = "test:ball", sound = "test", sink = "null", calls = "", more = "" }) {
   // A JSON string is a TOML string, and a JSON list of strings a TOML list.
   const toml = JSON.stringify;
   return `
@@ -65,7 +65,7 @@ warm = ${warm}
 
 [audio]
 source = ${toml(sound)}
-sink = "null"
+sink = ${toml(sink)}
 
 [calls]
 ring = ${toml(ring)}

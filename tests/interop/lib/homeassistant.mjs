@@ -163,9 +163,9 @@ export class HomeAssistant {
     return Buffer.from(await (await this.#fetch(path)).arrayBuffer());
   }
 
-  /** Calls a service such as `button.press` for an entity. */
-  async call(service, entity) {
-    const body = JSON.stringify({ entity_id: entity });
+  /** Calls a service such as `button.press` for an entity, with what it takes besides. */
+  async call(service, entity, fields = {}) {
+    const body = JSON.stringify({ entity_id: entity, ...fields });
     await this.#fetch(`/api/services/${service.replace(".", "/")}`, { method: "POST", body });
   }
 

@@ -24,6 +24,7 @@ use tokio::sync::broadcast;
 
 use crate::control::remote::{Heard, RemoteError};
 use place::Place;
+use status::View;
 use verbs::Verb;
 
 const REFUSED: u8 = 1;
@@ -54,6 +55,12 @@ pub struct CtlArgs {
 enum CtlCommand {
     /// How the device is: call, chat, camera, sound, door, health.
     Status {
+        /// Show every change until Ctrl-C.
+        #[arg(long, short)]
+        watch: bool,
+    },
+    /// How the present call does: rates, losses, delays, how loud everybody is and who speaks.
+    Stats {
         /// Show every change until Ctrl-C.
         #[arg(long, short)]
         watch: bool,
@@ -139,7 +146,8 @@ async fn perform(arguments: CtlArgs) -> anyhow::Result<()> {
     };
     let (place, heard) = Place::find(&arguments.place).await?;
     match arguments.command {
-        CtlCommand::Status { watch } => status::show(&place, heard, watch, json).await,
+        CtlCommand::Status { watch } => status::show(&place, heard, View::Whole, watch, json).await,
+        CtlCommand::Stats { watch } => status::show(&place, heard, View::Call, watch, json).await,
         CtlCommand::Events { types, count, .. } => {
             events::follow(&place, heard, &types, count, json).await
         }

@@ -1,4 +1,4 @@
-//! `ctl status`: the device's retained state, once or at every change.
+//! `ctl status` and `ctl stats`: the device's retained state, once or at every change.
 
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
@@ -13,6 +13,15 @@ use crate::control::remote::{Heard, RemoteError};
 
 /// How often ages on a watched screen are told anew.
 const AGES_EVERY: Duration = Duration::from_secs(1);
+
+/// What of it is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum View {
+    /// Every part.
+    Whole,
+    /// How the media of the present call does.
+    Call,
+}
 
 /// What is known of the device.
 #[derive(Default)]
@@ -58,22 +67,26 @@ impl Seen {
     }
 
     /// Prints it; on a terminal that is watched, over what was there before.
-    fn show(&self, device: &str, json: bool, over: bool) -> std::io::Result<()> {
+    fn show(&self, device: &str, view: View, json: bool, over: bool) -> std::io::Result<()> {
         let availability = self.availability.as_deref().unwrap_or("unknown");
         let waits_for = self.waits_for();
         if json {
-            let mut status = json!({
-                "device": device, "availability": availability, "state": self.state,
-            });
+            let mut status = match view {
+                View::Whole => json!({
+                    "device": device, "availability": availability, "state": self.state,
+                }),
+                View::Call => json!({ "device": device, "call": self.state["call"] }),
+            };
             if let Some(whom) = waits_for {
                 status["waits_for"] = whom.into();
             }
             return writeln!(std::io::stdout(), "{status}");
         }
-        let mut text = match waits_for {
-            Some("broker") => format!("{device}: the broker went away; waiting for it\n"),
-            Some(_) => format!("{device}: the broker knows nothing of it; waiting for it\n"),
-            None => table::status(device, availability, &self.state),
+        let mut text = match (waits_for, view) {
+            (Some("broker"), _) => format!("{device}: the broker went away; waiting for it\n"),
+            (Some(_), _) => format!("{device}: the broker knows nothing of it; waiting for it\n"),
+            (None, View::Whole) => table::status(device, availability, &self.state),
+            (None, View::Call) => table::stats(device, &self.state["call"]),
         };
         if over {
             // Every line clears the rest of its own, and the last all below: nothing flickers.
@@ -93,6 +106,7 @@ impl Seen {
 pub async fn show(
     place: &Place,
     mut heard: broadcast::Receiver<Heard>,
+    view: View,
     watch: bool,
     json: bool,
 ) -> anyhow::Result<()> {
@@ -103,7 +117,7 @@ pub async fn show(
             let unknown = format!("the broker has never heard of a device {:?}", place.device);
             return Err(PlaceError::Device(unknown).into());
         }
-        seen.show(&place.device, json, false)?;
+        seen.show(&place.device, view, json, false)?;
         return Ok(());
     }
     let mut connection = place.connection();
@@ -113,7 +127,7 @@ pub async fn show(
         print!("\x1b[2J");
     }
     loop {
-        seen.show(&place.device, json, clears)?;
+        seen.show(&place.device, view, json, clears)?;
         let second = tokio::time::sleep(AGES_EVERY);
         tokio::pin!(second);
         loop {

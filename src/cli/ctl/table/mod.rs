@@ -5,6 +5,7 @@
 //! get there.
 //! Must not enter: what is printed with `--json`, beyond printing it.
 
+mod call;
 mod columns;
 mod replies;
 
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
+pub use call::stats;
 pub use replies::reply;
 
 /// The whole status, a part a line.

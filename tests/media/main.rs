@@ -6,9 +6,12 @@
 mod adaptation;
 mod announcement;
 mod calls;
+mod colours;
 mod echo;
 mod fanout;
+mod films;
 mod loss;
+mod network_camera;
 mod one_way;
 mod playing;
 mod recording;

@@ -347,6 +347,17 @@ pub struct Camera {
     pub codec: VideoCodec,
     /// Keep capture and encoder running between calls.
     pub warm: bool,
+    /// How cameras of the network are watched.
+    pub rtsp: RtspAccess,
+}
+
+/// How cameras of the network are watched, all of them.
+#[derive(Clone, Debug, Default)]
+pub struct RtspAccess {
+    /// Who looks, and the password, which may be none.
+    pub login: Option<(String, Option<Secret>)>,
+    /// In datagrams of their own and not through the connection.
+    pub udp: bool,
 }
 
 /// A camera.
@@ -359,6 +370,14 @@ pub enum VideoSource {
     },
     /// A Video4Linux device node.
     V4l2(PathBuf),
+    /// A camera of the network (RFC 2326), without user and password.
+    Rtsp(Url),
+    /// A film, over and over.
+    File(PathBuf),
+    /// What an X server shows; that of `DISPLAY` without a name.
+    Screen(Option<String>),
+    /// A camera of libcamera by its name, or the first.
+    Libcamera(Option<String>),
     /// No camera.
     None,
 }

@@ -309,6 +309,7 @@ impl Parts {
             video: VideoFanout::new(),
             audio: AudioFanout::new(),
             loudspeaker: Loudspeaker::new(),
+            display: super::media_settings::display(config),
             far_side: FarSide::default(),
             ledger,
             rings: RingLedger::default(),

@@ -1,6 +1,7 @@
 //! The configuration's words for media, turned into media's own settings.
 
 use crate::config::{self, DeviceConfig};
+use crate::media::display::{Display, Layout, Screen};
 use crate::media::peer::{ChannelPolicy, IceServer, PeerSettings};
 use crate::media::sink::{AudioSinkKind, VideoSinkKind};
 use crate::media::source::{RtspCamera, RtspLogin};
@@ -108,7 +109,20 @@ pub fn codec(configured: config::VideoCodec) -> VideoCodec {
     }
 }
 
-/// A call's peer connection, which nobody hears unless it is given a loudspeaker.
+/// The screen; none where the device has none.
+pub fn display(config: &DeviceConfig) -> Option<Display> {
+    let layout = match config.display.layout {
+        config::ScreenLayout::Grid => Layout::Grid,
+        config::ScreenLayout::Speaker => Layout::Speaker,
+    };
+    match config.display.sink {
+        config::VideoSink::Null => None,
+        config::VideoSink::Window => Some(Display::new(Screen::Window, layout)),
+    }
+}
+
+/// A call's peer connection, which nobody hears and sees unless it is given a loudspeaker and a
+/// screen.
 pub fn peer(config: &DeviceConfig, call_type: CallType) -> PeerSettings {
     let calls = &config.calls;
     PeerSettings {
@@ -134,10 +148,7 @@ pub fn peer(config: &DeviceConfig, call_type: CallType) -> PeerSettings {
         full_bitrate_kbps: config.camera.bitrate_kbps,
         min_bitrate_kbps: calls.min_bandwidth_kbps,
         max_bitrate_kbps: (calls.max_bandwidth_kbps > 0).then_some(calls.max_bandwidth_kbps),
-        video_sink: match config.display.sink {
-            config::VideoSink::Null => VideoSinkKind::Null,
-            config::VideoSink::Window => VideoSinkKind::Window,
-        },
+        video_sink: VideoSinkKind::Null,
         loudspeaker: Loudspeaker::new(),
         keep_frames: false,
         far_side: None,

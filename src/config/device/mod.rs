@@ -444,6 +444,17 @@ pub enum AudioSink {
 pub struct Display {
     /// The screen.
     pub sink: VideoSink,
+    /// How several pictures share it.
+    pub layout: ScreenLayout,
+}
+
+/// How the pictures of several people share a screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScreenLayout {
+    /// All of one size.
+    Grid,
+    /// Who speaks large, the others below.
+    Speaker,
 }
 
 /// A screen.

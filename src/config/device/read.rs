@@ -7,8 +7,8 @@ use toml::de::DeValue;
 
 use super::{
     Account, Allow, Attachments, Audio, Camera, Chat, ChatEndpoint, ChatUnlock, Device,
-    DeviceConfig, Display, Door, History, Hub, Mqtt, MqttVersion, RtspAccess, Say, VideoCodec,
-    VideoSink, VideoSource,
+    DeviceConfig, Display, Door, History, Hub, Mqtt, MqttVersion, RtspAccess, Say, ScreenLayout,
+    VideoCodec, VideoSink, VideoSource,
 };
 use super::{
     ChatCommands, HomeAssistant, chat_commands, console, control, gpio, home_assistant, parse,
@@ -378,7 +378,14 @@ fn display(section: &SectionReader<'_>) -> Option<Display> {
         "window" => VideoSink::Window,
         _ => VideoSink::Null,
     });
-    Some(Display { sink: sink? })
+    let layout = section.text("layout").map(|layout| match layout {
+        "speaker" => ScreenLayout::Speaker,
+        _ => ScreenLayout::Grid,
+    });
+    Some(Display {
+        sink: sink?,
+        layout: layout?,
+    })
 }
 
 pub(super) fn user(value: &DeValue<'_>) -> Result<UserRef, String> {

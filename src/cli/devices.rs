@@ -9,6 +9,7 @@ use crate::device::cameras::{self, Role, VideoNode};
 use crate::device::gpio::{self, Chip};
 use crate::device::sound::{self, Pcm, Use};
 use crate::media::encoder::Verdict;
+use crate::media::source::{Elsewhere, elsewhere};
 use crate::media::{VideoCodec, decoder, encoder};
 
 /// Sizes shown of each format; `--json` has all.
@@ -25,6 +26,7 @@ pub struct DevicesArgs {
 #[derive(Serialize)]
 struct Inventory {
     video: Vec<VideoNode>,
+    other_cameras: Vec<Elsewhere>,
     sound: Vec<Pcm>,
     /// Why ALSA told nothing.
     sound_error: Option<String>,
@@ -50,6 +52,7 @@ pub fn run(arguments: &DevicesArgs) -> anyhow::Result<()> {
     };
     let inventory = Inventory {
         video: cameras::video_nodes(),
+        other_cameras: elsewhere(),
         sound,
         sound_error,
         gpio: gpio::chips(),
@@ -74,6 +77,7 @@ fn page(inventory: &Inventory) -> String {
     let mut page = String::new();
     // Writing to a String cannot fail.
     let _ = write_cameras(&mut page, &inventory.video);
+    let _ = write_elsewhere(&mut page, &inventory.other_cameras);
     let _ = write_sound(&mut page, inventory);
     let _ = write_lines(&mut page, &inventory.gpio);
     for codec in &inventory.codecs {
@@ -131,6 +135,15 @@ fn write_cameras(page: &mut String, nodes: &[VideoNode]) -> std::fmt::Result {
     }
     if !others.is_empty() {
         writeln!(page, "  no cameras but converters: {}", others.join(", "))?;
+    }
+    writeln!(page)
+}
+
+fn write_elsewhere(page: &mut String, others: &[Elsewhere]) -> std::fmt::Result {
+    writeln!(page, "OTHER SOURCES")?;
+    for other in others {
+        let note = other.refused.as_deref().unwrap_or("can be used");
+        writeln!(page, "  source = \"{}\"   {note}", other.source)?;
     }
     writeln!(page)
 }

@@ -27,8 +27,8 @@ pub use device::{
     Account, Allow, AllowBy, Audio, AudioSink, AudioSource, Button, Calls, Camera, Chat,
     ChatEndpoint, ChatUnlock, Console, Control, Device, DeviceConfig, DiscoveryForm, Display, Door,
     GpioLine, HomeAssistant, Hub, IceServer, Incoming, Level, Mqtt, MqttVersion, Pull, QuietHours,
-    RecordedCall, RecordingNotice, Relay, RingStep, Rtsp, Say, TlsFiles, VideoCodec, VideoSink,
-    VideoSource, check_device, load_device,
+    RecordedCall, RecordingNotice, Relay, RingStep, Rtsp, Say, ScreenLayout, TlsFiles, VideoCodec,
+    VideoSink, VideoSource, check_device, load_device,
 };
 pub use load::{Check, Validate, load};
 pub use migrate::{MigrateError, Migrated, migrate};

@@ -359,7 +359,7 @@ impl<'d> SectionReader<'d> {
     }
 
     /// A path that is part of a longer value, relative to the configuration file's directory.
-    pub(super) fn resolved(&self, path: &str) -> PathBuf {
+    pub(super) fn resolved(&self, path: impl AsRef<Path>) -> PathBuf {
         self.file.base_dir.join(path)
     }
 

@@ -310,6 +310,7 @@ impl Parts {
             audio: AudioFanout::new(),
             loudspeaker: Loudspeaker::new(),
             outgoing: Loudspeaker::new(),
+            display: super::media_settings::display(config),
             far_side: FarSide::default(),
             ledger,
             rings: RingLedger::default(),

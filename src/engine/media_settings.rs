@@ -1,8 +1,10 @@
 //! The configuration's words for media, turned into media's own settings.
 
 use crate::config::{self, DeviceConfig};
+use crate::media::display::{Display, Layout, Screen};
 use crate::media::peer::{ChannelPolicy, IceServer, PeerSettings};
 use crate::media::sink::{AudioSinkKind, VideoSinkKind};
+use crate::media::source::{RtspCamera, RtspLogin};
 use crate::media::{
     AudioDeviceSettings, AudioSourceKind, Loudspeaker, Processing, VideoCodec, VideoSourceKind,
     VideoSourceSettings,
@@ -19,6 +21,26 @@ pub fn video_source(config: &DeviceConfig, wanted: Option<&str>) -> Option<Video
         config::VideoSource::V4l2(device) => VideoSourceKind::V4l2 {
             device: device.display().to_string(),
         },
+        config::VideoSource::Rtsp(url) => VideoSourceKind::Rtsp(RtspCamera {
+            url: url.to_string(),
+            login: camera
+                .rtsp
+                .login
+                .as_ref()
+                .map(|(user, password)| RtspLogin {
+                    user: user.clone(),
+                    password: password
+                        .as_ref()
+                        .map(|password| password.expose().to_owned())
+                        .unwrap_or_default(),
+                }),
+            udp: camera.rtsp.udp,
+        }),
+        config::VideoSource::File(path) => VideoSourceKind::File { path: path.clone() },
+        config::VideoSource::Screen(display) => VideoSourceKind::Screen {
+            display: display.clone(),
+        },
+        config::VideoSource::Libcamera(name) => VideoSourceKind::Libcamera { name: name.clone() },
         config::VideoSource::None => return None,
     };
     Some(VideoSourceSettings {
@@ -88,7 +110,20 @@ pub fn codec(configured: config::VideoCodec) -> VideoCodec {
     }
 }
 
-/// A call's peer connection, which nobody hears unless it is given a loudspeaker.
+/// The screen; none where the device has none.
+pub fn display(config: &DeviceConfig) -> Option<Display> {
+    let layout = match config.display.layout {
+        config::ScreenLayout::Grid => Layout::Grid,
+        config::ScreenLayout::Speaker => Layout::Speaker,
+    };
+    match config.display.sink {
+        config::VideoSink::Null => None,
+        config::VideoSink::Window => Some(Display::new(Screen::Window, layout)),
+    }
+}
+
+/// A call's peer connection, which nobody hears and sees unless it is given a loudspeaker and a
+/// screen.
 pub fn peer(config: &DeviceConfig, call_type: CallType) -> PeerSettings {
     let calls = &config.calls;
     PeerSettings {
@@ -109,14 +144,12 @@ pub fn peer(config: &DeviceConfig, call_type: CallType) -> PeerSettings {
             .collect(),
         ca: config.hub.ca.clone(),
         relay_only: calls.relay_only,
+        dscp: calls.dscp,
         bind: calls.bind.clone(),
         full_bitrate_kbps: config.camera.bitrate_kbps,
         min_bitrate_kbps: calls.min_bandwidth_kbps,
         max_bitrate_kbps: (calls.max_bandwidth_kbps > 0).then_some(calls.max_bandwidth_kbps),
-        video_sink: match config.display.sink {
-            config::VideoSink::Null => VideoSinkKind::Null,
-            config::VideoSink::Window => VideoSinkKind::Window,
-        },
+        video_sink: VideoSinkKind::Null,
         loudspeaker: Loudspeaker::new(),
         keep_frames: false,
         far_side: None,
@@ -144,6 +177,12 @@ pub fn name_of_camera(source: &config::VideoSource) -> String {
     match source {
         config::VideoSource::Test { pattern } => format!("test:{pattern}"),
         config::VideoSource::V4l2(device) => format!("v4l2:{}", device.display()),
+        config::VideoSource::Rtsp(url) => url.to_string(),
+        config::VideoSource::File(path) => format!("file:{}", path.display()),
+        config::VideoSource::Screen(None) => "screen".to_owned(),
+        config::VideoSource::Screen(Some(display)) => format!("screen:{display}"),
+        config::VideoSource::Libcamera(None) => "libcamera".to_owned(),
+        config::VideoSource::Libcamera(Some(name)) => format!("libcamera:{name}"),
         config::VideoSource::None => "none".to_owned(),
     }
 }

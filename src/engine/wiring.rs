@@ -30,7 +30,9 @@ use super::visitor_message::{Archive, VisitorMessages};
 use super::watched::Watched;
 use crate::call::verdict::IncomingPolicy;
 use crate::config::DeviceConfig;
+use crate::media::display::Display;
 use crate::media::peer::FarSide;
+use crate::media::sink::VideoSinkKind;
 use crate::media::{AudioFanout, Loudspeaker, VideoFanout};
 use crate::protocol::address::{Realm, UserId};
 use crate::rest::RestClient;
@@ -78,6 +80,8 @@ pub struct Wiring {
     pub loudspeaker: Loudspeaker,
     /// What is said to the other side of a call, beside what the microphone hears.
     pub outgoing: Loudspeaker,
+    /// Where pictures of the other sides are shown; none without a screen.
+    pub display: Option<Display>,
     /// What the other side of a call sends, as it was encoded.
     pub far_side: FarSide,
     /// Calls that are open.
@@ -139,5 +143,13 @@ impl Wiring {
     /// Our user, once known.
     pub fn user(&self) -> Option<UserId> {
         *self.identity.borrow()
+    }
+
+    /// Where the pictures of somebody are shown; without a user, of somebody who is no participant yet.
+    pub fn screen_for(&self, user: Option<UserId>) -> VideoSinkKind {
+        match &self.display {
+            Some(display) => VideoSinkKind::Display(display.clone(), user.unwrap_or_default()),
+            None => VideoSinkKind::Null,
+        }
     }
 }

@@ -92,6 +92,39 @@ impl Decoder {
     }
 }
 
+/// From RTP to pictures of what a camera of the network sends, by its name in the description
+/// (RFC 4566 `rtpmap`): more than calls speak, and H264 of profiles calls do not have.
+pub(super) fn of_network_camera(encoding: &str) -> Result<String, String> {
+    let installed = |elements: &[&'static str]| {
+        let is_there = |element: &&&str| gst::ElementFactory::find(element).is_some();
+        elements.iter().find(is_there).copied()
+    };
+    let chosen = match encoding {
+        "H264" => {
+            // openh264 takes no B-pictures and no interlaced ones, and cameras have both.
+            let found = probe(VideoCodec::H264).map(|decoder| {
+                let element = match decoder.element {
+                    "openh264dec" => installed(&["avdec_h264"]).unwrap_or("openh264dec"),
+                    element => element,
+                };
+                Decoder { element, ..decoder }
+            });
+            found.map(Decoder::description)
+        }
+        "VP8" => probe(VideoCodec::Vp8).map(Decoder::description),
+        "H265" => installed(&["avdec_h265", "libde265dec"])
+            .map(|element| format!("rtph265depay ! h265parse ! {element}")),
+        "JPEG" => installed(&["jpegdec", "avdec_mjpeg"])
+            .map(|element| format!("rtpjpegdepay ! {element}")),
+        "MP4V-ES" => installed(&["avdec_mpeg4"])
+            .map(|element| format!("rtpmp4vdepay ! mpeg4videoparse ! {element}")),
+        _ => None,
+    };
+    chosen.ok_or_else(|| {
+        format!("it sends {encoding}, which nothing here decodes: have the camera send H264")
+    })
+}
+
 /// Like [`encoder::survey`] for decoders; without a working encoder there is nothing to try them
 /// with, and each says so.
 pub fn survey(codec: VideoCodec) -> Vec<encoder::Verdict> {

@@ -18,6 +18,7 @@ mod black;
 pub mod codec;
 pub mod contact_sheet;
 pub mod decoder;
+pub mod display;
 pub mod encoder;
 pub mod fanout;
 mod network;

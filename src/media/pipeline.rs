@@ -6,6 +6,9 @@ use gst::prelude::*;
 use gstreamer as gst;
 use parking_lot::Mutex;
 
+/// Characters of an element's own words that are kept.
+const DETAIL: usize = 200;
+
 /// Why a pipeline is no longer running.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum End {
@@ -86,6 +89,10 @@ impl Drop for Pipeline {
 }
 
 fn describe(error: &gst::message::Error) -> String {
+    // Otherwise only "Unauthorized", which does not say whose fault it is.
+    if error.error().matches(gst::ResourceError::NotAuthorized) {
+        return "user or password is wrong or missing".into();
+    }
     let source = error
         .src()
         .map(|source| source.name().to_string())
@@ -97,7 +104,8 @@ fn describe(error: &gst::message::Error) -> String {
             .lines()
             .skip(1)
             .last()
-            .map(|line| line.trim().to_owned())
+            // Some come with the whole of a format, its tables of bytes included.
+            .map(|line| line.trim().chars().take(DETAIL).collect::<String>())
             .filter(|line| !line.is_empty())
     });
     match detail {

@@ -6,14 +6,16 @@ use gstreamer as gst;
 use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
 
+use super::display::{Display, Seat};
+
 /// What shows the far side.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum VideoSinkKind {
     /// Decoded, counted, not shown.
     #[default]
     Null,
-    /// A window, or the whole display where there is no window system.
-    Window,
+    /// On a screen that others share, with a number for whoever says who speaks.
+    Display(Display, u64),
     /// Given to the application.
     Tap(PictureTap),
 }
@@ -82,6 +84,15 @@ impl PartialEq for PictureTap {
 
 impl Eq for PictureTap {}
 
+/// Leads what is decoded to its place on the screen, for as long as the element lives.
+pub(super) fn sit_down(sink: &gst_app::AppSink, seat: Seat) {
+    let callbacks = gst_app::AppSinkCallbacks::builder().new_sample(move |sink| {
+        seat.show(sink.pull_sample().map_err(|_| gst::FlowError::Eos)?);
+        Ok(gst::FlowSuccess::Ok)
+    });
+    sink.set_callbacks(callbacks.build());
+}
+
 /// What plays sound.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum AudioSinkKind {
@@ -101,7 +112,9 @@ impl VideoSinkKind {
     pub(super) fn description(&self) -> &'static str {
         match self {
             Self::Null => "fakesink name=sink sync=false async=false",
-            Self::Window => "videoconvert ! autovideosink name=sink sync=false",
+            Self::Display(..) => {
+                "videoconvert ! video/x-raw ! appsink name=sink sync=false max-buffers=1 drop=true"
+            }
             Self::Tap(_) => {
                 "videoconvert ! video/x-raw,format=I420 \
                  ! appsink name=sink sync=false max-buffers=1 drop=true"

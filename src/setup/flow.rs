@@ -10,7 +10,7 @@ use url::Url;
 use super::answer::{beside, check_broker, check_source, host_and_port, hub_address};
 use super::plan::{Broker, Plan};
 use super::question::{Choice, Question, Topic};
-use crate::config::Secret;
+use crate::config::{Secret, VideoSource};
 use crate::protocol::enrolment::{Code, Invitation};
 
 /// The ConnectyCube cloud.
@@ -232,7 +232,9 @@ impl Flow {
             Topic::AuthKey | Topic::Login | Topic::Password if text.is_empty() => {
                 return Err("it cannot be empty".into());
             }
-            Topic::Camera => check_source(text, &["none", "test"], "v4l2:/dev/")?,
+            Topic::Camera => {
+                text.parse::<VideoSource>()?;
+            }
             Topic::Microphone => check_source(text, &["none", "test"], "alsa:")?,
             Topic::Speaker => check_source(text, &["null"], "alsa:")?,
             Topic::Ring if text.split(',').count() > RING_MOST => {

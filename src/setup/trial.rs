@@ -15,11 +15,12 @@ use super::plan::Broker;
 use super::question::Choice;
 use super::sound;
 use crate::base::tls::pem_of;
-use crate::config::{Mqtt, Secret};
+use crate::config::{self, Mqtt, Secret};
 use crate::control::remote::Remote;
 use crate::device::cameras::{self, Role};
 use crate::device::sound::{self as pcms, Use};
 use crate::discovery;
+use crate::media::source::RtspCamera;
 use crate::media::{self, VideoFanout, VideoSource, VideoSourceKind, VideoSourceSettings};
 use crate::protocol::enrolment::Code;
 use crate::rest::enrolment;
@@ -101,16 +102,23 @@ fn reaches(address: &SocketAddr) -> bool {
 /// # Errors
 /// What is wrong with the camera.
 pub async fn picture(source: &str) -> Result<PathBuf, String> {
-    let source = match source.split_once(':').unwrap_or((source, "smpte")) {
-        ("v4l2", device) => {
-            is_camera(Path::new(device))?;
+    let source = match source.parse()? {
+        config::VideoSource::V4l2(device) => {
+            is_camera(&device)?;
             VideoSourceKind::V4l2 {
-                device: device.to_owned(),
+                device: device.display().to_string(),
             }
         }
-        (_, pattern) => VideoSourceKind::Test {
-            pattern: pattern.to_owned(),
-        },
+        config::VideoSource::Test { pattern } => VideoSourceKind::Test { pattern },
+        config::VideoSource::Rtsp(url) => VideoSourceKind::Rtsp(RtspCamera {
+            url: url.into(),
+            login: None,
+            udp: false,
+        }),
+        config::VideoSource::File(path) => VideoSourceKind::File { path },
+        config::VideoSource::Screen(display) => VideoSourceKind::Screen { display },
+        config::VideoSource::Libcamera(name) => VideoSourceKind::Libcamera { name },
+        config::VideoSource::None => return Err("there is none".into()),
     };
     let prepared = tokio::task::spawn_blocking(media::initialise).await;
     prepared

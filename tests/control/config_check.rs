@@ -204,7 +204,8 @@ fn sources_that_could_smuggle_a_pipeline_are_refused() {
         "test:ball ! filesink",
         "v4l2:video0",
         "v4l2:",
-        "file:/etc/passwd",
+        "rtsp:// ! filesink",
+        "file:",
         "none:x",
         "",
     ] {

@@ -65,6 +65,7 @@ fn with_value(section: &str, key: &str, value: &str) -> String {
             ("login", "'door'".into()),
             ("password_file", "'password'".into()),
         ],
+        "camera" => vec![("rtsp_username", "'admin'".into())],
         "attachments" => vec![("save_to", "'.'".into())],
         "mqtt" => vec![("host", "'127.0.0.1'".into())],
         "calls.ice_servers" => vec![("urls", "['stun:stun.example']".into())],

@@ -6,6 +6,7 @@
 #[cfg(feature = "media")]
 mod broker;
 mod config_calls;
+mod config_cameras;
 mod config_check;
 mod config_console;
 mod config_docs;

@@ -194,6 +194,23 @@ async fn a_camera_and_a_sound_card_that_are_not_there_are_named() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_camera_of_the_network_and_a_film_that_are_not_there_are_named() {
+    let (site, broker, _) = healthy().await;
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = nobody.local_addr().unwrap();
+    drop(nobody);
+    for (source, detail, remedy) in [
+        (format!("rtsp://{address}/live"), "connect", "rtsp_username"),
+        ("file:absent.mp4".into(), "No such file", "name a film"),
+    ] {
+        let camera = format!("[camera]\nsource = {source:?}\n");
+        let file = configured(&site, PASSWORD, &camera, &mqtt(broker.port));
+        doctor(&file).fails_only("camera", detail, remedy);
+    }
+    site.hub.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stun_server_that_does_not_answer_is_named() {
     let (site, broker, _) = healthy().await;
     // Bound, so that nobody else answers there, and silent.

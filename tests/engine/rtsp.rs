@@ -10,6 +10,9 @@ use gstreamer::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use cubelet::engine::command::Command;
+use cubelet::engine::state::{DeviceState, SourceStatus};
+
 use crate::site::{Site, Station};
 
 /// How long anything may take.
@@ -161,6 +164,35 @@ async fn with_a_password_only_who_knows_it_sees_the_camera() {
     let trouble = Player::start(address, wrong, false).fails().await;
     assert!(trouble.contains("nauthorized"), "{trouble}");
     station.stop().await;
+    site.hub.stop().await;
+}
+
+/// One station's camera is another one's, which goes away and comes back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stations_camera_is_the_camera_of_another_station() {
+    let site = Site::start().await;
+    let (server, address) = station_with(&site, "").await;
+    let source = format!("rtsp://{address}/live");
+    let mut viewer = site.station_seeing("viewer", &source, "").await;
+    let status = |wanted: SourceStatus| move |state: &DeviceState| state.camera.status == wanted;
+    viewer
+        .reaches("a camera", status(SourceStatus::Running))
+        .await;
+    assert_eq!(viewer.state().camera.source, source);
+    viewer.command(Command::Snapshot).await.expect("a picture");
+    let server = server.stop().await;
+    viewer
+        .reaches("no camera", status(SourceStatus::Failed))
+        .await;
+    assert!(viewer.command(Command::Snapshot).await.is_err());
+    let again = format!("[calls]\nbind = [\"127.0.0.1\"]\n[rtsp]\nlisten = \"{address}\"\n");
+    let server = server.again(&site, &again).await;
+    viewer
+        .reaches("the camera again", status(SourceStatus::Running))
+        .await;
+    viewer.command(Command::Snapshot).await.expect("a picture");
+    viewer.stop().await;
+    server.stop().await;
     site.hub.stop().await;
 }
 

@@ -4,7 +4,8 @@ use cubelet::engine::command::{Command, CommandError, ErrorCode};
 use cubelet::engine::setting_command::{
     AudioSetting, CallSetting, CameraSetting, DoorSetting, Muted, PolicySetting, Setting,
 };
-use cubelet::engine::state::{DeviceState, VolumeBy};
+use cubelet::engine::state::{DeviceState, SourceStatus, VolumeBy};
+use gstreamer::prelude::*;
 use serde_json::Value;
 
 use crate::site::{Site, Station, door_and_indoor, talk, user};
@@ -134,6 +135,82 @@ async fn the_camera_is_switched_in_a_call_and_pictures_go_on() {
     door.stop().await;
     indoor.stop().await;
     site.hub.stop().await;
+}
+
+/// From a test picture to a film, to another station's camera, to a screen that is not there (which
+/// is a placeholder), and back: the other side decodes all of it without a new agreement.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_source_of_one_kind_is_switched_to_another_kind_in_a_call() {
+    let site = Site::start().await;
+    let bind = "[calls]\nbind = [\"127.0.0.1\"]\n";
+    let serving = format!("{bind}[rtsp]\nlisten = \"127.0.0.1:0\"\n");
+    let mut garden = site.station("garden", &serving).await;
+    let bound = garden.rtsp.wait_for(Option::is_some).await;
+    let address = (*bound.expect("a server")).expect("an address");
+    let folder = tempfile::tempdir().expect("a folder");
+    let film = folder.path().join("film.webm");
+    make_film(&film);
+    let sources = [
+        format!("file:{}", film.display()),
+        format!("rtsp://{address}/live"),
+        "screen::59000".to_owned(),
+        "test:ball".to_owned(),
+    ];
+    let camera_section = format!(
+        "[camera]\nsource = \"test:ball\"\nothers = {:?}\nwidth = 320\nheight = 240\n",
+        &sources[..3]
+    );
+    let ringing = format!("{bind}ring = [\"indoor\"]\n[control]\ntest_commands = true\n");
+    let mut door = site
+        .station_with_camera("door", &camera_section, &ringing)
+        .await;
+    let mut indoor = site.station("indoor", bind).await;
+    talk(&mut door, &mut indoor).await;
+    for source in sources {
+        set(&door, camera(&source)).await.expect("switched");
+        let wanted = match source.starts_with("screen") {
+            true => SourceStatus::Failed,
+            false => SourceStatus::Running,
+        };
+        door.reaches("the other camera's state", |state| {
+            state.camera.source == source && state.camera.status == wanted
+        })
+        .await;
+        let decoded =
+            |state: &DeviceState| state.call.media.as_ref().map_or(0, |m| m.frames_decoded);
+        let before = decoded(&indoor.state());
+        indoor
+            .reaches("pictures of it", |state| decoded(state) > before + 10)
+            .await;
+    }
+    door.command(Command::Hangup).await.expect("ended");
+    for station in [door, indoor, garden] {
+        station.stop().await;
+    }
+    site.hub.stop().await;
+}
+
+/// Two seconds.
+fn make_film(path: &std::path::Path) {
+    gstreamer::init().expect("GStreamer");
+    let launch = format!(
+        "videotestsrc num-buffers=30 ! video/x-raw,width=160,height=120,framerate=15/1 ! vp8enc deadline=1 \
+         ! webmmux ! filesink location={}",
+        path.display()
+    );
+    let making = gstreamer::parse::launch(&launch).expect("a pipeline");
+    making
+        .set_state(gstreamer::State::Playing)
+        .expect("it starts");
+    let end = making.bus().expect("a bus").timed_pop_filtered(
+        gstreamer::ClockTime::from_seconds(20),
+        &[gstreamer::MessageType::Eos, gstreamer::MessageType::Error],
+    );
+    making.set_state(gstreamer::State::Null).expect("it ends");
+    assert_eq!(
+        end.map(|message| message.type_()),
+        Some(gstreamer::MessageType::Eos)
+    );
 }
 
 /// ALSA's own `null` is a loudspeaker that needs no card.

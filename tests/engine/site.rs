@@ -164,11 +164,16 @@ impl Site {
 
     /// As [`Site::station`], with another camera.
     pub async fn station_seeing(&self, login: &str, camera: &str, extra: &str) -> Station {
+        let camera = format!("[camera]\nsource = {camera:?}\nwidth = 320\nheight = 240\n");
+        self.station_with_camera(login, &camera, extra).await
+    }
+
+    /// As [`Site::station`], with another `[camera]`.
+    pub async fn station_with_camera(&self, login: &str, camera: &str, extra: &str) -> Station {
         let password = format!("pw-{}", uuid::Uuid::new_v4().simple());
         let user = self.sign_up(login, &password).await;
         let account = format!("login = {login:?}");
-        let camera = format!("[camera]\nsource = {camera:?}\nwidth = 320\nheight = 240\n");
-        let file = self.configure(login, &account, &password, &camera, extra);
+        let file = self.configure(login, &account, &password, camera, extra);
         online(self.start_file(login, &file, user, password)).await
     }
 

@@ -3,10 +3,11 @@
 use std::sync::atomic::Ordering;
 
 use cubelet::media::VideoCodec;
+use cubelet::media::peer::PeerSettings;
 use cubelet::protocol::call_signal::CallType;
 
-use crate::relay::{NONE, call_through_a_relay};
-use crate::support::{settings, until};
+use crate::relay::{Kind, NONE, call_through_a_relay};
+use crate::support::{settings, until, within};
 
 async fn pictures_go_on(codec: VideoCodec) {
     let call = call_through_a_relay(settings(CallType::Video, codec)).await;
@@ -50,4 +51,30 @@ async fn lost_sound_is_made_up_for() {
         arrived_ms > 2_000 && 10 * decoded_ms > 11 * arrived_ms
     })
     .await;
+}
+
+/// RFC 8837 §5. Opus is 111 in our offers, H264 102; reports and the rest count as pictures.
+#[tokio::test(flavor = "multi_thread")]
+async fn sound_and_pictures_are_marked_for_the_network_unless_that_is_off() {
+    for (dscp, sound, other) in [(true, 46, 34), (false, 0, 0)] {
+        let settings = PeerSettings {
+            dscp,
+            ..settings(CallType::Video, VideoCodec::H264)
+        };
+        let call = call_through_a_relay(settings).await;
+        let mut marks = call.relay.marks.subscribe();
+        let all = marks.wait_for(|marks| {
+            let seen = |kind| marks.iter().any(|(of, _)| *of == kind);
+            seen(Kind::Media(111)) && seen(Kind::Media(102))
+        });
+        within("sound and pictures", all).await.unwrap();
+        // Before the answer the caller does not know what of it will be sound, and sends none.
+        for (kind, mark) in call.relay.marks.borrow().iter() {
+            let wanted = match kind {
+                Kind::Media(111) => sound,
+                _ => other,
+            };
+            assert_eq!(*mark, wanted, "{kind:?}");
+        }
+    }
 }

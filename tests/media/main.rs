@@ -6,9 +6,13 @@
 mod adaptation;
 mod announcement;
 mod calls;
+mod colours;
+mod display;
 mod echo;
 mod fanout;
+mod films;
 mod loss;
+mod network_camera;
 mod one_way;
 mod playing;
 mod pre_roll;

@@ -1,7 +1,8 @@
 //! A network of our own between two peers: a relay that loses, delays and holds back packets.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use cubelet::media::VideoSourceSettings;
 use cubelet::media::peer::{PeerEvent, PeerSettings};
 use cubelet::protocol::call_signal::Candidate;
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt, sockopt};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tokio::net::UdpSocket;
@@ -42,12 +44,17 @@ pub struct Relay {
     /// Every how many-th large packet to the callee is lost.
     pub lose_every: Arc<AtomicUsize>,
     pub link: watch::Sender<Link>,
+    /// What came by, with its code point.
+    pub marks: Arc<watch::Sender<BTreeSet<(Kind, u8)>>>,
 }
 
 impl Relay {
     async fn start() -> Self {
         let left = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
         let right = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
+        for socket in [&left, &right] {
+            setsockopt(socket, sockopt::IpRecvTos, &true).unwrap();
+        }
         let relay = Self {
             for_caller: left.local_addr().unwrap(),
             for_callee: right.local_addr().unwrap(),
@@ -55,9 +62,11 @@ impl Relay {
             callee: watch::Sender::new(None),
             lose_every: Arc::new(AtomicUsize::new(NONE)),
             link: watch::Sender::new(Link::default()),
+            marks: Arc::default(),
         };
         let to_callee = Way {
             from: Arc::clone(&left),
+            marks: Arc::clone(&relay.marks),
             by: Arc::clone(&right),
             to: relay.callee.subscribe(),
             lose_every: Arc::clone(&relay.lose_every),
@@ -66,6 +75,7 @@ impl Relay {
         };
         let to_caller = Way {
             from: right,
+            marks: Arc::clone(&relay.marks),
             by: left,
             to: relay.caller.subscribe(),
             lose_every: Arc::new(AtomicUsize::new(NONE)),
@@ -78,8 +88,42 @@ impl Relay {
     }
 }
 
+/// What a packet is, as far as its first two bytes tell (RFC 7983 §7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// RTP and RTCP, by the second byte without the marker.
+    Media(u8),
+    Other,
+}
+
+impl Kind {
+    fn of(packet: &[u8]) -> Self {
+        match packet {
+            [128..=191, kind, ..] => Self::Media(kind & 0x7f),
+            _ => Self::Other,
+        }
+    }
+}
+
+/// A packet's size and its code point (DSCP).
+async fn receive(socket: &UdpSocket, packet: &mut [u8]) -> std::io::Result<(usize, u8)> {
+    let take = || {
+        let mut space = nix::cmsg_space!(u8);
+        let mut iov = [std::io::IoSliceMut::new(&mut *packet)];
+        let descriptor = socket.as_raw_fd();
+        let message = recvmsg::<()>(descriptor, &mut iov, Some(&mut space), MsgFlags::empty())?;
+        let byte = message.cmsgs()?.find_map(|one| match one {
+            ControlMessageOwned::Ipv4Tos(byte) => Some(byte),
+            _ => None,
+        });
+        Ok((message.bytes, byte.unwrap_or_default() >> 2))
+    };
+    socket.async_io(tokio::io::Interest::READABLE, take).await
+}
+
 struct Way {
     from: Arc<UdpSocket>,
+    marks: Arc<watch::Sender<BTreeSet<(Kind, u8)>>>,
     by: Arc<UdpSocket>,
     to: watch::Receiver<Option<SocketAddr>>,
     lose_every: Arc<AtomicUsize>,
@@ -110,8 +154,10 @@ impl Way {
                         self.send(&packet).await;
                     }
                 }
-                received = self.from.recv_from(&mut packet) => {
-                    let Ok((size, _)) = received else { return };
+                received = receive(&self.from, &mut packet) => {
+                    let Ok((size, mark)) = received else { return };
+                    let is_new = |marks: &mut BTreeSet<_>| marks.insert((Kind::of(&packet), mark));
+                    self.marks.send_if_modified(is_new);
                     let every = self.lose_every.load(Ordering::Relaxed);
                     // Only media is this large; losing connectivity checks is not what is tested.
                     if size > 200 && every != NONE {

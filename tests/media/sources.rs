@@ -214,7 +214,7 @@ async fn pictures_of_an_application_reach_the_application_of_the_far_side() {
 }
 
 /// Frames of H264 until `enough`; the runs they are of.
-async fn watch_until(
+pub async fn watch_until(
     watching: &cubelet::media::fanout::Subscription,
     mut enough: impl FnMut(u32) -> bool,
 ) -> std::collections::HashSet<cubelet::media::rtp::RunId> {

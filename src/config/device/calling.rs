@@ -69,6 +69,8 @@ pub struct Calls {
     pub ice_servers: Vec<IceServer>,
     /// Use only relayed candidates.
     pub relay_only: bool,
+    /// Whether sound and pictures are marked for the network.
+    pub dscp: bool,
     /// Addresses to gather candidates on; empty means all.
     pub bind: Vec<IpAddr>,
 }

@@ -350,6 +350,17 @@ pub struct Camera {
     pub codec: VideoCodec,
     /// Keep capture and encoder running between calls.
     pub warm: bool,
+    /// How cameras of the network are watched.
+    pub rtsp: RtspAccess,
+}
+
+/// How cameras of the network are watched, all of them.
+#[derive(Clone, Debug, Default)]
+pub struct RtspAccess {
+    /// Who looks, and the password, which may be none.
+    pub login: Option<(String, Option<Secret>)>,
+    /// In datagrams of their own and not through the connection.
+    pub udp: bool,
 }
 
 /// A camera.
@@ -362,6 +373,14 @@ pub enum VideoSource {
     },
     /// A Video4Linux device node.
     V4l2(PathBuf),
+    /// A camera of the network (RFC 2326), without user and password.
+    Rtsp(Url),
+    /// A film, over and over.
+    File(PathBuf),
+    /// What an X server shows; that of `DISPLAY` without a name.
+    Screen(Option<String>),
+    /// A camera of libcamera by its name, or the first.
+    Libcamera(Option<String>),
     /// No camera.
     None,
 }
@@ -434,6 +453,17 @@ pub enum AudioSink {
 pub struct Display {
     /// The screen.
     pub sink: VideoSink,
+    /// How several pictures share it.
+    pub layout: ScreenLayout,
+}
+
+/// How the pictures of several people share a screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScreenLayout {
+    /// All of one size.
+    Grid,
+    /// Who speaks large, the others below.
+    Speaker,
 }
 
 /// A screen.

@@ -185,10 +185,69 @@ pub(super) fn video_source(text: &str) -> Result<VideoSource, String> {
         }
         ("v4l2", node) if node.starts_with("/dev/") => Ok(VideoSource::V4l2(node.into())),
         ("v4l2", _) => Err("must name a device node: `v4l2:/dev/video0`".into()),
-        _ => Err(source_rule(
-            text,
-            "`test`, `test:PATTERN`, `v4l2:/dev/videoN` or `none`",
+        ("rtsp", _) => rtsp_url(text).map(VideoSource::Rtsp),
+        ("rtsps", _) => Err("rtsps is not spoken; use rtsp, in a network you trust".into()),
+        ("file", path) if !path.is_empty() => Ok(VideoSource::File(path.into())),
+        ("file", _) => Err("must name a film: `file:/path/film.mp4`".into()),
+        ("screen", display) => optional_name(display).map(VideoSource::Screen),
+        ("libcamera", name) => optional_name(name).map(VideoSource::Libcamera),
+        _ => Err(source_rule(text, SOURCES)),
+    }
+}
+
+impl std::str::FromStr for VideoSource {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        video_source(text)
+    }
+}
+
+const SOURCES: &str = "`test`, `test:PATTERN`, `v4l2:/dev/videoN`, `libcamera`, `libcamera:NAME`, \
+     `rtsp://HOST/PATH`, `file:PATH`, `screen`, `screen:DISPLAY` or `none`";
+
+/// A camera of the network. Its address is shown in the state and in logs, so that no secret may be
+/// in it; unlike other URLs it often has a query, which tells the camera's channels apart.
+fn rtsp_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| format!("is no URL: {error}"))?;
+    if url.host_str().is_none_or(str::is_empty) {
+        return Err("is a URL without host".into());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(
+            "must not contain a user or password: use `rtsp_username` and `rtsp_password_file`"
+                .into(),
+        );
+    }
+    if url.fragment().is_some() {
+        return Err("must not contain `#`".into());
+    }
+    let rest = text.split(['/', '?', '&', ';']);
+    let secret = rest
+        .filter_map(|part| part.split_once('='))
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(key, _)| key)
+        .find(|key| {
+            let key = key.to_ascii_lowercase();
+            ["pass", "pwd", "token", "secret"]
+                .iter()
+                .any(|word| key.contains(word))
+        });
+    match secret {
+        Some(key) => Err(format!(
+            "must not contain `{key}`, for addresses are shown in states and logs: use \
+             `rtsp_username` and `rtsp_password_file`"
         )),
+        None => Ok(url),
+    }
+}
+
+/// It becomes an element's property.
+fn optional_name(name: &str) -> Result<Option<String>, String> {
+    match name.chars().count() {
+        0 => Ok(None),
+        1..=256 if !name.chars().any(char::is_control) => Ok(Some(name.to_owned())),
+        _ => Err("must have a name of 1 to 256 characters".into()),
     }
 }
 

@@ -7,8 +7,8 @@ use toml::de::DeValue;
 
 use super::{
     Account, Allow, Attachments, Audio, Camera, Chat, ChatEndpoint, ChatUnlock, Device,
-    DeviceConfig, Display, Door, History, Hub, Mqtt, MqttVersion, Say, VideoCodec, VideoSink,
-    VideoSource,
+    DeviceConfig, Display, Door, History, Hub, Mqtt, MqttVersion, RtspAccess, Say, ScreenLayout,
+    VideoCodec, VideoSink, VideoSource,
 };
 use super::{
     ChatCommands, HomeAssistant, chat_commands, console, control, gpio, home_assistant, parse,
@@ -279,9 +279,13 @@ fn attachments(section: &SectionReader<'_>) -> Option<Attachments> {
 }
 
 fn camera(section: &SectionReader<'_>) -> Option<Camera> {
-    let source = section.parsed("source", parse::video_source);
+    let placed = |source| match source {
+        VideoSource::File(path) => VideoSource::File(section.resolved(&path)),
+        source => source,
+    };
+    let source = section.parsed("source", parse::video_source).map(placed);
     let others = section.list("others", |value| {
-        match parse::video_source(string(value)?)? {
+        match parse::video_source(string(value)?).map(placed)? {
             VideoSource::None => Err("`none` is no camera to switch to".into()),
             other if Some(&other) == source.as_ref() => Err("is `source` already".into()),
             other => Ok(other),
@@ -301,6 +305,7 @@ fn camera(section: &SectionReader<'_>) -> Option<Camera> {
         _ => VideoCodec::H264,
     });
     let warm = section.boolean("warm");
+    let rtsp = rtsp_access(section);
     Some(Camera {
         source: source?,
         others,
@@ -310,6 +315,23 @@ fn camera(section: &SectionReader<'_>) -> Option<Camera> {
         bitrate_kbps: bitrate_kbps?,
         codec: codec?,
         warm: warm?,
+        rtsp: rtsp?,
+    })
+}
+
+fn rtsp_access(section: &SectionReader<'_>) -> Option<RtspAccess> {
+    let username = section.parsed("rtsp_username", |text| match text.chars().count() {
+        1..=64 if !text.contains(|c: char| c.is_control() || c == ':') => Ok(text.to_owned()),
+        _ => Err("must be 1 to 64 characters without colons".to_owned()),
+    });
+    let password = section.secret("rtsp_password", false);
+    if password.is_some() && !section.given("rtsp_username") {
+        section.fail("rtsp_username", "is required with a password");
+    }
+    let udp = section.text("rtsp_transport")? == "udp";
+    Some(RtspAccess {
+        login: username.map(|username| (username, password)),
+        udp,
     })
 }
 
@@ -367,7 +389,14 @@ fn display(section: &SectionReader<'_>) -> Option<Display> {
         "window" => VideoSink::Window,
         _ => VideoSink::Null,
     });
-    Some(Display { sink: sink? })
+    let layout = section.text("layout").map(|layout| match layout {
+        "speaker" => ScreenLayout::Speaker,
+        _ => ScreenLayout::Grid,
+    });
+    Some(Display {
+        sink: sink?,
+        layout: layout?,
+    })
 }
 
 pub(super) fn user(value: &DeValue<'_>) -> Result<UserRef, String> {

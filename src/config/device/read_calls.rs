@@ -155,6 +155,7 @@ pub(super) fn calls(file: &FileReader<'_>, schedules: &[Schedule]) -> Option<Cal
     let max_bandwidth_kbps = section.integer("max_bandwidth_kbps");
     let min_bandwidth_kbps = section.integer("min_bandwidth_kbps");
     let relay_only = section.boolean("relay_only");
+    let dscp = section.boolean("dscp");
     let bind = section.list("bind", |value| {
         string(value)?
             .parse::<IpAddr>()
@@ -184,6 +185,7 @@ pub(super) fn calls(file: &FileReader<'_>, schedules: &[Schedule]) -> Option<Cal
         min_bandwidth_kbps: min_bandwidth_kbps?,
         ice_servers: ice_servers?,
         relay_only: relay_only?,
+        dscp: dscp?,
         bind,
     })
 }

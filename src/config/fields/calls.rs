@@ -135,6 +135,12 @@ pub(super) const SECTION: Section = Section {
             false,
             "Use only TURN candidates, which hides the device's addresses.",
         ),
+        boolean(
+            "dscp",
+            true,
+            "Mark sound (EF) and pictures (AF41) of calls for the network, so that routers and Wi-Fi that \
+             look at it let them pass before other traffic (RFC 8837).",
+        ),
         field(
             "bind",
             Kind::List {

@@ -1,18 +1,27 @@
 //! `[camera]`: what is captured, and how it is encoded.
 
-use super::{Kind, NO_REFUSED, Occurs, Section, Without, boolean, field, integer};
+use super::{Kind, Occurs, Section, Without, boolean, field, integer};
+
+const INLINE_PASSWORD: &str = "a password is not written in this file, which is copied and shown \
+     around: put it alone into a file of mode 0600 and name that in `rtsp_password_file`, or name a \
+     systemd credential in `rtsp_password_credential`";
 
 pub(super) const SECTION: Section = Section {
     name: "camera",
     doc: "What is captured, and how it is encoded.",
     occurs: Occurs::Defaulted,
-    refused: NO_REFUSED,
+    refused: &[("rtsp_password", INLINE_PASSWORD)],
     fields: &[
         field(
             "source",
-            Kind::Text("`test`, `test:PATTERN`, `v4l2:/dev/videoN`, `none`"),
+            Kind::Text(
+                "`test`, `test:PATTERN`, `v4l2:/dev/videoN`, `libcamera`, `libcamera:NAME`, \
+                 `rtsp://HOST/PATH`, `file:PATH`, `screen`, `screen:DISPLAY`, `none`",
+            ),
             Without::Text("none"),
-            "The camera. Patterns are those of GStreamer's `videotestsrc`.",
+            "The camera. `rtsp` is one of the network, `file` a film that is played over and over, \
+             `screen` what an X server shows (`DISPLAY` as in the environment, `:0`). Patterns are \
+             those of GStreamer's `videotestsrc`.",
         ),
         field(
             "others",
@@ -43,6 +52,31 @@ pub(super) const SECTION: Section = Section {
             "warm",
             true,
             "Keep capture and encoder running between calls: a picture sooner, for power.",
+        ),
+        field(
+            "rtsp_username",
+            Kind::Text("1 to 64 characters, no colon"),
+            Without::Nothing,
+            "Whom cameras of the network let in. All of `rtsp:` get the same user and password.",
+        ),
+        field(
+            "rtsp_password_file",
+            Kind::Path("file, mode 0600 or 0400"),
+            Without::Nothing,
+            "A file holding that user's password.",
+        ),
+        field(
+            "rtsp_password_credential",
+            Kind::Text("systemd credential"),
+            Without::Nothing,
+            "The systemd credential holding that password.",
+        ),
+        field(
+            "rtsp_transport",
+            Kind::Choice(&["tcp", "udp"]),
+            Without::Text("tcp"),
+            "How their pictures come: through the connection, or in datagrams of their own, which \
+             may be lost.",
         ),
     ],
 };

@@ -90,6 +90,7 @@ impl Calls {
         let mut settings =
             crate::engine::media_settings::peer(&self.wiring.config, facts.call_type());
         settings.loudspeaker = self.wiring.loudspeaker.clone();
+        settings.video_sink = self.wiring.screen_for(Some(peer));
         settings.keep_frames = self.wiring.keep_frames;
         settings.far_side = Some(self.wiring.far_side.clone());
         settings.max_bitrate_kbps = facts.limit_of(&self.wiring.config.calls, None);

@@ -37,7 +37,15 @@ impl Calls {
                 .filter_map(|(user, participant)| Some((*user, participant.leg.loudness()?)))
                 .collect();
             let before = facts.speaker.speaker();
-            is_news |= facts.speaker.hear(now, &levels) != before;
+            let speaker = facts.speaker.hear(now, &levels);
+            if speaker == before {
+                continue;
+            }
+            is_news = true;
+            // On the screen, too, where the layout makes a difference between them.
+            if let Some(display) = &self.wiring.display {
+                display.set_speaker(speaker);
+            }
         }
         if is_news {
             self.show();

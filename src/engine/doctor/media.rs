@@ -13,6 +13,8 @@ use crate::media::{self, VideoFanout, VideoSource, encoder};
 
 /// For a camera to open and give a picture; some take two seconds to settle.
 const PICTURE_LIMIT: Duration = Duration::from_secs(8);
+/// For a camera of the network, some of which send a key frame every ten seconds.
+const NETWORK_LIMIT: Duration = Duration::from_secs(20);
 /// Debian's packages with everything that can be missing.
 const PACKAGES: &str = "apt install gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
      gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-alsa";
@@ -72,7 +74,11 @@ async fn camera(config: &DeviceConfig, running: bool) -> Check {
     let fanout = VideoFanout::new();
     let (events, _news) = mpsc::unbounded_channel();
     let source = VideoSource::start(settings, fanout.clone(), events);
-    let picture = fanout.snapshot(PICTURE_LIMIT).await;
+    let limit = match &config.camera.source {
+        config::VideoSource::Rtsp(_) => NETWORK_LIMIT,
+        _ => PICTURE_LIMIT,
+    };
+    let picture = fanout.snapshot(limit).await;
     source.stop();
     match picture {
         Ok(jpeg) => Check::passed(
@@ -85,8 +91,24 @@ async fn camera(config: &DeviceConfig, running: bool) -> Check {
         Err(error) => Check::failed(
             NAME,
             format!("{shown}: {error}"),
-            "try a size and rate of `cubelet devices` in [camera]",
+            remedy(&config.camera.source),
         ),
+    }
+}
+
+fn remedy(camera: &config::VideoSource) -> &'static str {
+    match camera {
+        config::VideoSource::Rtsp(_) => {
+            "try the same address, user and password in a player; they are `source`, \
+             `rtsp_username` and `rtsp_password_file` in [camera]"
+        }
+        config::VideoSource::File(_) => "name a film in [camera], as an MP4 file with H264",
+        config::VideoSource::Screen(_) => {
+            "an X server must run and let this user in (`xhost +si:localuser:cubelet`); Wayland shows \
+             its screen to no daemon"
+        }
+        config::VideoSource::Libcamera(_) => "`cubelet devices` lists what libcamera finds",
+        _ => "try a size and rate of `cubelet devices` in [camera]",
     }
 }
 

@@ -125,6 +125,7 @@ impl Previews {
         PeerSettings {
             one_way: Some(one_way),
             loudspeaker: self.wiring.loudspeaker.clone(),
+            video_sink: self.wiring.screen_for(None),
             // Who only looks orders nothing.
             channel: ChannelPolicy::Off,
             ..media_settings::peer(config, CallType::Video)

@@ -30,6 +30,7 @@ use webrtc::runtime::TokioRuntime;
 
 use super::datagrams::MediaRuntime;
 use super::key_frame_feedback::{self, KeyFrameFeedback};
+use super::marking::Marking;
 use super::monitor::{self, Monitor, Network};
 use super::one_way;
 use super::settings::{PeerError, PeerSettings};
@@ -79,6 +80,7 @@ pub(super) async fn connect(
     handler: Arc<dyn PeerConnectionEventHandler>,
     key_frame_requested: Box<dyn Fn() + Send + Sync>,
     network: &Arc<Mutex<Network>>,
+    marking: Option<Marking>,
 ) -> Result<Connection, PeerError> {
     let failed = |reason: String| PeerError::Transport {
         operation: "setting up the connection",
@@ -100,7 +102,10 @@ pub(super) async fn connect(
         .with_setting_engine(setting_engine(settings, media.begins_dtls).build())
         .with_interceptor_registry(registry)
         .with_handler(handler)
-        .with_runtime(Arc::new(MediaRuntime(TokioRuntime)))
+        .with_runtime(Arc::new(MediaRuntime {
+            library: TokioRuntime,
+            marking,
+        }))
         .with_udp_addrs(addresses(settings))
         .build()
         .await

@@ -272,6 +272,7 @@ impl Core {
             handler,
             key_frame_requested,
             &self.shared.network,
+            self.settings.dscp.then(|| self.shared.marking.clone()),
         )
         .await?;
         let ended = &self.shared.ended;
@@ -310,6 +311,10 @@ impl Core {
     async fn negotiated(&self, negotiation: &mut Negotiation, agreed: Description) {
         self.shared.stats.reached(|stages| &mut stages.negotiated);
         receiving::prepare(&self.shared, &agreed);
+        let sound = agreed.audio.as_ref().and_then(|audio| audio.codecs.first());
+        if let Some((payload_type, ())) = sound {
+            self.shared.marking.set_audio(*payload_type);
+        }
         self.shared.negotiated.send_replace(agreed);
         negotiation.has_remote = true;
         let early = std::mem::take(&mut negotiation.early);

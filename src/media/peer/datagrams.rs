@@ -1,4 +1,5 @@
-//! Hands the library no datagram in one batch behind a DTLS message.
+//! The library's sockets, put right in two things: what is sent is marked ([`super::marking`]), and the
+//! library is handed no datagram in one batch behind a DTLS message.
 //!
 //! The library drains a socket before it looks at what the datagrams led to. The keys for media
 //! are such a consequence of the handshake's last message, and a far side that has them sends its
@@ -22,16 +23,22 @@ use webrtc::runtime::{
     Transmit,
 };
 
+use super::marking::{MarkedSocket, Marking};
+
 /// What a datagram begins with when a TURN channel carries it: the channel and the length.
 const CHANNEL_HEADER: usize = 4;
 
 /// The library's own runtime, with sockets that end a batch where they must.
 #[derive(Debug)]
-pub(super) struct MediaRuntime<R>(pub(super) R);
+pub(super) struct MediaRuntime<R> {
+    pub(super) library: R,
+    /// None: what is sent has no mark.
+    pub(super) marking: Option<Marking>,
+}
 
 impl<R: Runtime> Runtime for MediaRuntime<R> {
     fn spawn(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>) -> Box<dyn JoinHandle> {
-        self.0.spawn(future)
+        self.library.spawn(future)
     }
 
     fn spawn_reactor(
@@ -39,12 +46,17 @@ impl<R: Runtime> Runtime for MediaRuntime<R> {
         reactor_pool_size: usize,
         future: Pin<Box<dyn Future<Output = ()> + Send>>,
     ) -> Box<dyn JoinHandle> {
-        self.0.spawn_reactor(reactor_pool_size, future)
+        self.library.spawn_reactor(reactor_pool_size, future)
     }
 
     fn wrap_udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
+        let marked = match &self.marking {
+            Some(marking) => Some(MarkedSocket::new(socket.try_clone()?, marking.clone())),
+            None => None,
+        };
         Ok(Arc::new(BatchedSocket {
-            socket: self.0.wrap_udp_socket(socket)?,
+            socket: self.library.wrap_udp_socket(socket)?,
+            marked,
             batch: Mutex::default(),
         }))
     }
@@ -53,51 +65,52 @@ impl<R: Runtime> Runtime for MediaRuntime<R> {
         &self,
         listener: std::net::TcpListener,
     ) -> io::Result<Arc<dyn AsyncTcpListener>> {
-        self.0.wrap_tcp_listener(listener)
+        self.library.wrap_tcp_listener(listener)
     }
 
     fn connect_tcp<'a>(
         &'a self,
         remote_addr: SocketAddr,
     ) -> Pin<Box<dyn Future<Output = io::Result<Arc<dyn AsyncTcpStream>>> + Send + 'a>> {
-        self.0.connect_tcp(remote_addr)
+        self.library.connect_tcp(remote_addr)
     }
 
     fn resolve_host<'a>(
         &'a self,
         host: &'a str,
     ) -> Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'a>> {
-        self.0.resolve_host(host)
+        self.library.resolve_host(host)
     }
 
     fn now(&self) -> Instant {
-        self.0.now()
+        self.library.now()
     }
 
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + 'static>> {
-        self.0.sleep(duration)
+        self.library.sleep(duration)
     }
 
     fn interval(&self, period: Duration) -> Box<dyn AsyncInterval> {
-        self.0.interval(period)
+        self.library.interval(period)
     }
 
     fn block_on(&self, future: Pin<Box<dyn Future<Output = ()> + '_>>) {
-        self.0.block_on(future);
+        self.library.block_on(future);
     }
 
     fn yield_now(&self) -> Pin<Box<dyn Future<Output = ()> + Send + 'static>> {
-        self.0.yield_now()
+        self.library.yield_now()
     }
 
     fn name(&self) -> &'static str {
-        self.0.name()
+        self.library.name()
     }
 }
 
 #[derive(Debug)]
 struct BatchedSocket {
     socket: Arc<dyn AsyncUdpSocket>,
+    marked: Option<MarkedSocket>,
     batch: Mutex<Batch>,
 }
 
@@ -116,7 +129,14 @@ impl AsyncUdpSocket for BatchedSocket {
     }
 
     fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
-        self.socket.poll_send(cx, transmit)
+        let marked = self
+            .marked
+            .as_ref()
+            .and_then(|marked| marked.send(transmit));
+        match marked {
+            Some(bytes) => Poll::Ready(Ok(bytes)),
+            None => self.socket.poll_send(cx, transmit),
+        }
     }
 
     fn poll_recv(
@@ -229,6 +249,7 @@ mod tests {
             .collect();
         let socket = BatchedSocket {
             socket: Arc::new(Kernel(Mutex::new(datagrams))),
+            marked: None,
             batch: Mutex::default(),
         };
         let mut cx = Context::from_waker(Waker::noop());

@@ -16,7 +16,7 @@ use super::RECEIVE_PAYLOAD_TYPE;
 use crate::media::VideoCodec;
 use crate::media::decoder::{self, Decoder};
 use crate::media::pipeline::{End, Pipeline};
-use crate::media::sink::VideoSinkKind;
+use crate::media::sink::{VideoSinkKind, sit_down};
 use crate::media::snapshot;
 use crate::media::sound::{Loudspeaker, Voice, read_samples};
 
@@ -249,8 +249,12 @@ fn start(
             Arc::clone(hooks),
         );
     }
-    if let Format::Video(_, VideoSinkKind::Tap(tap)) = format {
-        tap.attach(&pipeline.element("sink")?);
+    match format {
+        Format::Video(_, VideoSinkKind::Tap(tap)) => tap.attach(&pipeline.element("sink")?),
+        Format::Video(_, VideoSinkKind::Display(display, far_side)) => {
+            sit_down(&pipeline.element("sink")?, display.take_seat(*far_side));
+        }
+        Format::Video(_, VideoSinkKind::Null) | Format::Audio(_) => {}
     }
     watch(&pipeline, &source, hooks, signals)?;
     pipeline.play()?;

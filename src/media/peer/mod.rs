@@ -13,6 +13,7 @@ mod decode;
 mod far_side;
 mod identity;
 mod key_frame_feedback;
+mod marking;
 mod monitor;
 mod one_way;
 mod receiving;

@@ -44,6 +44,8 @@ pub struct PeerSettings {
     pub ca: Option<PathBuf>,
     /// Use nothing but TURN relays.
     pub relay_only: bool,
+    /// Mark sound and pictures for the network (DSCP, RFC 8837).
+    pub dscp: bool,
     /// Addresses to gather candidates on. Empty: every interface but loopback and link-local;
     /// loopback where there is no other.
     pub bind: Vec<IpAddr>,
@@ -88,6 +90,7 @@ impl PeerSettings {
             ice_servers: Vec::new(),
             ca: None,
             relay_only: false,
+            dscp: true,
             bind: Vec::new(),
             max_bitrate_kbps: None,
             full_bitrate_kbps: 1_200,

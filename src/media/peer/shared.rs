@@ -16,6 +16,7 @@ use webrtc::peer_connection::{
 };
 
 use super::channel;
+use super::marking::Marking;
 use super::monitor::Network;
 use super::receiving::{self, Receivers};
 use super::sdp::Description;
@@ -50,6 +51,8 @@ pub(super) struct Shared {
     /// What is measured of the packets.
     pub(super) network: Arc<Mutex<Network>>,
     pub(super) receivers: Mutex<Receivers>,
+    /// How what is sent is marked.
+    pub(super) marking: Marking,
     /// Whether what comes in is of any interest.
     hears: bool,
     /// Whether a data channel is served.
@@ -84,6 +87,7 @@ impl Shared {
             range_kbps,
             network: Arc::new(Mutex::new(Network::new(bounds, start))),
             receivers: Mutex::new(receivers),
+            marking: Marking::default(),
             hears,
             has_channel: settings.channel != ChannelPolicy::Off,
             channel: Mutex::default(),

@@ -9,7 +9,11 @@ mod capture;
 mod encode;
 mod encoders;
 mod feed;
+mod film;
+mod libcamera;
 mod placeholder;
+mod rtsp;
+mod screen;
 pub(super) mod supervision;
 mod v4l2;
 mod video;
@@ -17,7 +21,43 @@ mod video;
 pub(super) use encode::read_packet;
 
 pub use feed::{FeedError, PictureFeed};
+pub use rtsp::{RtspCamera, RtspLogin};
 pub use video::{VideoSource, VideoSourceKind, VideoSourceSettings};
+
+/// A kind of source that is no device node, and whether it can be used here.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Elsewhere {
+    /// As a configuration spells it.
+    pub source: String,
+    /// What is to be installed first; nothing if it can be used.
+    pub refused: Option<String>,
+}
+
+/// What can be captured beside device nodes. Blocks while libcamera looks for cameras.
+pub fn elsewhere() -> Vec<Elsewhere> {
+    let entry = |source: &str, missing: Result<(), String>| Elsewhere {
+        source: source.to_owned(),
+        refused: missing.err(),
+    };
+    let mut found = match super::initialise() {
+        Ok(()) => Vec::new(),
+        Err(error) => return vec![entry("rtsp://HOST/PATH", Err(error.to_string()))],
+    };
+    let libcamera = libcamera::missing();
+    match libcamera::cameras() {
+        cameras if libcamera.is_ok() && !cameras.is_empty() => {
+            let names = cameras.iter().map(|name| format!("libcamera:{name}"));
+            found.extend(names.map(|source| entry(&source, Ok(()))));
+        }
+        _ => {
+            let none = libcamera.and(Err("libcamera finds no camera".into()));
+            found.push(entry("libcamera", none));
+        }
+    }
+    found.push(entry("rtsp://HOST/PATH", rtsp::missing()));
+    found.push(entry("screen", Ok(())));
+    found
+}
 
 /// What a source tells its owner.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,7 +15,7 @@ const HEALTHY: Duration = Duration::from_secs(60);
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(10);
 /// A device that opens but gives nothing for this long has failed.
-const SILENCE: Duration = Duration::from_secs(5);
+pub(in crate::media) const SILENCE: Duration = Duration::from_secs(5);
 
 /// What wakes a source's thread.
 pub(in crate::media) enum Signal {
@@ -39,6 +39,10 @@ pub(in crate::media) trait Stage {
     fn last_data(&self) -> Option<Instant>;
     /// The encoder running now.
     fn encoder(&self) -> Option<String>;
+    /// So long may the device give nothing before it has failed.
+    fn patience(&self) -> Duration {
+        SILENCE
+    }
     /// Whether opening the device anew would give more than what runs.
     fn is_outdated(&mut self) -> bool {
         false
@@ -159,9 +163,10 @@ fn run<C: Capture>(
             (false, None) => Some(now),
             (false, since) => since,
         };
-        let silent_at = stage.last_data().unwrap_or(opened) + SILENCE;
+        let patience = stage.patience();
+        let silent_at = stage.last_data().unwrap_or(opened) + patience;
         if now >= silent_at {
-            return Outcome::Failed(format!("the device gave nothing for {SILENCE:?}"));
+            return Outcome::Failed(format!("the device gave nothing for {patience:?}"));
         }
         let close_at = unwanted_since.map(|since| since + LINGER);
         if close_at.is_some_and(|at| now >= at) {

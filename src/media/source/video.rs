@@ -1,6 +1,6 @@
 //! A camera, or a test picture in its place.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
@@ -14,6 +14,7 @@ use super::arrival::ArrivalWatch;
 use super::capture::CameraStage;
 use super::encoders::Encoders;
 use super::feed::PictureFeed;
+use super::rtsp::RtspCamera;
 use super::supervision::{Capture, Signal, Thread, ended, supervise};
 
 /// Where pictures come from.
@@ -28,6 +29,23 @@ pub enum VideoSourceKind {
     V4l2 {
         /// Its path, for example `/dev/video0`.
         device: String,
+    },
+    /// A camera of the network.
+    Rtsp(RtspCamera),
+    /// A film, over and over.
+    File {
+        /// Anything GStreamer can play.
+        path: PathBuf,
+    },
+    /// What an X server shows.
+    Screen {
+        /// As in `DISPLAY`, which is taken without.
+        display: Option<String>,
+    },
+    /// A camera that takes libcamera to drive, as those on a Raspberry Pi's ribbon cable.
+    Libcamera {
+        /// As libcamera calls it; its first without.
+        name: Option<String>,
     },
     /// Pictures an application makes.
     Feed(PictureFeed),

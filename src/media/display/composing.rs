@@ -1,0 +1,159 @@
+//! The pipelines behind a display: several pictures into one, and one to the screen.
+
+use std::collections::HashMap;
+
+use gst::prelude::*;
+use gstreamer as gst;
+use gstreamer_app as gst_app;
+
+use super::super::pipeline::{End, Pipeline};
+use super::{Cell, Screen};
+
+/// Of the composed picture, pixels.
+pub(super) const SIZE: (u32, u32) = (1280, 720);
+/// Composed pictures a second.
+const RATE: i32 = 25;
+/// Where pictures of another pipeline come in; the newest counts.
+const INPUT: &str =
+    "appsrc is-live=true format=time do-timestamp=true max-buffers=2 leaky-type=downstream";
+
+/// The screen.
+pub(super) struct Output {
+    _pipeline: Pipeline,
+    input: gst_app::AppSrc,
+}
+
+impl Output {
+    pub(super) fn open(
+        screen: &Screen,
+        on_failure: impl Fn(String) + Send + Sync + 'static,
+    ) -> Result<Self, String> {
+        let sink = match screen {
+            Screen::Window => "videoconvert ! autovideosink sync=false",
+            Screen::Tap(_) => {
+                "videoconvert ! video/x-raw,format=I420 \
+                 ! appsink name=sink sync=false max-buffers=1 drop=true"
+            }
+        };
+        let pipeline = Pipeline::parse(&format!("{INPUT} name=in ! {sink}"), told(on_failure))?;
+        let input = pipeline.element("in")?;
+        if let Screen::Tap(tap) = screen {
+            tap.attach(&pipeline.element("sink")?);
+        }
+        pipeline.play()?;
+        Ok(Self {
+            _pipeline: pipeline,
+            input,
+        })
+    }
+
+    pub(super) fn input(&self) -> &gst_app::AppSrc {
+        &self.input
+    }
+}
+
+/// Several pictures in one.
+pub(super) struct Composition {
+    _pipeline: Pipeline,
+    seats: Vec<u64>,
+    inputs: Vec<gst_app::AppSrc>,
+    pads: Vec<gst::Pad>,
+}
+
+impl Composition {
+    pub(super) fn open(
+        seats: &[u64],
+        output: &gst_app::AppSrc,
+        on_failure: impl Fn(String) + Send + Sync + 'static,
+    ) -> Result<Self, String> {
+        let (width, height) = SIZE;
+        let mut description = format!(
+            "compositor name=mix background=black \
+             ! video/x-raw,format=I420,width={width},height={height},framerate={RATE}/1 \
+             ! appsink name=out sync=false max-buffers=1 drop=true"
+        );
+        for n in 0..seats.len() {
+            // Unseen until it has its place.
+            description += &format!(" {INPUT} name=seat{n} ! videoconvert ! mix.sink_{n}");
+        }
+        let pipeline = Pipeline::parse(&description, told(on_failure))?;
+        let out: gst_app::AppSink = pipeline.element("out")?;
+        let output = output.clone();
+        out.set_callbacks(
+            gst_app::AppSinkCallbacks::builder()
+                .new_sample(move |sink| {
+                    let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+                    push(&output, sample);
+                    Ok(gst::FlowSuccess::Ok)
+                })
+                .build(),
+        );
+        let mix: gst::Element = pipeline.element("mix")?;
+        let mut inputs = Vec::new();
+        let mut pads = Vec::new();
+        for n in 0..seats.len() {
+            inputs.push(pipeline.element(&format!("seat{n}"))?);
+            let pad = mix.static_pad(&format!("sink_{n}"));
+            let pad = pad.ok_or("the compositor has no such input")?;
+            pad.set_property_from_str("sizing-policy", "keep-aspect-ratio");
+            pad.set_property("alpha", 0.0_f64);
+            pads.push(pad);
+        }
+        pipeline.play()?;
+        Ok(Self {
+            _pipeline: pipeline,
+            seats: seats.to_vec(),
+            inputs,
+            pads,
+        })
+    }
+
+    pub(super) fn seats(&self) -> &[u64] {
+        &self.seats
+    }
+
+    pub(super) fn inputs(&self) -> HashMap<u64, gst_app::AppSrc> {
+        let seats = self.seats.iter().copied();
+        seats.zip(self.inputs.iter().cloned()).collect()
+    }
+
+    /// Those without a place are not seen.
+    pub(super) fn place(&self, places: &[(u64, Cell)]) {
+        for (seat, pad) in self.seats.iter().zip(&self.pads) {
+            let place = places.iter().find(|(number, _)| number == seat);
+            if let Some((_, cell)) = place {
+                // All below 2^31: they are parts of SIZE.
+                pad.set_property("xpos", cell.x as i32);
+                pad.set_property("ypos", cell.y as i32);
+                pad.set_property("width", cell.width as i32);
+                pad.set_property("height", cell.height as i32);
+            }
+            pad.set_property("alpha", if place.is_some() { 1.0_f64 } else { 0.0 });
+        }
+    }
+}
+
+/// Hands a picture of one pipeline to another, whose clock is another.
+pub(super) fn push(input: &gst_app::AppSrc, sample: gst::Sample) {
+    let Some(mut buffer) = sample.buffer_owned() else {
+        return;
+    };
+    // The pixels stay shared.
+    let timeless = buffer.make_mut();
+    timeless.set_pts(gst::ClockTime::NONE);
+    timeless.set_dts(gst::ClockTime::NONE);
+    timeless.set_duration(gst::ClockTime::NONE);
+    let sample = gst::Sample::builder()
+        .buffer(&buffer)
+        .caps_if_some(sample.caps_owned().as_ref())
+        .build();
+    // Refused only while the pipeline is being torn down.
+    let _ = input.push_sample(&sample);
+}
+
+fn told(on_failure: impl Fn(String) + Send + Sync + 'static) -> impl Fn(End) + Send + Sync {
+    move |end| match end {
+        End::Failed(reason) => on_failure(reason),
+        End::Eos => {}
+    }
+}

@@ -1,0 +1,299 @@
+//! Where each of several pictures goes on one screen. Sans-IO.
+
+use std::time::{Duration, Instant};
+
+/// How several pictures share a screen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Layout {
+    /// All of one size.
+    #[default]
+    Grid,
+    /// Who speaks large, the others below.
+    Speaker,
+}
+
+/// A place on the screen, pixels; all of them even.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cell {
+    /// From the left.
+    pub x: u32,
+    /// From the top.
+    pub y: u32,
+    /// At least 2.
+    pub width: u32,
+    /// At least 2.
+    pub height: u32,
+}
+
+/// Without a picture for so long a far side stands still, and makes room for the others.
+const STILL: Duration = Duration::from_secs(3);
+/// The others' row is this part of the screen's height, and each of them of its width.
+const STRIP: u32 = 4;
+
+/// Places for so many pictures on a screen of that size, in their order.
+pub fn cells(layout: Layout, (width, height): (u32, u32), count: u32, speaker: u32) -> Vec<Cell> {
+    match layout {
+        Layout::Speaker if count > 1 => {
+            let strip = even(height / STRIP);
+            let main = Cell {
+                x: 0,
+                y: 0,
+                width,
+                height: height - strip,
+            };
+            let each = even(width / (count - 1).max(STRIP));
+            let left = even((width - each * (count - 1)) / 2);
+            let mut next = left;
+            (0..count)
+                .map(|n| {
+                    if n == speaker {
+                        return main;
+                    }
+                    let cell = Cell {
+                        x: next,
+                        y: height - strip,
+                        width: each,
+                        height: strip,
+                    };
+                    next += each;
+                    cell
+                })
+                .collect()
+        }
+        Layout::Grid | Layout::Speaker => {
+            let columns = (1..).find(|n| n * n >= count).unwrap_or(1);
+            let rows = count.div_ceil(columns).max(1);
+            let (wide, high) = (even(width / columns), even(height / rows));
+            (0..count)
+                .map(|n| {
+                    let (row, column) = (n / columns, n % columns);
+                    // A last row that is not full stands in the middle.
+                    let in_row = columns.min(count - row * columns);
+                    Cell {
+                        x: even((width - wide * in_row) / 2) + column * wide,
+                        y: row * high,
+                        width: wide,
+                        height: high,
+                    }
+                })
+                .collect()
+        }
+    }
+}
+
+/// Colour is stored at half resolution.
+fn even(pixels: u32) -> u32 {
+    (pixels & !1).max(2)
+}
+
+/// Who is on the screen.
+#[derive(Debug)]
+pub(super) struct Seats {
+    layout: Layout,
+    seats: Vec<Seat>,
+    /// As told from outside.
+    speaker: Option<u64>,
+    /// Whose picture last began, at first or again.
+    latest: Option<u64>,
+}
+
+#[derive(Debug)]
+struct Seat {
+    /// Told apart from an earlier one of the same far side.
+    number: u64,
+    far_side: u64,
+    last: Option<Instant>,
+}
+
+impl Seats {
+    pub(super) fn new(layout: Layout) -> Self {
+        Self {
+            layout,
+            seats: Vec::new(),
+            speaker: None,
+            latest: None,
+        }
+    }
+
+    pub(super) fn set_layout(&mut self, layout: Layout) {
+        self.layout = layout;
+    }
+
+    pub(super) fn set_speaker(&mut self, far_side: Option<u64>) {
+        self.speaker = far_side;
+    }
+
+    pub(super) fn join(&mut self, number: u64, far_side: u64) {
+        self.seats.push(Seat {
+            number,
+            far_side,
+            last: None,
+        });
+    }
+
+    pub(super) fn leave(&mut self, number: u64) {
+        self.seats.retain(|seat| seat.number != number);
+    }
+
+    /// All of them, by number.
+    pub(super) fn numbers(&self) -> Vec<u64> {
+        self.seats.iter().map(|seat| seat.number).collect()
+    }
+
+    /// A picture of one; whether it moves again.
+    pub(super) fn picture(&mut self, number: u64, now: Instant) -> bool {
+        let Some(seat) = self.seats.iter_mut().find(|seat| seat.number == number) else {
+            return false;
+        };
+        let moves_again = !seat.moves(now);
+        seat.last = Some(now);
+        if moves_again {
+            self.latest = Some(seat.far_side);
+        }
+        moves_again
+    }
+
+    /// Whose picture is where: of those who move, or of all who ever did when nobody does.
+    pub(super) fn places(&self, size: (u32, u32), now: Instant) -> Vec<(u64, Cell)> {
+        let moving: Vec<_> = self.seats.iter().filter(|seat| seat.moves(now)).collect();
+        let shown = match moving.is_empty() {
+            false => moving,
+            true => self
+                .seats
+                .iter()
+                .filter(|seat| seat.last.is_some())
+                .collect(),
+        };
+        let at = |far_side: Option<u64>| {
+            let is_meant = |seat: &&Seat| Some(seat.far_side) == far_side;
+            shown.iter().position(is_meant)
+        };
+        let speaker = at(self.speaker).or_else(|| at(self.latest)).unwrap_or(0);
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let cells = cells(self.layout, size, count(shown.len()), count(speaker));
+        shown.iter().map(|seat| seat.number).zip(cells).collect()
+    }
+}
+
+impl Seat {
+    fn moves(&self, now: Instant) -> bool {
+        self.last
+            .is_some_and(|last| now.saturating_duration_since(last) < STILL)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SIZE: (u32, u32) = (1280, 720);
+
+    fn cell(x: u32, y: u32, width: u32, height: u32) -> Cell {
+        Cell {
+            x,
+            y,
+            width,
+            height,
+        }
+    }
+
+    #[test]
+    fn in_a_grid_all_are_equal_and_the_last_row_stands_in_the_middle() {
+        let grid = |count| cells(Layout::Grid, SIZE, count, 0);
+        assert_eq!(grid(1), [cell(0, 0, 1280, 720)]);
+        assert_eq!(grid(2), [cell(0, 0, 640, 720), cell(640, 0, 640, 720)]);
+        assert_eq!(
+            grid(3),
+            [
+                cell(0, 0, 640, 360),
+                cell(640, 0, 640, 360),
+                cell(320, 360, 640, 360)
+            ]
+        );
+    }
+
+    #[test]
+    fn who_speaks_is_large_and_the_others_are_below() {
+        let three = cells(Layout::Speaker, SIZE, 3, 1);
+        assert_eq!(
+            three,
+            [
+                cell(320, 540, 320, 180),
+                cell(0, 0, 1280, 540),
+                cell(640, 540, 320, 180)
+            ]
+        );
+        let alone = cells(Layout::Speaker, SIZE, 1, 0);
+        assert_eq!(alone, [cell(0, 0, 1280, 720)]);
+    }
+
+    #[test]
+    fn who_stands_still_makes_room_until_moving_again_and_all_stay_when_all_do() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut seats = Seats::new(Layout::Grid);
+        seats.join(1, 10);
+        seats.join(2, 20);
+        let who = |seats: &Seats, now| -> Vec<u64> {
+            let places = seats.places(SIZE, now);
+            places.into_iter().map(|(number, _)| number).collect()
+        };
+        assert!(who(&seats, at(0)).is_empty(), "nobody has a picture yet");
+        assert!(seats.picture(1, at(0)));
+        assert!(seats.picture(2, at(0)));
+        assert!(!seats.picture(1, at(2)));
+        assert_eq!(who(&seats, at(2)), [1, 2]);
+        assert_eq!(who(&seats, at(4)), [1], "the second stands still");
+        assert_eq!(who(&seats, at(9)), [1, 2], "both do");
+        assert!(seats.picture(2, at(10)));
+        assert_eq!(who(&seats, at(10)), [2]);
+        seats.leave(2);
+        assert_eq!(who(&seats, at(10)), [1]);
+    }
+
+    #[test]
+    fn large_is_who_is_said_to_speak_and_else_whose_picture_began_last() {
+        let now = Instant::now();
+        let mut seats = Seats::new(Layout::Speaker);
+        for number in 1..=3 {
+            seats.join(number, number * 10);
+            seats.picture(number, now);
+        }
+        let large = |seats: &Seats| {
+            let places = seats.places(SIZE, now);
+            let large = places.iter().max_by_key(|(_, cell)| cell.width);
+            large.map(|(number, _)| *number)
+        };
+        assert_eq!(large(&seats), Some(3));
+        seats.set_speaker(Some(10));
+        assert_eq!(large(&seats), Some(1));
+        seats.leave(1);
+        assert_eq!(large(&seats), Some(3), "who speaks has left");
+        seats.set_layout(Layout::Grid);
+        let places = seats.places(SIZE, now);
+        assert_eq!(places[0].1.width, places[1].1.width);
+    }
+
+    proptest! {
+        #[test]
+        fn cells_are_on_the_screen_and_never_on_each_other(
+            count in 1_u32..12, speaker in 0_u32..12, wide in 64_u32..2000, high in 64_u32..1200,
+            is_grid: bool,
+        ) {
+            let layout = if is_grid { Layout::Grid } else { Layout::Speaker };
+            let size = (wide * 2, high * 2);
+            let cells = cells(layout, size, count, speaker.min(count - 1));
+            prop_assert_eq!(cells.len(), count as usize);
+            for (n, one) in cells.iter().enumerate() {
+                prop_assert!(one.x + one.width <= size.0 && one.y + one.height <= size.1, "{one:?}");
+                prop_assert!(one.x % 2 == 0 && one.y % 2 == 0 && one.width % 2 == 0, "{one:?}");
+                for other in &cells[n + 1..] {
+                    let apart = one.x + one.width <= other.x || other.x + other.width <= one.x
+                        || one.y + one.height <= other.y || other.y + other.height <= one.y;
+                    prop_assert!(apart, "{one:?} {other:?}");
+                }
+            }
+        }
+    }
+}

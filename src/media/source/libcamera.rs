@@ -1,0 +1,63 @@
+//! A camera on a ribbon cable, which takes libcamera to drive.
+
+use gst::prelude::*;
+use gstreamer as gst;
+
+use super::super::pipeline::{End, Pipeline};
+use super::video::VideoSourceSettings;
+
+/// `tail` takes pictures.
+pub(super) fn pipeline(
+    name: Option<&str>,
+    settings: &VideoSourceSettings,
+    tail: &str,
+    on_end: impl Fn(End) + Send + Sync + 'static,
+) -> Result<Pipeline, String> {
+    missing()?;
+    let pipeline = Pipeline::parse(
+        &format!("libcamerasrc name=camera ! {} ! {tail}", wanted(settings)),
+        on_end,
+    )?;
+    if let Some(name) = name {
+        let source: gst::Element = pipeline.element("camera")?;
+        source.set_property("camera-name", name);
+    }
+    Ok(pipeline)
+}
+
+/// Rate and colours are pinned: left open, libcamera chooses anew with each size, and some of its
+/// choices no encoder takes.
+fn wanted(settings: &VideoSourceSettings) -> gst::Caps {
+    gst::Caps::builder("video/x-raw")
+        .field("format", "NV12")
+        .field("width", settings.width as i32)
+        .field("height", settings.height as i32)
+        .field(
+            "framerate",
+            gst::Fraction::new(settings.framerate as i32, 1),
+        )
+        .field("colorimetry", "bt709")
+        .build()
+}
+
+/// What is to be installed, if it is not.
+pub(super) fn missing() -> Result<(), String> {
+    match gst::ElementFactory::find("libcamerasrc") {
+        Some(_) => Ok(()),
+        None => Err("a libcamera camera needs GStreamer's libcamerasrc: \
+             gstreamer1.0-libcamera"
+            .into()),
+    }
+}
+
+/// The cameras libcamera finds, by the names it takes. Blocks while it looks.
+pub(super) fn cameras() -> Vec<String> {
+    let Some(provider) = gst::DeviceProviderFactory::by_name("libcameraprovider") else {
+        return Vec::new();
+    };
+    let found = provider.devices();
+    found
+        .iter()
+        .map(|device| device.display_name().to_string())
+        .collect()
+}

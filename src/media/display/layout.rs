@@ -34,14 +34,14 @@ const STRIP: u32 = 4;
 pub fn cells(layout: Layout, (width, height): (u32, u32), count: u32, speaker: u32) -> Vec<Cell> {
     match layout {
         Layout::Speaker if count > 1 => {
-            let strip = even(height / STRIP);
+            let strip = size(height / STRIP);
             let main = Cell {
                 x: 0,
                 y: 0,
                 width,
                 height: height - strip,
             };
-            let each = even(width / (count - 1).max(STRIP));
+            let each = size(width / (count - 1).max(STRIP));
             let left = even((width - each * (count - 1)) / 2);
             let mut next = left;
             (0..count)
@@ -63,7 +63,7 @@ pub fn cells(layout: Layout, (width, height): (u32, u32), count: u32, speaker: u
         Layout::Grid | Layout::Speaker => {
             let columns = (1..).find(|n| n * n >= count).unwrap_or(1);
             let rows = count.div_ceil(columns).max(1);
-            let (wide, high) = (even(width / columns), even(height / rows));
+            let (wide, high) = (size(width / columns), size(height / rows));
             (0..count)
                 .map(|n| {
                     let (row, column) = (n / columns, n % columns);
@@ -83,7 +83,12 @@ pub fn cells(layout: Layout, (width, height): (u32, u32), count: u32, speaker: u
 
 /// Colour is stored at half resolution.
 fn even(pixels: u32) -> u32 {
-    (pixels & !1).max(2)
+    pixels & !1
+}
+
+/// The even size next below, at least one pixel of colour.
+fn size(pixels: u32) -> u32 {
+    even(pixels).max(2)
 }
 
 /// Who is on the screen.

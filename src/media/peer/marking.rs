@@ -86,25 +86,17 @@ impl MarkedSocket {
         let ecn = transmit.ecn.map_or(0, |ecn| ecn as u8);
         let byte = self.marking.of(transmit.contents) << 2 | ecn;
         let class = i32::from(byte);
-        let mut messages = vec![match is_ipv4(&transmit.destination) {
+        let mark = match is_ipv4(&transmit.destination) {
             true => ControlMessage::Ipv4Tos(&byte),
             false => ControlMessage::Ipv6TClass(&class),
-        }];
-        let segment = match transmit.segment_size.map(u16::try_from) {
-            Some(Err(_)) => return None,
-            Some(Ok(segment)) => Some(segment),
-            None => None,
         };
-        if let Some(segment) = &segment {
-            messages.push(ControlMessage::UdpGsoSegments(segment));
-        }
-        let sent = sendmsg(
-            self.socket.as_raw_fd(),
-            &[IoSlice::new(transmit.contents)],
-            &messages,
-            MsgFlags::MSG_DONTWAIT,
-            Some(&SockaddrStorage::from(transmit.destination)),
-        );
+        let sent = match transmit.segment_size.map(u16::try_from) {
+            Some(Err(_)) => return None,
+            Some(Ok(segment)) => {
+                self.send_with(transmit, &[mark, ControlMessage::UdpGsoSegments(&segment)])
+            }
+            None => self.send_with(transmit, &[mark]),
+        };
         match sent {
             Ok(bytes) => Some(bytes),
             Err(error @ (Errno::EINVAL | Errno::EPERM | Errno::EOPNOTSUPP)) => {
@@ -115,6 +107,20 @@ impl MarkedSocket {
             // The library waits for room, and tells of an unreachable far side.
             Err(_) => None,
         }
+    }
+
+    fn send_with(
+        &self,
+        transmit: &Transmit<'_>,
+        messages: &[ControlMessage<'_>],
+    ) -> nix::Result<usize> {
+        sendmsg(
+            self.socket.as_raw_fd(),
+            &[IoSlice::new(transmit.contents)],
+            messages,
+            MsgFlags::MSG_DONTWAIT,
+            Some(&SockaddrStorage::from(transmit.destination)),
+        )
     }
 }
 

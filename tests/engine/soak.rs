@@ -44,6 +44,19 @@ impl Held {
         }
     }
 
+    /// As members of a JSON object: what was held before, and what is.
+    fn beside(self, before: Self) -> String {
+        format!(
+            "\"resident_kb\":[{},{}],\"threads\":[{},{}],\"files\":[{},{}]",
+            before.resident_kb,
+            self.resident_kb,
+            before.threads,
+            self.threads,
+            before.files,
+            self.files,
+        )
+    }
+
     fn is_within(self, before: Self) -> bool {
         self.threads <= before.threads && self.files <= before.files
     }
@@ -73,14 +86,8 @@ async fn calls_one_after_the_other_leave_no_thread_no_file_and_no_memory_behind(
     let after = settled(Some(before)).await;
     let slope = slope(&resident);
     println!(
-        "{{\"figure\":\"soak_calls\",\"calls\":{calls},\"resident_kb_per_call\":{slope:.2},\
-         \"resident_kb\":[{},{}],\"threads\":[{},{}],\"files\":[{},{}]}}",
-        before.resident_kb,
-        after.resident_kb,
-        before.threads,
-        after.threads,
-        before.files,
-        after.files,
+        "{{\"figure\":\"soak_calls\",\"calls\":{calls},\"resident_kb_per_call\":{slope:.2},{}}}",
+        after.beside(before)
     );
     assert!(after.is_within(before), "{before:?} became {after:?}");
     // A leaked pipeline or peer connection is some hundred kilobytes a call, two of each.
@@ -131,13 +138,8 @@ async fn a_long_call_goes_on_as_it_began() {
         .sum();
     println!(
         "{{\"figure\":\"soak_media\",\"minutes\":{minutes},\"resident_kb_per_hour\":{an_hour:.0},\
-         \"resident_kb\":[{},{}],\"threads\":[{},{}],\"files\":[{},{}],\"freezes\":{freezes}}}",
-        before.resident_kb,
-        after.resident_kb,
-        before.threads,
-        after.threads,
-        before.files,
-        after.files,
+         \"freezes\":{freezes},{}}}",
+        after.beside(before)
     );
     assert!(after.is_within(before), "{before:?} became {after:?}");
     indoor.command(Command::Hangup).await.expect("hung up");

@@ -7,6 +7,7 @@ mod console;
 mod control;
 mod gpio;
 mod home_assistant;
+mod names;
 mod parse;
 mod read;
 mod read_calls;
@@ -30,156 +31,12 @@ pub use chat_commands::ChatCommands;
 pub use console::{Console, TlsFiles};
 pub use gpio::{Button, GpioLine, Level, Pull};
 pub use home_assistant::{DiscoveryForm, HomeAssistant};
+pub use names::{EVENTS, GROUP_VERBS, GROUP_VERBS_ON_REQUEST, VERBS};
 pub(super) use parse::PATTERNS;
 pub use read::{check_device, load_device};
 pub use recording::{Recording, RecordingNotice};
 pub use rtsp::Rtsp;
 pub use visitor_message::{Recipients, Tone, VisitorMessage};
-
-/// The commands a device obeys, as named in topics. The test aid `kill` is not among them.
-pub const VERBS: &[&str] = &[
-    "ring",
-    "call",
-    "answer",
-    "reject",
-    "hangup",
-    "conference",
-    "invite",
-    "mute",
-    "hold",
-    "resume",
-    "bandwidth",
-    "tell",
-    "reconnect",
-    "unlock",
-    "snapshot",
-    "press",
-    "stop_ringing",
-    "dnd",
-    "ring_target",
-    "auto_answer",
-    "calls",
-    "door_log",
-    "visitor_message",
-    "say",
-    "talk",
-    "levels",
-    "record",
-    "recordings",
-    "send",
-    "send_status",
-    "edit",
-    "remove",
-    "react",
-    "typing",
-    "mark_read",
-    "unread",
-    "history",
-    "search",
-    "dialogs",
-    "dialog_create",
-    "dialog_update",
-    "dialog_leave",
-    "dialog_delete",
-    "dialog_clear",
-    "dialog_subscribe",
-    "dialog_occupants",
-    "dialog_notifications",
-    "send_system",
-    "last_activity",
-    "users",
-    "block",
-    "unblock",
-    "blocked",
-    "profile_update",
-    "report_user",
-    "report_message",
-    "download",
-    "control_log",
-    "reload",
-    "logs",
-];
-
-/// The types of events, as named in topics after `event/`.
-pub const EVENTS: &[&str] = &[
-    "call/ringing",
-    "call/answered",
-    "call/connected",
-    "call/first_frame",
-    "call/first_audio",
-    "call/ended",
-    "call/refused",
-    "call/auto_answer",
-    "call/tone",
-    "call/preview",
-    "call/record",
-    "call/participant",
-    "call/told",
-    "ring/started",
-    "ring/waiting",
-    "ring/step",
-    "ring/joined",
-    "ring/skipped",
-    "ring/offline",
-    "ring/repeated",
-    "ring/answered",
-    "ring/unanswered",
-    "ring/stopped",
-    "chat/message",
-    "chat/edited",
-    "chat/removed",
-    "chat/reaction",
-    "chat/typing",
-    "chat/system",
-    "chat/dialog",
-    "chat/destroyed",
-    "chat/activity",
-    "chat/upload",
-    "chat/saved",
-    "chat/marker",
-    "chat/sent",
-    "chat/refused",
-    "chat/command",
-    "visitor_message/started",
-    "visitor_message/recording",
-    "visitor_message/stored",
-    "visitor_message/sent",
-    "visitor_message/failed",
-    "visitor_message/cancelled",
-    "recording/started",
-    "recording/finished",
-    "recording/failed",
-    "door/unlocked",
-    "door/refused",
-    "announcement/started",
-    "announcement/ended",
-    "announcement/failed",
-    "button/pressed",
-    "button/released",
-    "control/refused",
-    "rule/fired",
-    "health/restarted",
-];
-
-/// The commands that may be given to several devices at once. None that calls somebody or writes
-/// in somebody's name: from a thousand doors at once that is an accident.
-pub const GROUP_VERBS: &[&str] = &[
-    "dnd",
-    "ring_target",
-    "auto_answer",
-    "stop_ringing",
-    "hangup",
-    "unlock",
-    "snapshot",
-    "press",
-    "calls",
-    "door_log",
-    "control_log",
-    "unread",
-];
-
-/// Of these, the ones not obeyed unless the configuration names them.
-pub const GROUP_VERBS_ON_REQUEST: &[&str] = &["unlock", "snapshot", "press"];
 
 /// Everything `cubelet run` needs to know.
 #[derive(Clone, Debug)]

@@ -126,19 +126,31 @@ fn film_ended(last_picture: Option<Instant>, lasted: Duration) -> Result<(), Str
     }
 }
 
-/// What every source gives: I420 of the configured size and rate.
-pub(super) fn picture_caps(settings: &VideoSourceSettings) -> gst::Caps {
+/// Raw pictures of the configured size and rate.
+pub(super) fn sized(
+    settings: &VideoSourceSettings,
+    format: &str,
+) -> gst::caps::Builder<gst::caps::NoFeature> {
     gst::Caps::builder("video/x-raw")
-        .field("format", "I420")
+        .field("format", format)
         .field("width", settings.width as i32)
         .field("height", settings.height as i32)
         .field(
             "framerate",
             gst::Fraction::new(settings.framerate as i32, 1),
         )
+}
+
+/// What every source gives: I420 of the configured size and rate.
+pub(super) fn picture_caps(settings: &VideoSourceSettings) -> gst::Caps {
+    sized(settings, "I420")
         .field("pixel-aspect-ratio", gst::Fraction::new(1, 1))
         .build()
 }
+
+/// Where pictures enter that are made in this process, at the time they come; named `camera`.
+pub(super) const PICTURES_AS_THEY_COME: &str = "appsrc name=camera is-live=true do-timestamp=true \
+     format=time max-buffers=2 leaky-type=downstream";
 
 /// Where every source ends.
 const SINK: &str = "appsink name=out sync=false max-buffers=2 drop=true";
@@ -257,13 +269,7 @@ fn fed(
     on_end: impl Fn(End) + Send + Sync + 'static,
 ) -> Result<Pipeline, String> {
     let format = gst_video::VideoInfo::from_caps(caps).map_err(|error| error.to_string())?;
-    let pipeline = Pipeline::parse(
-        &format!(
-            "appsrc name=camera is-live=true do-timestamp=true format=time max-buffers=2 \
-             leaky-type=downstream ! {SINK}"
-        ),
-        on_end,
-    )?;
+    let pipeline = Pipeline::parse(&format!("{PICTURES_AS_THEY_COME} ! {SINK}"), on_end)?;
     let camera: gst_app::AppSrc = pipeline.element("camera")?;
     camera.set_caps(Some(caps));
     feed.attach(camera, format.size());

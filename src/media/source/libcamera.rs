@@ -4,6 +4,7 @@ use gst::prelude::*;
 use gstreamer as gst;
 
 use super::super::pipeline::{End, Pipeline};
+use super::capture::sized;
 use super::video::VideoSourceSettings;
 
 /// `tail` takes pictures.
@@ -28,14 +29,7 @@ pub(super) fn pipeline(
 /// Rate and colours are pinned: left open, libcamera chooses anew with each size, and some of its
 /// choices no encoder takes.
 fn wanted(settings: &VideoSourceSettings) -> gst::Caps {
-    gst::Caps::builder("video/x-raw")
-        .field("format", "NV12")
-        .field("width", settings.width as i32)
-        .field("height", settings.height as i32)
-        .field(
-            "framerate",
-            gst::Fraction::new(settings.framerate as i32, 1),
-        )
+    sized(settings, "NV12")
         .field("colorimetry", "bt709")
         .build()
 }

@@ -14,6 +14,7 @@ use x11rb::protocol::xproto::{ConnectionExt, ImageFormat, ImageOrder};
 use x11rb::rust_connection::RustConnection;
 
 use super::super::pipeline::{End, Pipeline};
+use super::capture::PICTURES_AS_THEY_COME;
 
 /// The highest display: each has a port of its own, from 6000 on.
 const HIGHEST: u16 = u16::MAX - 6000;
@@ -34,13 +35,7 @@ pub(super) fn pipeline(
     on_end: impl Fn(End) + Send + Sync + 'static,
 ) -> Result<Pipeline, String> {
     let screen = Screen::open(display)?;
-    let pipeline = Pipeline::parse(
-        &format!(
-            "appsrc name=camera is-live=true do-timestamp=true format=time max-buffers=2 \
-             leaky-type=downstream ! {tail}"
-        ),
-        on_end,
-    )?;
+    let pipeline = Pipeline::parse(&format!("{PICTURES_AS_THEY_COME} ! {tail}"), on_end)?;
     let source: gst_app::AppSrc = pipeline.element("camera")?;
     source.set_caps(Some(&screen.caps()?));
     std::thread::Builder::new()

@@ -285,11 +285,12 @@ fn distributing(
     gst_app::AppSinkCallbacks::builder()
         .new_sample(move |sink| {
             let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+            // There before it is told: who hears that the camera runs may ask for a picture.
+            pictures.show(sample, attempt);
             let first = last_data.lock().replace(Instant::now()).is_none();
             if first {
                 let _ = signals.send(Signal::Flowing);
             }
-            pictures.show(sample, attempt);
             Ok(gst::FlowSuccess::Ok)
         })
         .build()

@@ -1,15 +1,18 @@
 /**
  * Pictures over a bad network: two network namespaces, a pair of virtual cables between them, `tc tbf`
- * as the bottleneck and iptables' statistic match as the loss, both ways. Our sender to our receiver,
- * our sender to Chromium, and Chromium to Chromium, one after the other on the same path.
+ * as the bottleneck, iptables' statistic match as the loss, and a relay as the long way, both ways. Our
+ * sender to our receiver, our sender to Chromium, and Chromium to Chromium, one after the other on the
+ * same path.
  * Needs root, MEDIA_LOAD, and the packages of the interop tests. Prints one JSON line per figure.
  * Usage: node bench/media/impaired.mjs [CASE]... [--seconds N]
  */
 import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
 import { launch } from "../../tests/interop/lib/chromium.mjs";
 
 const CASES = {
@@ -18,8 +21,11 @@ const CASES = {
   "loss-10": { loss: 0.1, bound: 10 },
   "1-mbit": { rate: "1mbit", bound: 5 },
   "300-kbit": { rate: "300kbit", bound: 5 },
+  "100-ms": { delay: 50, bound: 2 },
+  "100-ms-loss-5": { delay: 50, loss: 0.05, bound: 5 },
 };
 const SETTLE = 10;
+const ADDRESSES = ["10.213.7.1", "10.213.7.2"];
 
 const words = process.argv.slice(2);
 const at = words.indexOf("--seconds");
@@ -35,7 +41,7 @@ function network() {
   for (const name of names) run("ip", "netns", "add", name);
   run("ip", "link", "add", "cable0", "netns", names[0], "type", "veth", "peer", "name", "cable1", "netns", names[1]);
   for (const end of [0, 1]) {
-    inside(end, "ip", "address", "add", `10.213.7.${end + 1}/24`, "dev", `cable${end}`);
+    inside(end, "ip", "address", "add", `${ADDRESSES[end]}/24`, "dev", `cable${end}`);
     inside(end, "ip", "link", "set", `cable${end}`, "up");
     inside(end, "ip", "link", "set", "lo", "up");
     // Where the browser runs, in the namespace.
@@ -50,7 +56,7 @@ function impair({ loss, rate }) {
       inside(end, "tc", "qdisc", "replace", "dev", `cable${end}`, "root", "tbf", "rate", rate, "burst", "5kb", "latency", "400ms");
     }
     if (loss) {
-      inside(end, "iptables", "-A", "INPUT", "-p", "udp", "-m", "statistic", "--mode", "random", "--probability", String(loss), "-j", "DROP");
+      inside(end, "iptables", "-A", "INPUT", "-i", `cable${end}`, "-p", "udp", "-m", "statistic", "--mode", "random", "--probability", String(loss), "-j", "DROP");
     }
   }
 }
@@ -64,6 +70,25 @@ function heal() {
       // There was none.
     }
   }
+}
+
+/** The long way: where each end is told that the other one is. */
+async function longWay(milliseconds) {
+  const relay = fileURLToPath(new URL("delay.mjs", import.meta.url));
+  const child = spawn("ip", ["netns", "exec", names[0], process.execPath, relay, ADDRESSES[0], String(milliseconds)], { stdio: ["ignore", "pipe", "inherit"] });
+  const [line] = await once(createInterface({ input: child.stdout }), "line");
+  const ports = JSON.parse(line);
+  const isTold = [false, false];
+  return {
+    /** In place of a candidate of this end; nothing in place of all but the first. */
+    instead(end, line) {
+      if (line.kind !== "candidate") return { ...line, ...(line.sdp && { sdp: line.sdp.replace(/^a=candidate:.*\r?\n/gm, "") }) };
+      if (isTold[end]) return null;
+      isTold[end] = true;
+      return { ...line, candidate: `candidate:1 1 udp 2130706431 ${ADDRESSES[0]} ${ports[1 - end]} typ host` };
+    },
+    end: () => child.kill(),
+  };
 }
 
 /** A program that tells lines; `heard` gets each. */
@@ -131,16 +156,17 @@ async function browser(end, sends, heard) {
 }
 
 /** Shares of time that pictures stood still, and how many there were. */
-async function measure(from, to) {
+async function measure(from, to, delay) {
+  const way = delay ? await longWay(delay) : { instead: (_, line) => line, end: () => {} };
   let last;
   let sender;
   let receiver;
-  const waiting = [];
-  const toReceiver = (line) => (receiver ? receiver.tell(line) : waiting.push(line));
-  const onReceived = (line) => (line.kind === "received" ? (last = line) : sender.tell(line));
+  const tellSender = (line) => line && sender.tell(line);
+  const tellReceiver = (line) => line && receiver.tell(line);
+  const onReceived = (line) => (line.kind === "received" ? (last = line) : tellSender(way.instead(1, line)));
   receiver = to === "cubelet" ? program(1, ["watch"], onReceived) : await browser(1, false, onReceived);
   await receiver.begin?.();
-  const onSent = (line) => line.kind !== "received" && toReceiver(line);
+  const onSent = (line) => line.kind !== "received" && tellReceiver(way.instead(0, line));
   sender = from === "cubelet" ? program(0, ["send", "1"], onSent) : await browser(0, true, onSent);
   await sender.begin?.();
   const pause = (s) => new Promise((done) => setTimeout(done, s * 1000));
@@ -159,6 +185,7 @@ async function measure(from, to) {
   } finally {
     await sender.end();
     await receiver.end();
+    way.end();
   }
 }
 
@@ -173,7 +200,7 @@ try {
     const results = {};
     for (const [from, to] of [["cubelet", "cubelet"], ["cubelet", "chromium"], ["chromium", "chromium"]]) {
       try {
-        results[`${from}-${to}`] = await measure(from, to);
+        results[`${from}-${to}`] = await measure(from, to, how.delay);
       } catch (error) {
         console.error(`${name}: ${from} to ${to}: ${error.message}`);
       }

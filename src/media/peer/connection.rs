@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use rtc::interceptor::{NackGeneratorBuilder, NackResponderBuilder, Registry, Slot};
+use rtc::interceptor::Registry;
 use rtc::media_stream::MediaStreamTrack;
 use rtc::peer_connection::configuration::interceptor_registry::{
-    configure_rtcp_reports, configure_simulcast_extension_headers, configure_twcc,
+    configure_rtcp_reports, configure_simulcast_extension_headers, configure_twcc_receiver_only,
 };
 use rtc::peer_connection::configuration::media_engine::{
     MIME_TYPE_H264, MIME_TYPE_OPUS, MIME_TYPE_RTX, MIME_TYPE_VP8, MediaEngine,
@@ -32,7 +32,10 @@ use super::datagrams::MediaRuntime;
 use super::key_frame_feedback::{self, KeyFrameFeedback};
 use super::marking::Marking;
 use super::monitor::{self, Monitor, Network};
+use super::nack::{self, NackRequests};
+use super::numbering::{self, Numbering};
 use super::one_way;
+use super::outgoing::{self, Outgoing};
 use super::settings::{PeerError, PeerSettings};
 use super::{identity, relays};
 use crate::media::VideoCodec;
@@ -74,11 +77,19 @@ pub(super) struct Media {
     pub(super) begins_dtls: bool,
 }
 
+/// What the connection calls, on the task that drives it: they must not wait.
+pub(super) struct Calls {
+    /// The far side asked for a key frame.
+    pub(super) key_frame_requested: Box<dyn Fn() + Send + Sync>,
+    /// What waited to be sent was thrown away, and a key frame is needed in its place.
+    pub(super) starts_over: Box<dyn Fn() + Send + Sync>,
+}
+
 pub(super) async fn connect(
     settings: &PeerSettings,
     media: &Media,
     handler: Arc<dyn PeerConnectionEventHandler>,
-    key_frame_requested: Box<dyn Fn() + Send + Sync>,
+    calls: Calls,
     network: &Arc<Mutex<Network>>,
     marking: Option<Marking>,
 ) -> Result<Connection, PeerError> {
@@ -87,8 +98,8 @@ pub(super) async fn connect(
         reason,
     };
     let certificate = identity::certificate().map_err(failed)?;
-    let (engine, registry) = media_engine(media, key_frame_requested, network)
-        .map_err(|error| failed(error.to_string()))?;
+    let (engine, registry) =
+        media_engine(media, calls, network).map_err(|error| failed(error.to_string()))?;
     let (servers, shims) = relays::reachable(settings).await.map_err(failed)?;
     let mut configuration = RTCConfigurationBuilder::new()
         .with_certificates(vec![certificate])
@@ -236,7 +247,7 @@ pub(super) fn addresses(settings: &PeerSettings) -> Vec<SocketAddr> {
 
 fn media_engine(
     media: &Media,
-    key_frame_requested: Box<dyn Fn() + Send + Sync>,
+    calls: Calls,
     network: &Arc<Mutex<Network>>,
 ) -> Result<(MediaEngine, Registry), rtc::shared::error::Error> {
     let mut engine = MediaEngine::default();
@@ -252,23 +263,18 @@ fn media_engine(
     for parameter in ["", "pli"] {
         engine.register_feedback(feedback("nack", parameter), RtpCodecKind::Video);
     }
-    // The default chain asks again for what a retransmission already brought: 976 requests for 17
-    // losses. Few and spaced requests were measured to repair as well.
-    let registry = Registry::new()
-        .with(Slot::NackResponder, NackResponderBuilder::new().build())
-        .with(
-            Slot::NackGenerator,
-            NackGeneratorBuilder::new()
-                .with_interval(Duration::from_millis(20))
-                .with_max_nacks_per_packet(4)
-                .build(),
-        );
+    let registry = Registry::new().with(nack::slot(), NackRequests::new(Arc::clone(network)));
     configure_simulcast_extension_headers(&mut engine)?;
-    let registry = configure_twcc(registry, &mut engine)?;
+    let registry = configure_twcc_receiver_only(registry, &mut engine)?
+        .with(numbering::slot(), Numbering::new());
     let registry = configure_rtcp_reports(registry)
         .with(
             key_frame_feedback::slot(),
-            KeyFrameFeedback::new(key_frame_requested),
+            KeyFrameFeedback::new(calls.key_frame_requested),
+        )
+        .with(
+            outgoing::slot(),
+            Outgoing::new(Arc::clone(network), calls.starts_over),
         )
         .with(monitor::slot(), Monitor::new(Arc::clone(network)));
     Ok((engine, registry))

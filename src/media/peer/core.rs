@@ -10,7 +10,7 @@ use webrtc::peer_connection::{
 
 use super::bundle;
 use super::channel;
-use super::connection::{self, Connection, Media};
+use super::connection::{self, Calls, Connection, Media};
 use super::one_way;
 use super::receiving::{self, Receivers};
 use super::sdp::{self, Description, SdpError};
@@ -266,11 +266,16 @@ impl Core {
             bump(&shared.stats.plis_received);
             shared.key_frame_requested.notify_one();
         });
+        let shared = Arc::clone(&self.shared);
+        let starts_over = Box::new(move || shared.starts_over.notify_one());
         let connection = connection::connect(
             &self.settings,
             &media,
             handler,
-            key_frame_requested,
+            Calls {
+                key_frame_requested,
+                starts_over,
+            },
             &self.shared.network,
             self.settings.dscp.then(|| self.shared.marking.clone()),
         )

@@ -20,9 +20,9 @@ use crate::media::sink::{VideoSinkKind, sit_down};
 use crate::media::snapshot;
 use crate::media::sound::{Loudspeaker, Voice, read_samples};
 
-/// How long a missing video packet is waited for: a retransmission over the internet takes that.
-/// It delays nothing that has arrived in order.
-const VIDEO_WAIT_MS: u32 = 200;
+/// How long a missing video packet is waited for: over the internet a retransmission takes a third
+/// of that, and the first one may be lost as well. It delays nothing that has arrived in order.
+const VIDEO_WAIT_MS: u32 = 350;
 /// Sound is heard after what [`Loudspeaker`] keeps in hand, which must outlast this and the packet
 /// that was lost.
 const AUDIO_WAIT_MS: u32 = 40;

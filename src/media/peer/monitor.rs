@@ -25,21 +25,23 @@ use tokio::sync::watch;
 
 use super::settings::TrackKind;
 use super::stats::PeerStats;
-use crate::media::rate::{self, Bounds, Fate, Feedback, Path, RateController};
-use crate::media::stats::{FlowStats, Inbound, Outbound, Reception, RoundTrip};
+use crate::media::rate::{
+    self, Bounds, Conditions, Fate, Feedback, Knowledge, Path, RateController, SentPacket,
+};
+use crate::media::stats::{FlowStats, Inbound, Meter, Outbound, Reception, RoundTrip};
 
 /// Streams of one connection: two each way, retransmissions, and room for a far side that begins
 /// anew.
 const MAX_STREAMS: usize = 16;
 /// IP, UDP, the RTP header with its extension, and SRTP's tag.
-const HEADERS: u32 = 20 + 8 + 20 + 10;
+pub(super) const HEADERS: u32 = 20 + 8 + 20 + 10;
 /// A far side that gives transport-wide feedback is not judged by its receiver reports.
 const FEEDBACK_ALIVE: Duration = Duration::from_secs(3);
 /// Fewer packets without feedback may be on their way.
 const SOME: u32 = 10;
 /// Changes below this share of the target are not worth telling the encoder.
 const WORTH_TELLING: u32 = 25;
-const TRANSPORT_NUMBERS: &str =
+pub(super) const TRANSPORT_NUMBERS: &str =
     "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
 
 /// Nearest to the wire.
@@ -63,6 +65,14 @@ pub(super) struct Network {
     /// Packets of pictures sent up to the last receiver report.
     reported_packets: u64,
     least_round_trip: Option<Duration>,
+    /// By the last feedback, from sending to hearing of it.
+    feedback_round_trip: Option<Duration>,
+    /// What the feedback shows as missing, until it is looked at.
+    lost: Vec<SentPacket>,
+    /// Bytes sent again, which the pictures cannot have.
+    repairs: Meter<6>,
+    /// The number of the first packet of the newest key frame.
+    key_frame: Option<u16>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -109,7 +119,42 @@ impl Network {
             unanswered: 0,
             reported_packets: 0,
             least_round_trip: None,
+            feedback_round_trip: None,
+            lost: Vec::new(),
+            repairs: Meter::new(),
+            key_frame: None,
         }
+    }
+
+    /// The next picture is a key frame and begins with the packet of this number.
+    pub(super) fn key_frame_begins(&mut self, sequence: u16) {
+        self.key_frame = Some(sequence);
+    }
+
+    pub(super) fn key_frame(&self) -> Option<u16> {
+        self.key_frame
+    }
+
+    /// Fills `into`, which is empty, with what is missing by the feedback heard since the last
+    /// time.
+    pub(super) fn take_lost(&mut self, into: &mut Vec<SentPacket>) {
+        std::mem::swap(&mut self.lost, into);
+    }
+
+    pub(super) fn conditions(&self, now: Instant) -> Conditions {
+        Conditions {
+            round_trip: self.feedback_round_trip.or(self.round_trip.last()),
+            loss: self.controller.own_loss(now),
+        }
+    }
+
+    pub(super) fn knowledge(&self, now: Instant) -> Knowledge {
+        self.controller
+            .last_full()
+            .map_or(Knowledge::NeverFull, |last| Knowledge::Narrow {
+                target_kbps: self.controller.target_kbps(),
+                calm: now.saturating_duration_since(last),
+            })
     }
 
     /// What the path takes, kbit/s, and its changes.
@@ -119,7 +164,7 @@ impl Network {
 
     pub(super) fn set_bounds(&mut self, bounds: Bounds) {
         self.controller.set_bounds(bounds);
-        self.tell();
+        self.tell(Instant::now());
     }
 
     /// A few times a second.
@@ -131,7 +176,7 @@ impl Network {
         } else {
             self.controller.rest(now);
         }
-        self.tell();
+        self.tell(now);
     }
 
     /// The round trip of a connectivity check.
@@ -157,9 +202,13 @@ impl Network {
     fn feedback(&mut self, now: Instant, report: &TransportLayerCc) {
         self.last_feedback = Some(now);
         self.unanswered = 0;
-        let feedback = self.path.reported(now, fates(report));
+        let lost = &mut self.lost;
+        let feedback = self
+            .path
+            .reported(now, fates(report), |packet| lost.push(packet));
+        self.feedback_round_trip = feedback.round_trip.or(self.feedback_round_trip);
         self.controller.handle(now, feedback);
-        self.tell();
+        self.tell(now);
     }
 
     fn reception(&mut self, now: Instant, kind: TrackKind, report: &ReceptionReport) {
@@ -202,11 +251,13 @@ impl Network {
             round_trip,
         };
         self.controller.handle(now, feedback);
-        self.tell();
+        self.tell(now);
     }
 
-    fn tell(&self) {
-        let target = self.controller.target_kbps();
+    /// What is sent again takes its part of the path first.
+    fn tell(&self, now: Instant) {
+        let repairs = (self.repairs.per_second(now) * 8.0 / 1_000.0) as u32;
+        let target = self.controller.target_kbps().saturating_sub(repairs);
         self.target.send_if_modified(|told| {
             let worth_it = told.abs_diff(target) > *told / WORTH_TELLING;
             if worth_it {
@@ -311,15 +362,22 @@ impl Monitor {
         };
         let mut network = self.network.lock();
         network.outbound[stream.kind as usize].packet(now, packet.payload.len());
+        let bytes = u32::try_from(packet.payload.len()).unwrap_or(u32::MAX / 2) + HEADERS;
+        if stream.is_repair {
+            network.repairs.add(now, bytes);
+        }
         let number = self
             .numbers_in
             .and_then(|id| packet.header.get_extension(id));
         if let Some([high, low]) = number.as_deref().and_then(|number| number.first_chunk()) {
             network.unanswered = network.unanswered.saturating_add(1);
-            let bytes = u32::try_from(packet.payload.len()).unwrap_or(u32::MAX / 2) + HEADERS;
+            let sent = SentPacket {
+                ssrc: packet.header.ssrc,
+                sequence: packet.header.sequence_number,
+            };
             network
                 .path
-                .sent(now, u16::from_be_bytes([*high, *low]), bytes);
+                .sent(now, u16::from_be_bytes([*high, *low]), sent, bytes);
         }
     }
 

@@ -100,9 +100,13 @@ async fn send_video(
                     changed.ok()?;
                     break;
                 }
+                () = shared.starts_over.notified() => {
+                    subscription.restart();
+                    continue;
+                }
                 frame = subscription.next() => frame,
             };
-            write(local, agreed.0, &frame, rewriter, shared).await?;
+            write_picture(local, agreed.0, &frame, rewriter, shared).await?;
             has_shown = true;
             shared.stats.frame_sent();
             shared.stats.reached(|stages| &mut stages.first_frame_sent);
@@ -133,7 +137,7 @@ async fn show_black(
     };
     loop {
         let frame = picture.frame();
-        write(local, payload_type, &frame, rewriter, shared).await?;
+        write_picture(local, payload_type, &frame, rewriter, shared).await?;
         tokio::time::sleep(BLACK_EVERY).await;
     }
 }
@@ -228,6 +232,21 @@ fn sendable<C: Copy>(section: Option<&Section<C>>) -> Option<(u8, C)> {
     section
         .filter(|section| section.direction.send)
         .and_then(|section| section.codecs.first().copied())
+}
+
+/// `None` when the connection is gone.
+async fn write_picture(
+    local: &LocalTrack,
+    payload_type: u8,
+    frame: &EncodedFrame,
+    rewriter: &mut RtpRewriter,
+    shared: &Shared,
+) -> Option<()> {
+    if frame.key {
+        let first = rewriter.next_sequence();
+        shared.network.lock().key_frame_begins(first);
+    }
+    write(local, payload_type, frame, rewriter, shared).await
 }
 
 /// `None` when the connection is gone.

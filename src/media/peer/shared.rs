@@ -38,6 +38,8 @@ pub(super) struct Shared {
     pub(super) negotiated: watch::Sender<Description>,
     /// The far side asked for a key frame.
     pub(super) key_frame_requested: Notify,
+    /// What waited for the network was thrown away.
+    pub(super) starts_over: Notify,
     pub(super) video_muted: watch::Sender<bool>,
     pub(super) audio_muted: AtomicBool,
     /// What comes in is thrown away: indexed like [`TrackKind`].
@@ -79,6 +81,7 @@ impl Shared {
             connected: watch::Sender::new(false),
             negotiated: watch::Sender::default(),
             key_frame_requested: Notify::new(),
+            starts_over: Notify::new(),
             video_muted: watch::Sender::new(false),
             audio_muted: AtomicBool::new(false),
             deaf: Default::default(),

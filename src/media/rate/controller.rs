@@ -7,8 +7,8 @@
 //! - **Loss that does not yield** when less is sent is the path's own (radio), and no reason to
 //!   send less: it is tolerated up to 15 %.
 //! - **Calm**: up, the faster the longer ago the last trouble is, as a path that was full a moment
-//!   ago is probed with care and one that was free for long is taken quickly. Never far beyond what
-//!   was seen to arrive.
+//!   ago is probed with care and one that was free for long is taken quickly; back to what it took
+//!   while it was full at once. Never far beyond what was seen to arrive.
 
 use std::time::{Duration, Instant};
 
@@ -36,6 +36,15 @@ const REST: Duration = Duration::from_millis(700);
 const FIRST_GROWTH: f64 = 0.6;
 const GROWTH_PER_SECOND: f64 = 0.015;
 const MOST_GROWTH: f64 = 0.25;
+/// What is lost so soon after a queue stood is put down to it.
+const FULL_LATELY: Duration = Duration::from_secs(2);
+/// Up to this share of what arrived while the path was full it grows back by this much a second…
+const KNOWN_SHARE: f64 = 0.8;
+const BACK_GROWTH: f64 = 0.35;
+/// …then by no more than this…
+const CAREFUL_GROWTH: f64 = 0.02;
+/// …until so many times of it are reached, and the path has become wider.
+const SURPASSED: f64 = 1.1;
 /// A far side that says nothing for so long may be cut off.
 const SILENCE: Duration = Duration::from_secs(1);
 
@@ -82,6 +91,10 @@ pub struct RateController {
     next_reduction: Option<Instant>,
     /// At the last reduction because of it; none while there is none.
     last_queue: Option<Duration>,
+    /// When a queue was last seen to stand; none before the first.
+    last_full: Option<Instant>,
+    /// What arrived while it stood, kbit/s: all the path takes.
+    capacity: Option<f64>,
     loss: Loss,
     tolerated: f64,
     lossy_since: Option<Instant>,
@@ -113,6 +126,8 @@ impl RateController {
             calm_since: None,
             next_reduction: None,
             last_queue: None,
+            last_full: None,
+            capacity: None,
             loss: Loss::default(),
             tolerated: 0.0,
             lossy_since: None,
@@ -123,6 +138,21 @@ impl RateController {
     /// Kbit/s to send, always within the bounds.
     pub fn target_kbps(&self) -> u32 {
         self.bounds.clamp(self.target).round() as u32
+    }
+
+    /// When a queue was last seen to stand on the path; none before the first.
+    pub fn last_full(&self) -> Option<Instant> {
+        self.last_full
+    }
+
+    /// The share of packets the path loses without being full: 0 to 1.
+    pub fn own_loss(&self, now: Instant) -> f64 {
+        let is_full = |at| now.saturating_duration_since(at) < FULL_LATELY;
+        if self.last_full.is_some_and(is_full) {
+            0.0
+        } else {
+            self.loss.share
+        }
     }
 
     /// Changes the bounds, and with them the target if it lies outside.
@@ -149,6 +179,7 @@ impl RateController {
         }
         let may_reduce = self.next_reduction.is_none_or(|next| now >= next);
         if queueing >= FULL {
+            self.full(now, feedback);
             if may_reduce {
                 self.empty_the_queue(now, queueing, feedback);
             }
@@ -189,6 +220,15 @@ impl RateController {
         if let Some(last) = &mut self.last_feedback {
             *last = now;
         }
+    }
+
+    /// The longer the queue stands, the more of what arrives was sent into it.
+    fn full(&mut self, now: Instant, feedback: Feedback) {
+        let lately = |at| now.saturating_duration_since(at) < FULL_LATELY;
+        let former = self.capacity.filter(|_| self.last_full.is_some_and(lately));
+        let arrives = feedback.delivered_kbps.map(f64::from);
+        self.capacity = former.into_iter().chain(arrives).reduce(f64::max);
+        self.last_full = Some(now);
     }
 
     fn empty_the_queue(&mut self, now: Instant, queueing: Duration, feedback: Feedback) {
@@ -260,6 +300,17 @@ impl RateController {
                 let calm = now.saturating_duration_since(since).as_secs_f64();
                 (calm * GROWTH_PER_SECOND).min(MOST_GROWTH)
             }
+        };
+        if self
+            .capacity
+            .is_some_and(|kbps| self.target > kbps * SURPASSED)
+        {
+            self.capacity = None;
+        }
+        let per_second = match self.capacity {
+            Some(kbps) if self.target < kbps * KNOWN_SHARE => BACK_GROWTH,
+            Some(_) => per_second.min(CAREFUL_GROWTH),
+            None => per_second,
         };
         let grown = self.target * (1.0 + per_second * elapsed.as_secs_f64());
         // A still picture needs less than the target, and so proves nothing about it.

@@ -1,8 +1,9 @@
-//! How fast to send: from what the network does with our packets to a bitrate, a frame rate and a
-//! size.
+//! How fast to send, and what to send again: from what the network does with our packets to a
+//! bitrate, a frame rate and a size, to the moment a packet leaves, and to its repetition.
 //!
 //! ```text
 //! packets sent + far side's reports ──► Path ──► Feedback ──► RateController ──► kbit/s ──► Ladder
+//!                                        └─ what is missing ──► Repair ──► Pacer ──► departure
 //! ```
 //!
 //! Invariant: sans-IO, time is an argument, and no report, however wrong, makes a target leave its
@@ -11,14 +12,18 @@
 mod controller;
 mod ladder;
 mod pace;
+mod pacer;
 mod path;
+mod repair;
 #[cfg(test)]
 mod simulated_link;
 
 pub use controller::{Bounds, Feedback, RateController};
 pub use ladder::{Picture, Reduction};
 pub use pace::Pace;
-pub use path::{Fate, Path};
+pub use pacer::{Knowledge, Lane, Pacer};
+pub use path::{Fate, Path, SentPacket};
+pub use repair::{Conditions, Repair};
 
 /// Kbit/s left for sound beside the pictures, headers included.
 const SOUND_KBPS: u32 = 50;

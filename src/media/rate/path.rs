@@ -12,6 +12,8 @@ const REMEMBERED: usize = 4_096;
 /// our own making is not taken for the path, short enough to follow a change of path and clocks
 /// that drift apart.
 const BASE_SPAN: Duration = Duration::from_secs(15);
+/// What arrives is judged from so long after the first packet on: a queue stands by then.
+const FIRST_MOMENTS: Duration = Duration::from_millis(100);
 /// Microseconds by which clocks cannot drift within a call: the far side began a new count.
 const NEW_CLOCK: i64 = 60_000_000;
 
@@ -24,11 +26,21 @@ pub enum Fate {
     Arrived(Option<Duration>),
 }
 
+/// Which packet it was, in the numbers of its own stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SentPacket {
+    /// RFC 3550 §5.1.
+    pub ssrc: u32,
+    /// RFC 3550 §5.1.
+    pub sequence: u16,
+}
+
 #[derive(Clone, Copy)]
 struct Sent {
-    number: u16,
     at: Instant,
     bytes: u32,
+    packet: SentPacket,
+    number: u16,
     reported: bool,
 }
 
@@ -57,20 +69,23 @@ impl Path {
     }
 
     /// A packet goes out with this transport-wide number; `bytes` on the wire.
-    pub fn sent(&mut self, now: Instant, number: u16, bytes: u32) {
+    pub fn sent(&mut self, now: Instant, number: u16, packet: SentPacket, bytes: u32) {
         self.sent[usize::from(number) % REMEMBERED] = Some(Sent {
-            number,
             at: now,
             bytes,
+            packet,
+            number,
             reported: false,
         });
     }
 
-    /// One report of the far side. Packets that were not sent, or reported before, are ignored.
+    /// One report of the far side. Packets that were not sent, or reported before, are ignored;
+    /// `lost` is told which have not come.
     pub fn reported(
         &mut self,
         now: Instant,
         packets: impl IntoIterator<Item = (u16, Fate)>,
+        mut lost: impl FnMut(SentPacket),
     ) -> Feedback {
         if now.saturating_duration_since(self.span_began) >= BASE_SPAN {
             self.span_began = now;
@@ -92,6 +107,7 @@ impl Path {
                 Fate::Lost => {
                     sent.reported = true;
                     feedback.lost += 1;
+                    lost(sent_packet.packet);
                 }
                 Fate::Arrived(at) => {
                     sent.reported = true;
@@ -106,7 +122,8 @@ impl Path {
         }
         if let Some(delay) = least_delay {
             feedback.queueing = Some(self.above_the_least(delay));
-            let rate = self.delivered.per_second(self.origin + self.last_arrival);
+            let last = self.origin + self.last_arrival;
+            let rate = self.delivered.per_second_of(last, FIRST_MOMENTS);
             feedback.delivered_kbps = Some((rate * 8.0 / 1_000.0) as u32);
         }
         feedback
@@ -148,13 +165,20 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
+    fn packet(number: u16) -> SentPacket {
+        SentPacket {
+            ssrc: 7,
+            sequence: number.wrapping_add(1_000),
+        }
+    }
+
     #[test]
     fn delay_loss_and_rate_are_those_of_the_path() {
         let start = Instant::now();
         let mut path = Path::new(start);
         let far_clock = Duration::from_secs(1_000);
         for n in 0..200_u16 {
-            path.sent(start + 10 * MS * u32::from(n), n, 1_000);
+            path.sent(start + 10 * MS * u32::from(n), n, packet(n), 1_000);
         }
         let arrived = |n: u16, queue: Duration| {
             let fate = if n % 10 == 9 {
@@ -164,17 +188,28 @@ mod tests {
             };
             (n, fate)
         };
+        let mut lost = Vec::new();
         let calm = path.reported(
             start + 1_000 * MS,
             (0..100).map(|n| arrived(n, Duration::ZERO)),
+            |packet| lost.push(packet.sequence),
         );
         assert_eq!((calm.received, calm.lost), (90, 10));
+        assert!(lost.into_iter().eq((0..10).map(|n| 1_009 + 10 * n)));
         assert_eq!(calm.queueing, Some(Duration::ZERO));
         let delivered = calm.delivered_kbps.unwrap();
         assert!((650..=800).contains(&delivered), "{delivered}");
-        let queued = path.reported(start + 2_000 * MS, (100..200).map(|n| arrived(n, 50 * MS)));
+        let queued = path.reported(
+            start + 2_000 * MS,
+            (100..200).map(|n| arrived(n, 50 * MS)),
+            |_| (),
+        );
         assert_eq!(queued.queueing, Some(50 * MS));
-        let again = path.reported(start + 2_000 * MS, (0..200).map(|n| arrived(n, 50 * MS)));
+        let again = path.reported(
+            start + 2_000 * MS,
+            (0..200).map(|n| arrived(n, 50 * MS)),
+            |_| (),
+        );
         assert_eq!((again.received, again.lost, again.queueing), (0, 0, None));
     }
 
@@ -186,10 +221,10 @@ mod tests {
         for n in 0..600_u16 {
             let now = start + 100 * MS * u32::from(n);
             let delay = if n < 100 { 10 * MS } else { 90 * MS };
-            path.sent(now, n, 100);
+            path.sent(now, n, packet(n), 100);
             let elapsed = now - start;
             let fate = Fate::Arrived(Some(elapsed + delay));
-            last = path.reported(now + delay, [(n, fate)]).queueing;
+            last = path.reported(now + delay, [(n, fate)], |_| ()).queueing;
         }
         assert_eq!(last, Some(Duration::ZERO));
     }
@@ -205,12 +240,12 @@ mod tests {
             let mut path = Path::new(now);
             for (number, fate) in reports {
                 now += MS;
-                path.sent(now, number, 1_200);
+                path.sent(now, number, packet(number), 1_200);
                 let fate = match fate {
                     None => Fate::Lost,
                     Some(at) => Fate::Arrived(at.map(Duration::from_micros)),
                 };
-                let feedback = path.reported(now, [(number, fate), (number.wrapping_add(9), fate)]);
+                let feedback = path.reported(now, [(number, fate), (number.wrapping_add(9), fate)], |_| ());
                 prop_assert!(feedback.received + feedback.lost <= 2);
             }
         }

@@ -8,7 +8,7 @@ use proptest::test_runner::RngSeed;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use super::{Bounds, Fate, Path, RateController};
+use super::{Bounds, Fate, Path, RateController, SentPacket};
 
 const MS: Duration = Duration::from_millis(1);
 const PACKET: u32 = 1_200;
@@ -89,7 +89,11 @@ impl Sender {
         self.owed += f64::from(self.controller.target_kbps()) * 1_000.0 / 30.0 * weight;
         while self.owed >= f64::from(PACKET) * 8.0 {
             self.owed -= f64::from(PACKET) * 8.0;
-            self.path.sent(self.now, self.number, PACKET);
+            let packet = SentPacket {
+                ssrc: 1,
+                sequence: self.number,
+            };
+            self.path.sent(self.now, self.number, packet, PACKET);
             let arrives = self.link.carry(self.now);
             self.under_way.push_back((self.number, arrives));
             self.number = self.number.wrapping_add(1);
@@ -99,7 +103,7 @@ impl Sender {
         }
         while self.reports.front().is_some_and(|(at, _)| *at <= self.now) {
             if let Some((at, report)) = self.reports.pop_front() {
-                let feedback = self.path.reported(at, report);
+                let feedback = self.path.reported(at, report, |_| ());
                 self.controller.handle(at, feedback);
             }
         }

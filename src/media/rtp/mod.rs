@@ -6,8 +6,10 @@
 
 mod frame;
 mod key_frame;
+mod missing;
 mod rewriter;
 
 pub use frame::{EncodedFrame, FrameAssembler, Packet, RunId};
 pub use key_frame::starts_key_frame;
+pub use missing::Missing;
 pub use rewriter::{Rewritten, RtpRewriter};

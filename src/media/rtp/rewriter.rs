@@ -53,6 +53,11 @@ impl RtpRewriter {
         }
     }
 
+    /// The number of the first packet of the next frame.
+    pub fn next_sequence(&self) -> u16 {
+        self.next_sequence
+    }
+
     /// Numbers the packets of the next frame, in order. `now` is the time of sending.
     pub fn frame(
         &mut self,

@@ -46,6 +46,12 @@ impl<const SLOTS: usize> Meter<SLOTS> {
 
     /// Amount per second, up to now.
     pub fn per_second(&self, now: Instant) -> f64 {
+        self.per_second_of(now, LEAST)
+    }
+
+    /// Amount per second, up to now, of a window that may have begun only this long ago: half a
+    /// second and more is too long for a flow whose first moments matter.
+    pub fn per_second_of(&self, now: Instant, least: Duration) -> f64 {
         let Some(origin) = self.origin else {
             return 0.0;
         };
@@ -56,7 +62,7 @@ impl<const SLOTS: usize> Meter<SLOTS> {
             .sum();
         // The present slot has only begun.
         let begins = origin + SLOT * u32::try_from(oldest).unwrap_or(u32::MAX);
-        let length = now.saturating_duration_since(begins).max(LEAST);
+        let length = now.saturating_duration_since(begins).max(least);
         sum as f64 / length.as_secs_f64()
     }
 

@@ -6,8 +6,20 @@ use cubelet::media::VideoCodec;
 use cubelet::media::peer::PeerSettings;
 use cubelet::protocol::call_signal::CallType;
 
-use crate::relay::{Kind, NONE, call_through_a_relay};
-use crate::support::{settings, until, within};
+use crate::relay::{Kind, Losses, NONE, call_through_a_relay, call_with_losses};
+use crate::support::{camera_settings, settings, until, within};
+
+/// Every message of the handshake is lost once. What the library repeats is numbered anew, and so
+/// would be lost again for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_connects_when_each_message_of_the_handshake_is_lost() {
+    let settings = settings(CallType::Video, VideoCodec::H264);
+    let call = call_with_losses(Losses::FirstHandshakes, camera_settings(), settings).await;
+    until(&call.callee.peer, "pictures", |stats| {
+        stats.frames_decoded > 5
+    })
+    .await;
+}
 
 async fn pictures_go_on(codec: VideoCodec) {
     let call = call_through_a_relay(settings(CallType::Video, codec)).await;

@@ -49,7 +49,7 @@ pub struct Relay {
 }
 
 impl Relay {
-    async fn start() -> Self {
+    async fn start(losses: Losses) -> Self {
         let left = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
         let right = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
         for socket in [&left, &right] {
@@ -72,6 +72,7 @@ impl Relay {
             lose_every: Arc::clone(&relay.lose_every),
             link: relay.link.subscribe(),
             is_narrow: true,
+            losses,
         };
         let to_caller = Way {
             from: right,
@@ -81,6 +82,7 @@ impl Relay {
             lose_every: Arc::new(AtomicUsize::new(NONE)),
             link: relay.link.subscribe(),
             is_narrow: false,
+            losses,
         };
         tokio::spawn(to_callee.forward());
         tokio::spawn(to_caller.forward());
@@ -130,6 +132,15 @@ struct Way {
     link: watch::Receiver<Link>,
     /// Whether loss and capacity are of this way.
     is_narrow: bool,
+    losses: Losses,
+}
+
+/// What is lost from the beginning.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Losses {
+    None,
+    /// Each datagram of the DTLS handshake, both ways, until the very same one comes again.
+    FirstHandshakes,
 }
 
 impl Way {
@@ -139,6 +150,7 @@ impl Way {
         let mut random = StdRng::seed_from_u64(7);
         let mut busy_until = Instant::now();
         let mut waiting = VecDeque::<(Instant, Vec<u8>)>::new();
+        let mut handshakes = BTreeSet::new();
         loop {
             let due = waiting.front().map(|(due, _)| *due);
             let next = async {
@@ -159,6 +171,13 @@ impl Way {
                     let is_new = |marks: &mut BTreeSet<_>| marks.insert((Kind::of(&packet), mark));
                     self.marks.send_if_modified(is_new);
                     let every = self.lose_every.load(Ordering::Relaxed);
+                    let is_handshake = matches!(packet[0], 20 | 22);
+                    if self.losses == Losses::FirstHandshakes
+                        && is_handshake
+                        && handshakes.insert(packet[..size].to_vec())
+                    {
+                        continue;
+                    }
                     // Only media is this large; losing connectivity checks is not what is tested.
                     if size > 200 && every != NONE {
                         count += 1;
@@ -235,8 +254,17 @@ pub async fn call_from_a_camera(
     camera: VideoSourceSettings,
     settings: PeerSettings,
 ) -> RelayedCall {
+    call_with_losses(Losses::None, camera, settings).await
+}
+
+/// `camera` is the caller's.
+pub async fn call_with_losses(
+    losses: Losses,
+    camera: VideoSourceSettings,
+    settings: PeerSettings,
+) -> RelayedCall {
     warm().await;
-    let relay = Relay::start().await;
+    let relay = Relay::start(losses).await;
     let (door, room) = (Device::with(camera), Device::start());
     let mut caller = End::new(settings.clone(), &door).await;
     let mut callee = End::new(settings, &room).await;

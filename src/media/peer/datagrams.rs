@@ -1,5 +1,6 @@
-//! The library's sockets, put right in two things: what is sent is marked ([`super::marking`]), and the
-//! library is handed no datagram in one batch behind a DTLS message.
+//! The library's sockets, put right in three things: what is sent is marked ([`super::marking`]), what is
+//! lost of the handshake is sent again ([`super::handshake`]), and the library is handed no datagram in
+//! one batch behind a DTLS message.
 //!
 //! The library drains a socket before it looks at what the datagrams led to. The keys for media
 //! are such a consequence of the handshake's last message, and a far side that has them sends its
@@ -13,7 +14,8 @@ use std::future::Future;
 use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -23,6 +25,7 @@ use webrtc::runtime::{
     Transmit,
 };
 
+use super::handshake::{Content, Flight};
 use super::marking::{MarkedSocket, Marking};
 
 /// What a datagram begins with when a TURN channel carries it: the channel and the length.
@@ -54,11 +57,8 @@ impl<R: Runtime> Runtime for MediaRuntime<R> {
             Some(marking) => Some(MarkedSocket::new(socket.try_clone()?, marking.clone())),
             None => None,
         };
-        Ok(Arc::new(BatchedSocket {
-            socket: self.library.wrap_udp_socket(socket)?,
-            marked,
-            batch: Mutex::default(),
-        }))
+        let socket = self.library.wrap_udp_socket(socket)?;
+        Ok(BatchedSocket::new(socket, marked))
     }
 
     fn wrap_tcp_listener(
@@ -112,6 +112,16 @@ struct BatchedSocket {
     socket: Arc<dyn AsyncUdpSocket>,
     marked: Option<MarkedSocket>,
     batch: Mutex<Batch>,
+    handshake: Handshake,
+    this: Weak<Self>,
+}
+
+/// What of the handshake may have to be sent again.
+#[derive(Debug, Default)]
+struct Handshake {
+    flight: Mutex<Flight<SocketAddr>>,
+    /// Whether a task looks after it, and media are looked for.
+    is_open: AtomicBool,
 }
 
 /// What is kept between two looks at the socket.
@@ -123,12 +133,84 @@ struct Batch {
     behind: Option<(Vec<u8>, RecvMeta)>,
 }
 
-impl AsyncUdpSocket for BatchedSocket {
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
+impl BatchedSocket {
+    fn new(socket: Arc<dyn AsyncUdpSocket>, marked: Option<MarkedSocket>) -> Arc<Self> {
+        Arc::new_cyclic(|this| Self {
+            socket,
+            marked,
+            batch: Mutex::default(),
+            handshake: Handshake::default(),
+            this: Weak::clone(this),
+        })
     }
 
-    fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
+    fn keep_handshake(&self, transmit: &Transmit<'_>) {
+        let size = transmit.segment_size.unwrap_or(transmit.contents.len());
+        let now = Instant::now();
+        // Held to the end: the task that looks after it ends under the same lock.
+        let mut flight = self.handshake.flight.lock();
+        for datagram in transmit.contents.chunks(size.max(1)) {
+            if Content::of(datagram) == Content::Handshake {
+                flight.sent(now, transmit.destination, datagram);
+            }
+        }
+        if !self.handshake.is_open.swap(true, Ordering::AcqRel) {
+            tokio::spawn(repeat_handshake(Weak::clone(&self.this)));
+        }
+    }
+
+    fn look_for_handshake(&self, datagrams: std::slice::Chunks<'_, u8>) {
+        if !self.handshake.is_open.load(Ordering::Acquire) {
+            return;
+        }
+        let mut flight = self.handshake.flight.lock();
+        for datagram in datagrams {
+            flight.received(Content::of(datagram));
+        }
+    }
+}
+
+/// Until the handshake is over, or the socket is gone.
+async fn repeat_handshake(socket: Weak<BatchedSocket>) {
+    loop {
+        let due = {
+            let Some(socket) = socket.upgrade() else {
+                return;
+            };
+            let flight = socket.handshake.flight.lock();
+            let due = flight.due();
+            if due.is_none() {
+                socket.handshake.is_open.store(false, Ordering::Release);
+            }
+            due
+        };
+        let Some(due) = due else { return };
+        tokio::time::sleep_until(due.into()).await;
+        let Some(socket) = socket.upgrade() else {
+            return;
+        };
+        let again = socket
+            .handshake
+            .flight
+            .lock()
+            .repeat(Instant::now())
+            .to_vec();
+        for (destination, contents) in again {
+            let transmit = Transmit {
+                destination,
+                ecn: None,
+                contents: &contents,
+                segment_size: None,
+                src_ip: None,
+            };
+            // One that does not go out is one more that is lost.
+            let _ = std::future::poll_fn(|cx| socket.send(cx, &transmit)).await;
+        }
+    }
+}
+
+impl BatchedSocket {
+    fn send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
         let marked = self
             .marked
             .as_ref()
@@ -137,6 +219,20 @@ impl AsyncUdpSocket for BatchedSocket {
             Some(bytes) => Poll::Ready(Ok(bytes)),
             None => self.socket.poll_send(cx, transmit),
         }
+    }
+}
+
+impl AsyncUdpSocket for BatchedSocket {
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
+        let sent = self.send(cx, transmit);
+        if sent.is_ready() && Content::of(transmit.contents) == Content::Handshake {
+            self.keep_handshake(transmit);
+        }
+        sent
     }
 
     fn poll_recv(
@@ -171,6 +267,7 @@ impl AsyncUdpSocket for BatchedSocket {
         }
         let stride = meta.stride.max(1);
         let messages = buf[..meta.len.min(buf.len())].chunks(stride);
+        self.look_for_handshake(messages.clone());
         let Some(handshake) = messages.map(is_dtls).position(|dtls| dtls) else {
             return Poll::Ready(Ok(1));
         };
@@ -247,11 +344,7 @@ mod tests {
             .iter()
             .map(|(joined, stride)| (joined.concat(), *stride))
             .collect();
-        let socket = BatchedSocket {
-            socket: Arc::new(Kernel(Mutex::new(datagrams))),
-            marked: None,
-            batch: Mutex::default(),
-        };
+        let socket = BatchedSocket::new(Arc::new(Kernel(Mutex::new(datagrams))), None);
         let mut cx = Context::from_waker(Waker::noop());
         (0..count)
             .map(|_| {

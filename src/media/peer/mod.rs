@@ -11,6 +11,7 @@ mod core;
 mod datagrams;
 mod decode;
 mod far_side;
+mod handshake;
 mod identity;
 mod key_frame_feedback;
 mod marking;

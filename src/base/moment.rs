@@ -1,9 +1,17 @@
 //! A point in time that can be compared after a restart, also on a board without a clock of its
 //! own.
 
+use std::sync::LazyLock;
+
 /// The start of 2025, Unix milliseconds. A clock before it has not been set: this program is
 /// younger.
 const PLAUSIBLE_FROM_MS: u64 = 1_735_689_600_000;
+
+/// Names this run of the kernel, which this process does not outlive.
+static BOOT: LazyLock<String> = LazyLock::new(|| {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    id.trim().to_owned()
+});
 
 /// Whether the time is one a set clock could show.
 pub fn is_plausible(unix_ms: u64) -> bool {
@@ -27,8 +35,7 @@ impl Moment {
         let unix_ms = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .map_or(0, |since| since.as_millis() as u64);
-        let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-        let uptime = read("/proc/uptime");
+        let uptime = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
         let seconds: f64 = uptime
             .split_whitespace()
             .next()
@@ -36,7 +43,7 @@ impl Moment {
             .unwrap_or_default();
         Self {
             unix_ms,
-            boot: read("/proc/sys/kernel/random/boot_id").trim().to_owned(),
+            boot: BOOT.clone(),
             up_ms: (seconds * 1000.0) as u64,
         }
     }

@@ -99,6 +99,16 @@ impl<J> Lanes<J> {
         next
     }
 
+    /// Those that wait in a lane, the next one first.
+    pub(super) fn next(
+        &mut self,
+        requester: &Requester,
+        lane: Lane,
+    ) -> impl Iterator<Item = &mut J> {
+        let waiting = self.waiting.get_mut(&(requester.clone(), lane));
+        waiting.into_iter().flatten()
+    }
+
     /// Forgets all that waits.
     pub(super) fn clear(&mut self) {
         self.waiting.clear();
@@ -126,6 +136,8 @@ mod tests {
         assert_eq!(lanes.enter(&a, Lane::Chat, 3), None);
         assert_eq!(lanes.enter(&a, Lane::Door, 4), Some(4), "another lane");
         assert_eq!(lanes.enter(&b, Lane::Chat, 5), Some(5), "another requester");
+        assert_eq!(lanes.next(&a, Lane::Chat).collect::<Vec<_>>(), [&2, &3]);
+        assert_eq!(lanes.next(&b, Lane::Chat).count(), 0, "it runs");
         assert_eq!(lanes.leave(&a, Lane::Chat), Some(2));
         assert_eq!(lanes.leave(&a, Lane::Chat), Some(3));
         assert_eq!(lanes.leave(&a, Lane::Chat), None);

@@ -30,6 +30,8 @@ pub(super) struct Outbox {
     events: VecDeque<Message>,
     in_flight: VecDeque<InFlight>,
     window: usize,
+    /// The window was full, and is not half empty yet.
+    is_congested: bool,
     packet_max: usize,
     dropped: u64,
 }
@@ -42,6 +44,7 @@ impl Outbox {
             events: VecDeque::new(),
             in_flight: VecDeque::new(),
             window: WINDOW_MAX,
+            is_congested: false,
             packet_max: usize::MAX,
             dropped: 0,
         }
@@ -85,16 +88,26 @@ impl Outbox {
     /// The next message to hand to the client, if the window has room. The whole span from the
     /// oldest unacknowledged message counts, even where newer ones are acknowledged: so the
     /// client can never need a packet id that is still in use, a state it does not leave.
+    ///
+    /// A window that was full is left alone until it is half empty: else each acknowledgement would
+    /// let one message through, in a packet of its own. Events get the first half of it only:
+    /// nobody waits for them, but somebody does for a reply.
     pub(super) fn next(&mut self) -> Option<Message> {
-        if self.in_flight.len() >= self.window {
+        let out = self.in_flight.len();
+        self.is_congested = out >= self.window || (self.is_congested && out > self.window / 2);
+        if self.is_congested {
             return None;
         }
+        let mut events = match out < self.window.div_ceil(2) {
+            true => Some(&mut self.events),
+            false => None,
+        };
         loop {
             let message = self
                 .latest
                 .pop_front()
                 .or_else(|| self.replies.pop_front())
-                .or_else(|| self.events.pop_front())?;
+                .or_else(|| events.as_mut()?.pop_front())?;
             if message.packet_size() > self.packet_max {
                 // The client would close the connection over it, again and again.
                 self.dropped += 1;
@@ -136,6 +149,7 @@ impl Outbox {
 
     /// The connection is gone: what was not acknowledged goes back to the front, in order.
     pub(super) fn disconnected(&mut self) {
+        self.is_congested = false;
         while let Some(in_flight) = self.in_flight.pop_back() {
             let Some(message) = in_flight.message else {
                 continue;

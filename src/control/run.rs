@@ -109,7 +109,7 @@ enum Turn {
     DiscoveryDue,
     Wanted,
     Picture(Bytes),
-    Finished(Ticket, Outcome),
+    Finished(Vec<(Ticket, Outcome)>),
     Retry,
     DrainTick,
 }
@@ -211,11 +211,7 @@ impl Controller {
                         tracing::warn!(%error, "a rule's picture is not published");
                     }
                 }
-                Turn::Finished(ticket, outcome) => {
-                    let mut finished = vec![(ticket, outcome)];
-                    finished.extend(self.execution.ready());
-                    self.on_finished(finished);
-                }
+                Turn::Finished(finished) => self.on_finished(finished),
                 Turn::Retry => self.connect(),
                 Turn::DrainTick => {}
             }
@@ -252,9 +248,7 @@ impl Controller {
             event = link => Turn::Link(event),
             event = port.events.recv(), if *events_open => Turn::Event(event),
             changed = port.state.changed(), if *state_open => Turn::StateChanged(changed.is_ok()),
-            Some((ticket, outcome)) = execution.next(), if !execution.is_idle() => {
-                Turn::Finished(ticket, outcome)
-            }
+            finished = execution.next(), if !execution.is_idle() => Turn::Finished(finished),
             () = until(state_due) => Turn::StateDue,
             () = until(discovery_due) => Turn::DiscoveryDue,
             // Neither ends before the exchange does, which is ours, too.

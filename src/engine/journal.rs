@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::base::moment::Moment;
-pub use crate::store::{ControlEntry, ControlRequest};
+pub use crate::store::{ControlEntry, ControlRequest, Written};
 use crate::store::{RequestLog, Store, StoreError};
 
 /// How many requests are remembered.
@@ -42,11 +42,9 @@ impl Journal {
         self.store.control_log(limit).await.unwrap_or_default()
     }
 
-    /// Writes down that a request is about to be carried out. A disk that is full costs the memory,
-    /// not the request: a door must open all the same.
-    pub async fn begin(&self, request: ControlRequest) {
-        // The log itself says so, once for all that waited together.
-        let _ = self.requests.begin(request).await;
+    /// Writes down that a request is about to be carried out; wait for it before it is.
+    pub fn begin(&self, request: ControlRequest) -> Written {
+        self.requests.begin(request)
     }
 
     /// Writes down how it was answered. Nobody waits for it.

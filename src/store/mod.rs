@@ -41,7 +41,7 @@ pub use error::StoreError;
 pub use inbox::{Arrived, Noted, Untaken};
 pub use outbox::{Queued, RefusedMessage};
 pub use ownership::{Ownership, OwnershipError};
-pub use request_log::{ControlRequest, RequestLog};
+pub use request_log::{ControlRequest, RequestLog, Written};
 pub use uploads::QueuedUpload;
 pub use users::KnownUser;
 

@@ -32,6 +32,8 @@ mod manual;
 #[cfg(feature = "media")]
 mod mqtt_authorisation;
 #[cfg(feature = "media")]
+mod mqtt_bursts;
+#[cfg(feature = "media")]
 mod mqtt_commands;
 #[cfg(feature = "media")]
 mod mqtt_delivery;
@@ -51,6 +53,8 @@ mod mqtt_security;
 mod mqtt_settings;
 #[cfg(feature = "media")]
 mod mqtt_versions;
+#[cfg(feature = "media")]
+mod process;
 mod rules;
 mod schemas;
 mod setups;

@@ -1,18 +1,14 @@
 //! Nothing a device tells is lost, and an unreachable broker costs next to nothing.
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
 
 use cubelet::engine::event::{Event, EventKind};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
 use crate::broker::{Broker, Client, Gate, PATIENCE};
 use crate::device::{Device, settings};
-use crate::fixture::{Fixture, MINIMAL};
-
-const AVAILABILITY: &str = "cubelet/front-door/availability";
+use crate::process::{AVAILABILITY, Process};
 
 #[tokio::test]
 async fn five_hundred_events_of_an_outage_arrive_each_and_the_state_is_right_after_it() {
@@ -64,51 +60,13 @@ async fn five_hundred_events_of_an_outage_arrive_each_and_the_state_is_right_aft
     assert_eq!(gate.open_connections(), 1);
 }
 
-/// The daemon as a process of its own, without a hub it could reach.
-struct Process {
-    child: Child,
-    _fixture: Fixture,
-}
-
-async fn daemon(broker: &Broker) -> Process {
-    let fixture = Fixture::new();
-    let hub = MINIMAL
-        .replace("https://hub.example", "http://127.0.0.1:9")
-        .replace("tls://chat.example", "ws://127.0.0.1:9/xmpp");
-    let text = format!(
-        "{hub}\n[camera]\nsource = \"none\"\nwarm = false\n[audio]\nsource = \"none\"\n\
-         [mqtt]\nhost = \"127.0.0.1\"\nport = {}\n",
-        broker.port
-    )
-    .replace("[device]", "[device]\nstate_dir = \"state\"");
-    let config = fixture.write(&text);
-    let mut client = Client::subscribe(broker, AVAILABILITY).await;
-    let child = spawn(&config);
-    client.until(AVAILABILITY, "online").await;
-    Process {
-        child,
-        _fixture: fixture,
-    }
-}
-
-fn spawn(config: &Path) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_cubelet"))
-        .args(["run", "--config"])
-        .arg(config)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap()
-}
-
 #[tokio::test]
 async fn a_killed_daemon_is_declared_offline_by_its_last_will() {
     let broker = Broker::start().await;
     let mut client = Client::subscribe(&broker, AVAILABILITY).await;
-    let mut process = daemon(&broker).await;
+    let mut process = Process::start(&broker, broker.port, "").await;
     client.until(AVAILABILITY, "online").await;
-    process.child.kill().await.unwrap();
+    process.kill().await;
     client.until(AVAILABILITY, "offline").await;
     let mut late = Client::subscribe(&broker, AVAILABILITY).await;
     let kept = late.next().await;
@@ -119,7 +77,7 @@ async fn a_killed_daemon_is_declared_offline_by_its_last_will() {
 async fn a_terminated_daemon_says_offline_itself_and_ends_in_order() {
     let broker = Broker::start().await;
     let mut client = Client::subscribe(&broker, "cubelet/front-door/#").await;
-    let mut process = daemon(&broker).await;
+    let mut process = Process::start(&broker, broker.port, "").await;
     client.until(AVAILABILITY, "online").await;
     let pid = process.child.id().unwrap().to_string();
     assert!(

@@ -19,6 +19,10 @@ fn event(n: usize) -> Message {
     message(Class::Event, "e", &n.to_string())
 }
 
+fn reply(n: usize) -> Message {
+    message(Class::Reply, "r", &n.to_string())
+}
+
 fn number(message: &Message) -> usize {
     std::str::from_utf8(&message.payload)
         .unwrap()
@@ -66,7 +70,7 @@ fn the_window_counts_from_the_oldest_unacknowledged_message() {
     let mut outbox = Outbox::new();
     outbox.connected(Some(4), None);
     for n in 0..9 {
-        outbox.push(event(n));
+        outbox.push(reply(n));
     }
     for packet in 1..=3 {
         outbox.next().unwrap();
@@ -81,6 +85,52 @@ fn the_window_counts_from_the_oldest_unacknowledged_message() {
     );
     outbox.acknowledged(1).unwrap();
     assert!(outbox.next().is_some());
+}
+
+#[test]
+fn a_window_that_was_full_is_filled_again_when_half_of_it_is_free() {
+    let mut outbox = Outbox::new();
+    outbox.connected(Some(9), None);
+    for n in 0..20 {
+        outbox.push(reply(n));
+    }
+    let mut packet = 0;
+    let mut sent = |outbox: &mut Outbox| {
+        let messages = std::iter::from_fn(|| {
+            let message = outbox.next()?;
+            packet += 1;
+            outbox.numbered(packet);
+            Some(message)
+        });
+        messages.count()
+    };
+    assert_eq!(sent(&mut outbox), 8);
+    for packet in 1..=3 {
+        outbox.acknowledged(packet).unwrap();
+        assert_eq!(sent(&mut outbox), 0);
+    }
+    outbox.acknowledged(4).unwrap();
+    assert_eq!(sent(&mut outbox), 4);
+    // A new connection knows nothing of it.
+    outbox.disconnected();
+    assert_eq!(sent(&mut outbox), 8);
+}
+
+#[test]
+fn events_leave_half_of_the_window_to_replies() {
+    let mut outbox = Outbox::new();
+    outbox.connected(Some(9), None);
+    for n in 0..20 {
+        outbox.push(event(n));
+    }
+    let sent = std::iter::from_fn(|| outbox.next()).count();
+    assert_eq!(sent, 4);
+    for n in 0..20 {
+        outbox.push(reply(n));
+    }
+    let sent: Vec<Message> = std::iter::from_fn(|| outbox.next()).collect();
+    assert_eq!(sent.len(), 4);
+    assert!(sent.iter().all(|message| message.class == Class::Reply));
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Requests over MQTT by their id, so that none is carried out twice, also not after the end of the
 //! process: a file to which lines are appended.
 //!
-//! Invariant: when [`RequestLog::begin`] has returned, the request is with the kernel, and survives
-//! whatever happens to this process. Why it is no table of the database: docs/design/control.md.
+//! Invariant: when what [`RequestLog::begin`] returns has ended well, the request is with the kernel,
+//! and survives whatever happens to this process. Why it is no table of the database: docs/design/control.md.
 //! Must not enter: fsync; waiting for anything but this file.
 
 mod replay;
@@ -11,7 +11,9 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -38,6 +40,25 @@ pub struct ControlRequest {
     pub reply: Option<String>,
     /// When that was written; the log sets it.
     pub at: Moment,
+}
+
+/// A beginning on its way to the file.
+///
+/// # Errors
+/// It ends in one when the file cannot be written; the log has said so then.
+#[derive(Debug)]
+#[must_use = "nothing says that it is written before this has ended"]
+pub struct Written(oneshot::Receiver<io::Result<()>>);
+
+impl Future for Written {
+    type Output = io::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let gone = |_| Err(io::Error::other("the writer ended"));
+        Pin::new(&mut self.0)
+            .poll(context)
+            .map(|told| told.unwrap_or_else(gone))
+    }
 }
 
 /// A handle on the log, cheap to clone.
@@ -86,16 +107,12 @@ impl RequestLog {
         }
     }
 
-    /// Writes down that a request is about to be carried out. What waits at the same time shares
-    /// one write.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub async fn begin(&self, request: ControlRequest) -> io::Result<()> {
+    /// Writes down that a request is about to be carried out. It is on its way when this returns,
+    /// and written when what it returns has ended. What waits at the same time shares one write.
+    pub fn begin(&self, request: ControlRequest) -> Written {
         let (done, written) = oneshot::channel();
         self.push(request, Some(done));
-        let gone = |_| io::Error::other("the writer ended");
-        written.await.map_err(gone)?
+        Written(written)
     }
 
     /// Writes down how a request was answered, without waiting for it. False if too much waits

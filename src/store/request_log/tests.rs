@@ -29,6 +29,17 @@ async fn what_has_begun_is_there_for_another_process() {
 }
 
 #[tokio::test]
+async fn a_beginning_is_on_its_way_before_anybody_waits_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = RequestLog::new(Some(folder.path().join("requests")), 9);
+    let first = log.begin(request(1, None));
+    // One write comes after the other.
+    log.begin(request(2, None)).await.unwrap();
+    assert_eq!(ids(&log.kept().await.unwrap()), ["1", "2"]);
+    first.await.unwrap();
+}
+
+#[tokio::test]
 async fn an_answer_is_written_before_whatever_begins_after_it() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("requests");

@@ -85,7 +85,8 @@ soak-media: ## one call of an hour; says what threads, files and memory do; SOAK
 	SOAK_MINUTES=$(or $(SOAK_MINUTES),60) cargo test --test engine -- --ignored --nocapture a_long_call
 
 FUZZ_SECONDS ?= 60
-FUZZ_TARGETS ?= stream frame stanza call_signal privacy scram address rest_form mqtt_command
+FUZZ_TARGETS ?= stream frame stanza call_signal privacy scram address enrolment data_channel rest_form mqtt_command \
+	rtsp sdp turn picture recording
 
 # Our code has no unsafe, so what is looked for are panics and broken properties: no sanitizer, and
 # with RUSTC_BOOTSTRAP no nightly compiler.

@@ -5,6 +5,7 @@ use cubelet::protocol::address::Realm;
 use cubelet::protocol::call_signal::CallSignal;
 use cubelet::protocol::chat_message;
 use cubelet::protocol::extra_params::ExtraParams;
+use cubelet::protocol::preview::PreviewSignal;
 use cubelet::protocol::room_presence;
 use cubelet::protocol::stream_management::{Nonza, counts};
 use cubelet::protocol::xml_guard::XmlGuard;
@@ -25,6 +26,10 @@ fuzz_target!(|text: &str| {
     let _ = chat_message::read(&realm, &element);
     let _ = room_presence::read(&realm, 1001, &element);
     let _ = ExtraParams::of(&element).map(CallSignal::read);
+    if let Some(params) = ExtraParams::of(&element) {
+        let texts = params.iter().map(|one| (one.name().to_owned(), one.text()));
+        let _ = PreviewSignal::read(&texts.collect());
+    }
     let _ = counts(&element);
     if let Ok(nonza) = Nonza::read(&element) {
         assert_eq!(Nonza::read(&nonza.to_element()).ok(), Some(nonza));

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::duplex::Duplex;
+use super::screen_layout::ScreenLayout;
 use crate::protocol::address::UserId;
 
 /// The changes; without any, the configuration holds as it is.
@@ -36,6 +37,8 @@ pub struct LiveSettings {
     pub camera_max_kbps: Option<u32>,
     /// The camera's pictures per second at most.
     pub camera_max_fps: Option<u32>,
+    /// How several pictures share the screen; without, as the configuration says.
+    pub screen_layout: Option<ScreenLayout>,
 }
 
 /// How long something holds. With a field of its own, for a bare `null` would read back as not
@@ -121,6 +124,7 @@ mod tests {
             duplex: Some(Duplex::Half),
             camera_max_kbps: Some(300),
             camera_max_fps: Some(10),
+            screen_layout: Some(ScreenLayout::Speaker),
         };
         let text = serde_json::to_string(&live).unwrap();
         assert_eq!(serde_json::from_str::<LiveSettings>(&text).unwrap(), live);

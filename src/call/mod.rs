@@ -24,6 +24,7 @@ mod ring_outcome;
 pub mod ring_plan;
 pub mod rule;
 pub mod schedule;
+pub mod screen_layout;
 pub mod session;
 pub mod timers;
 pub mod verdict;

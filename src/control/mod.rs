@@ -106,6 +106,7 @@ impl ControlSettings {
                 auto_answer: !config.calls.incoming.auto_answer.is_empty(),
                 visitor_message: config.visitor_message.enabled,
                 loudspeaker: config.audio.sink != config::AudioSink::Null,
+                screen: config.display.sink != config::VideoSink::Null,
                 recording: config.recording.enabled,
             },
             command_timeout: Duration::from_secs(10),

@@ -57,6 +57,7 @@ mod tests {
             "chat",
             "camera",
             "audio",
+            "display",
             "door",
             "visitor_message",
             "recording",

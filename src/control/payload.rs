@@ -275,6 +275,7 @@ pub(super) fn setting(part: &str, fields: &Map<String, Value>) -> Result<Setting
         "call" => Setting::Call(read(fields)?),
         "audio" => Setting::Audio(read(fields)?),
         "camera" => Setting::Camera(read(fields)?),
+        "display" => Setting::Display(read(fields)?),
         "door" => Setting::Door(read(fields)?),
         _ => {
             let message = format!(

@@ -104,6 +104,7 @@ pub(super) fn part(part: &str) -> Option<Value> {
         "call" => read_by::<setting::CallSetting>(),
         "audio" => read_by::<setting::AudioSetting>(),
         "camera" => read_by::<setting::CameraSetting>(),
+        "display" => read_by::<setting::DisplaySetting>(),
         "door" => read_by::<setting::DoorSetting>(),
         _ => return None,
     };

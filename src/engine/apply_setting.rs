@@ -10,7 +10,7 @@ use super::dispatch::{LIMIT, away};
 use super::door::Unlock;
 use super::media_settings::camera_names;
 use super::setting_command::{
-    AudioSetting, CallSetting, CameraSetting, DoorSetting, PolicySetting, Setting,
+    AudioSetting, CallSetting, CameraSetting, DisplaySetting, DoorSetting, PolicySetting, Setting,
 };
 use super::wiring::Wiring;
 use crate::call::live::Until;
@@ -27,6 +27,7 @@ pub async fn apply(wiring: &Wiring, setting: Setting) -> Result<Value, CommandEr
         Setting::Call(call) => apply_call(wiring, call).await?,
         Setting::Audio(audio) => apply_audio(wiring, audio).await?,
         Setting::Camera(camera) => apply_camera(wiring, camera).await?,
+        Setting::Display(display) => apply_display(wiring, display).await?,
         Setting::Door(DoorSetting { unlocked: _ }) => {
             wiring.slots.door.ask(Unlock, LIMIT).await.map_err(away)??;
         }
@@ -124,6 +125,19 @@ async fn apply_camera(wiring: &Wiring, camera: CameraSetting) -> Result<(), Comm
             if let Some(rate) = camera.max_fps {
                 live.camera_max_fps = (rate > 0).then_some(rate);
             }
+        })
+        .await
+}
+
+async fn apply_display(wiring: &Wiring, display: DisplaySetting) -> Result<(), CommandError> {
+    if wiring.display.is_none() {
+        let message = "layout: this device has no screen (`[display] sink`)";
+        return Err(CommandError::new(ErrorCode::Unavailable, message));
+    }
+    wiring
+        .live
+        .change(wiring, |live| {
+            live.screen_layout = display.layout.or(live.screen_layout);
         })
         .await
 }

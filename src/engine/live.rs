@@ -106,7 +106,7 @@ impl Live {
         })
     }
 
-    /// Puts it on the board as it holds now.
+    /// Puts it on the board and the screen as it holds now.
     pub fn show(&self, wiring: &Wiring) {
         let now = unix_ms();
         let shown = {
@@ -135,6 +135,11 @@ impl Live {
                 framerate: live.camera_max_fps,
             },
         });
+        let layout = self.read(|live| live.screen_layout);
+        let layout = layout.unwrap_or(wiring.config.display.layout);
+        if let Some(display) = &wiring.display {
+            display.set_layout(layout);
+        }
         let camera = name_of_camera(camera_named(&wiring.config, sources.camera.as_deref()));
         wiring.board.update(|state| {
             state.policy = shown;
@@ -146,6 +151,7 @@ impl Live {
             state.camera.muted = sources.camera_muted;
             state.camera.max_kbps = sources.ceiling.kbps;
             state.camera.max_fps = sources.ceiling.framerate;
+            state.display.layout = wiring.display.is_some().then_some(layout);
         });
         self.sources.send_if_modified(|now| {
             let differs = *now != sources;

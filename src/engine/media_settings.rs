@@ -1,7 +1,7 @@
 //! The configuration's words for media, turned into media's own settings.
 
 use crate::config::{self, DeviceConfig};
-use crate::media::display::{Display, Layout, Screen};
+use crate::media::display::{Display, Screen};
 use crate::media::peer::{ChannelPolicy, IceServer, PeerSettings};
 use crate::media::sink::{AudioSinkKind, VideoSinkKind};
 use crate::media::source::{RtspCamera, RtspLogin};
@@ -112,13 +112,9 @@ pub fn codec(configured: config::VideoCodec) -> VideoCodec {
 
 /// The screen; none where the device has none.
 pub fn display(config: &DeviceConfig) -> Option<Display> {
-    let layout = match config.display.layout {
-        config::ScreenLayout::Grid => Layout::Grid,
-        config::ScreenLayout::Speaker => Layout::Speaker,
-    };
     match config.display.sink {
         config::VideoSink::Null => None,
-        config::VideoSink::Window => Some(Display::new(Screen::Window, layout)),
+        config::VideoSink::Window => Some(Display::new(Screen::Window, config.display.layout)),
     }
 }
 

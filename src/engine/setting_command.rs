@@ -6,9 +6,10 @@ use serde::Deserialize;
 use super::chat_command::{Check, Checked};
 use super::command::UserRef;
 use crate::call::duplex::Duplex;
+use crate::call::screen_layout::ScreenLayout;
 
 /// The parts that can be set.
-pub const PARTS: &[&str] = &["policy", "call", "audio", "camera", "door"];
+pub const PARTS: &[&str] = &["policy", "call", "audio", "camera", "display", "door"];
 
 /// Logins and numbers in one list.
 const USERS_MAX: usize = 100;
@@ -26,6 +27,8 @@ pub enum Setting {
     Audio(AudioSetting),
     /// `camera/set`
     Camera(CameraSetting),
+    /// `display/set`
+    Display(DisplaySetting),
     /// `door/set`
     Door(DoorSetting),
 }
@@ -95,6 +98,14 @@ pub struct CameraSetting {
     pub max_fps: Option<u32>,
 }
 
+/// The screen, at once and also in a call; kept over a restart. Without one `unavailable`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct DisplaySetting {
+    /// How the pictures of several people share it.
+    pub layout: Option<ScreenLayout>,
+}
+
 /// The door.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -111,6 +122,7 @@ impl Setting {
             Self::Call(_) => "call",
             Self::Audio(_) => "audio",
             Self::Camera(_) => "camera",
+            Self::Display(_) => "display",
             Self::Door(_) => "door",
         }
     }
@@ -120,7 +132,7 @@ impl Setting {
         match part {
             "policy" => &["dnd", "auto_answer", "ring_target"],
             "call" => &["mute", "hold", "resume", "bandwidth"],
-            "audio" | "camera" => &["mute"],
+            "audio" | "camera" | "display" => &["mute"],
             "door" => &["unlock"],
             _ => &[],
         }
@@ -147,8 +159,8 @@ impl Setting {
                 need("bandwidth", call.limit_kbps.is_some());
             }
             // Whoever may mute a call may mute what it hears and sees.
-            // Likewise, which camera it sees.
-            Self::Audio(_) | Self::Camera(_) => need("mute", true),
+            // Likewise, which camera it sees, and how the others are seen here.
+            Self::Audio(_) | Self::Camera(_) | Self::Display(_) => need("mute", true),
             Self::Door(_) => need("unlock", true),
         }
         needs
@@ -162,6 +174,7 @@ impl Check for Setting {
             Self::Call(call) => *call == CallSetting::default(),
             Self::Audio(audio) => *audio == AudioSetting::default(),
             Self::Camera(camera) => *camera == CameraSetting::default(),
+            Self::Display(display) => *display == DisplaySetting::default(),
             Self::Door(door) => *door == DoorSetting::default(),
         };
         if is_empty {
@@ -191,6 +204,8 @@ impl Check for Setting {
                 limit("max_kbps", camera.max_kbps, KBPS)?;
                 limit("max_fps", camera.max_fps, 1..=60)
             }
+            // Its words are all there is to check, and serde knows them.
+            Self::Display(_) => Ok(()),
             Self::Door(door) => match door.unlocked {
                 Some(false) => {
                     Err("unlocked: must be true; the door locks by itself after its pulse".into())
@@ -313,7 +328,16 @@ mod tests {
         assert_eq!(door.needs(), ["unlock"]);
         let audio = Setting::Audio(AudioSetting::default());
         let camera = Setting::Camera(CameraSetting::default());
-        for setting in [setting, call(true), call(false), door, audio, camera] {
+        let display = Setting::Display(DisplaySetting::default());
+        for setting in [
+            setting,
+            call(true),
+            call(false),
+            door,
+            audio,
+            camera,
+            display,
+        ] {
             let told = Setting::permissions(setting.part());
             for verb in setting.needs() {
                 assert!(told.contains(&verb), "{} needs {verb}", setting.part());

@@ -8,6 +8,7 @@ use super::calls::PerKind;
 use super::event::Direction;
 use super::recording::RecordedSide;
 use crate::call::duplex::Duplex;
+use crate::call::screen_layout::ScreenLayout;
 use crate::call::visitor_message::Phase;
 use crate::media::stats::Level;
 use crate::protocol::address::UserId;
@@ -27,6 +28,8 @@ pub struct DeviceState {
     pub camera: SourceState,
     /// `audio/state`.
     pub audio: AudioState,
+    /// `display/state`: the screen.
+    pub display: DisplayState,
     /// `door/state`.
     pub door: DoorState,
     /// `visitor_message/state`.
@@ -405,6 +408,14 @@ pub struct AudioState {
     pub speaker: SpeakerState,
     /// What is done to the microphone's sound.
     pub processing: ProcessingState,
+}
+
+/// The screen.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct DisplayState {
+    /// How the pictures of several people share it; absent where there is no screen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layout: Option<ScreenLayout>,
 }
 
 /// The loudspeaker.

@@ -7,6 +7,7 @@ use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
 
 use super::display::{Display, Seat};
+use super::sound::SoundTap;
 
 /// What shows the far side.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -104,6 +105,8 @@ pub enum AudioSinkKind {
         /// As of `aplay -L`.
         device: String,
     },
+    /// Given to the application.
+    Tap(SoundTap),
 }
 
 impl VideoSinkKind {

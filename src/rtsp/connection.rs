@@ -4,21 +4,19 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use rtsp_types::{Message, ParseError};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use super::description::{AUDIO_TYPE, ParameterSets, VIDEO_TYPE};
 use super::packets::{Beginnings, Track};
+use super::requests::{self, RequestError};
 use super::session::{Channels, Effect, Session};
 use crate::media::fanout::Subscription;
 use crate::media::recording::parameter_sets;
 use crate::media::rtp::EncodedFrame;
 use crate::media::{AudioFanout, VideoCodec, VideoFanout};
 
-/// The longest request; those of players are below 1 kB.
-const REQUEST_MAX: usize = 16 * 1024;
 /// How long somebody may stay who watches nothing.
 const IDLE: Duration = Duration::from_secs(30);
 /// How long a write may take: whoever reads nothing for so long is gone.
@@ -37,10 +35,8 @@ pub(super) struct Sources {
 /// Why a connection ended other than by its viewer's wish.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ConnectionError {
-    #[error("what it sends is no RTSP")]
-    Garbage,
-    #[error("its request is longer than {REQUEST_MAX} bytes")]
-    TooLong,
+    #[error(transparent)]
+    Request(#[from] RequestError),
     #[error("it asked for nothing for {} s", IDLE.as_secs())]
     Idle,
     #[error("it takes nothing for {} s", WRITE_LIMIT.as_secs())]
@@ -77,7 +73,7 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
                 if read? == 0 {
                     return Ok(());
                 }
-                while let Some(request) = next_request(&mut incoming)? {
+                while let Some(request) = requests::next(&mut incoming)? {
                     idle_at = tokio::time::Instant::now() + IDLE;
                     let place = session.would_play(&request).then(&place).flatten();
                     let (answer, effect) = session.on(&request, place.is_some());
@@ -105,33 +101,6 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
             () = tokio::time::sleep_until(idle_at), if !is_playing => return Err(ConnectionError::Idle),
         }
         send(&mut stream, &mut outgoing).await?;
-    }
-}
-
-/// The next whole request; what players send on RTCP's channels is passed over.
-fn next_request(
-    incoming: &mut Vec<u8>,
-) -> Result<Option<rtsp_types::Request<Vec<u8>>>, ConnectionError> {
-    loop {
-        // Empty lines between requests are nothing.
-        let blank = incoming.iter().take_while(|byte| b"\r\n".contains(byte));
-        let blank = blank.count();
-        incoming.drain(..blank);
-        if incoming.is_empty() {
-            return Ok(None);
-        }
-        match Message::<Vec<u8>>::parse(incoming.as_slice()) {
-            Ok((message, length)) => {
-                incoming.drain(..length);
-                match message {
-                    Message::Request(request) => return Ok(Some(request)),
-                    Message::Data(_) | Message::Response(_) => {}
-                }
-            }
-            Err(ParseError::Incomplete(_)) if incoming.len() <= REQUEST_MAX => return Ok(None),
-            Err(ParseError::Incomplete(_)) => return Err(ConnectionError::TooLong),
-            Err(ParseError::Error) => return Err(ConnectionError::Garbage),
-        }
     }
 }
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use cubelet::call::screen_layout::ScreenLayout;
 use cubelet::config::{DiscoveryForm, HomeAssistant};
 use cubelet::control::home_assistant::announcement;
 use cubelet::control::{ControlSettings, Equipment, read_command, read_setting};
@@ -34,6 +35,7 @@ fn with_everything(broker: &Broker) -> ControlSettings {
         auto_answer: true,
         visitor_message: true,
         loudspeaker: true,
+        screen: true,
         recording: true,
     };
     settings
@@ -129,6 +131,7 @@ fn a_device_without_relay_camera_or_thermometer_does_not_announce_them() {
         "visitor_message",
         "announcement",
         "volume",
+        "screen_layout",
         "last_recording",
     ] {
         assert!(!list.contains_key(gone), "{gone}");
@@ -151,6 +154,7 @@ fn states() -> [Value; 2] {
     busy.chat.unread = 3;
     busy.audio.volume = Some(0);
     busy.audio.speaker_muted = true;
+    busy.display.layout = Some(ScreenLayout::Speaker);
     busy.recording.status = RecordingStatus::Recording;
     busy.recording.last = Some("20261128T170744.123Z-door.mp4".into());
     busy.device.started = 1_790_000_000_000;
@@ -197,6 +201,7 @@ fn every_template_of_a_state_shows_what_the_device_is() {
         ("temperature", ["None", "47"]),
         ("volume", ["None", "0"]),
         ("speaker_mute", ["OFF", "ON"]),
+        ("screen_layout", ["None", "speaker"]),
         ("record", ["OFF", "ON"]),
         ("recording", ["idle", "recording"]),
         ("recording_runs", ["OFF", "ON"]),
@@ -363,7 +368,7 @@ fn every_order_made_of_a_value_is_one_the_device_takes() {
         .filter(|(_, one)| one.get("cmd_tpl").is_some())
         .map(|(key, _)| key)
         .collect();
-    assert_eq!(made, ["announcement", "volume"]);
+    assert_eq!(made, ["announcement", "screen_layout", "volume"]);
     let order = |key: &str, value: Value| {
         let component = &components[key];
         let payload = render_with(
@@ -379,6 +384,10 @@ fn every_order_made_of_a_value_is_one_the_device_takes() {
         Ok(json!({ "text": text }))
     );
     assert_eq!(order("volume", json!(35.0)), Ok(json!({ "volume": 35 })));
+    for layout in components["screen_layout"]["ops"].as_array().unwrap() {
+        let made = order("screen_layout", layout.clone());
+        assert_eq!(made, Ok(json!({ "layout": layout })));
+    }
     let refused = order("volume", json!(101.0)).unwrap_err();
     assert!(refused.message.starts_with("volume: "), "{refused}");
 }

@@ -52,7 +52,7 @@ async fn state_is_retained_as_a_whole_and_in_parts() {
         .await;
     let mut late = Client::subscribe(&broker, "cubelet/door/#").await;
     let mut topics = BTreeSet::new();
-    while topics.len() < 13 {
+    while topics.len() < 14 {
         let seen = late.next().await;
         assert!(seen.retained, "{seen:?}");
         if seen.topic == "cubelet/door/state" {
@@ -67,6 +67,7 @@ async fn state_is_retained_as_a_whole_and_in_parts() {
         "camera/state",
         "chat/state",
         "device/state",
+        "display/state",
         "door/state",
         "health/state",
         "policy/state",
@@ -82,7 +83,7 @@ async fn state_is_retained_as_a_whole_and_in_parts() {
 async fn only_the_changed_part_is_published_again() {
     let (broker, device) = Device::at_a_broker().await;
     let mut client = Client::subscribe(&broker, "cubelet/door/+/state").await;
-    for _ in 0..11 {
+    for _ in 0..12 {
         client.next().await;
     }
     device.state.send_modify(|state| state.chat.outbox = 3);

@@ -1,8 +1,9 @@
 //! `<part>/set`: desired settings, validated, executed once, confirmed.
 
+use cubelet::call::screen_layout::ScreenLayout;
 use cubelet::engine::command::{Command, CommandError, ErrorCode, Reply, UserRef};
 use cubelet::engine::setting_command::{
-    AudioSetting, CallSetting, DoorSetting, Muted, PolicySetting, Setting,
+    AudioSetting, CallSetting, DisplaySetting, DoorSetting, Muted, PolicySetting, Setting,
 };
 use serde_json::json;
 
@@ -42,6 +43,13 @@ async fn each_part_is_set_with_the_fields_of_its_state() {
             Setting::Audio(AudioSetting {
                 muted: Some(false),
                 ..AudioSetting::default()
+            }),
+        ),
+        (
+            "display",
+            r#"{"layout":"speaker"}"#,
+            Setting::Display(DisplaySetting {
+                layout: Some(ScreenLayout::Speaker),
             }),
         ),
         (
@@ -91,6 +99,12 @@ async fn a_wrong_field_is_refused_by_name_and_nothing_is_set() {
             r#"{"max_kbps":63}"#,
             "invalid_payload",
             "max_kbps: ",
+        ),
+        (
+            "display",
+            r#"{"layout":"mosaic"}"#,
+            "invalid_payload",
+            "layout: unknown variant `mosaic`, expected `grid` or `speaker`",
         ),
         (
             "door",

@@ -1,8 +1,10 @@
 //! `<part>/set` on a whole device.
 
+use cubelet::call::screen_layout::ScreenLayout;
 use cubelet::engine::command::{Command, CommandError, ErrorCode};
 use cubelet::engine::setting_command::{
-    AudioSetting, CallSetting, CameraSetting, DoorSetting, Muted, PolicySetting, Setting,
+    AudioSetting, CallSetting, CameraSetting, DisplaySetting, DoorSetting, Muted, PolicySetting,
+    Setting,
 };
 use cubelet::engine::state::{DeviceState, SourceStatus, VolumeBy};
 use gstreamer::prelude::*;
@@ -287,6 +289,37 @@ async fn the_camera_is_limited_in_a_call_and_over_a_restart_until_that_is_lifted
     assert!(told["camera"]["max_kbps"].is_null(), "{told}");
     assert!(told["camera"]["max_fps"].is_null(), "{told}");
     door.stop().await;
+    indoor.stop().await;
+    site.hub.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_screen_is_laid_out_anew_and_stays_so_over_a_restart() {
+    let site = Site::start().await;
+    let screen = "[calls]\nbind = [\"127.0.0.1\"]\n[display]\nsink = \"window\"\n";
+    let indoor = site.station("indoor", screen).await;
+    assert_eq!(indoor.state().display.layout, Some(ScreenLayout::Grid));
+    let layout = |layout| {
+        Setting::Display(DisplaySetting {
+            layout: Some(layout),
+        })
+    };
+    let told = set(&indoor, layout(ScreenLayout::Speaker)).await;
+    assert_eq!(told.expect("set")["display"]["layout"], "speaker");
+    let mut indoor = indoor.stop().await.again(&site, screen).await;
+    indoor
+        .reaches("what was set before", |state| {
+            state.display.layout == Some(ScreenLayout::Speaker)
+        })
+        .await;
+    // The same device without its screen.
+    let blind = "[calls]\nbind = [\"127.0.0.1\"]\n";
+    let indoor = indoor.stop().await.again(&site, blind).await;
+    assert_eq!(indoor.state().display.layout, None);
+    let refused = set(&indoor, layout(ScreenLayout::Grid)).await;
+    let refused = refused.expect_err("no screen");
+    assert_eq!(refused.code, ErrorCode::Unavailable);
+    assert!(refused.message.starts_with("layout: "), "{refused}");
     indoor.stop().await;
     site.hub.stop().await;
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cubelet::media::display::{Cell, Display, Layout, Screen, cells};
-use cubelet::media::peer::PeerSettings;
+use cubelet::media::peer::{PeerSettings, TrackKind};
 use cubelet::media::sink::{Picture, PictureTap, VideoSinkKind};
 use cubelet::media::{VideoCodec, VideoSourceKind, VideoSourceSettings};
 use cubelet::protocol::call_signal::CallType;
@@ -80,7 +80,7 @@ fn display(layout: Layout) -> (Display, watch::Receiver<Arc<Seen>>) {
 /// A call with somebody of that colour.
 struct Caller {
     device: Device,
-    _ends: (End, End),
+    ends: (End, End),
 }
 
 impl Caller {
@@ -101,7 +101,7 @@ impl Caller {
         call(&mut caller, &mut callee, |_, callee| sees(callee)).await;
         Self {
             device,
-            _ends: (caller, callee),
+            ends: (caller, callee),
         }
     }
 }
@@ -177,6 +177,39 @@ async fn who_speaks_is_large_the_layout_changes_live_and_who_freezes_makes_room(
     let whole = cells(Layout::Grid, SIZE, 1, 0);
     shows("the other alone", &mut seen, |seen| {
         seen.is_laid_out(&whole, &[Red]) && seen.at(SIZE.0 / 4, SIZE.1 / 8) == Red
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_covers_the_camera_leaves_the_screen_to_the_others_until_uncovering_it() {
+    use Plain::{Dark, Green, Red};
+    warm().await;
+    let room = Device::start();
+    let (display, mut seen) = display(Layout::Grid);
+    let red = Caller::calls(&display, &room, 1, "red").await;
+    let green = Caller::calls(&display, &room, 2, "green").await;
+    let (grid, whole) = (
+        cells(Layout::Grid, SIZE, 2, 0),
+        cells(Layout::Grid, SIZE, 1, 0),
+    );
+    let (caller, _) = &green.ends;
+    for _ in 0..2 {
+        shows("both", &mut seen, |seen| {
+            seen.is_laid_out(&grid, &[Red, Green])
+        })
+        .await;
+        caller.peer.set_muted(TrackKind::Video, true);
+        shows("the other alone", &mut seen, |seen| {
+            seen.is_laid_out(&whole, &[Red]) && seen.at(SIZE.0 / 4, SIZE.1 / 8) == Red
+        })
+        .await;
+        caller.peer.set_muted(TrackKind::Video, false);
+    }
+    drop(red);
+    caller.peer.set_muted(TrackKind::Video, true);
+    shows("nothing of who is there alone", &mut seen, |seen| {
+        seen.size == (320, 240) && seen.at(160, 120) == Dark
     })
     .await;
 }

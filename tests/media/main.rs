@@ -11,6 +11,7 @@ mod display;
 mod echo;
 mod fanout;
 mod films;
+mod live_room;
 mod loss;
 mod network_camera;
 mod one_way;

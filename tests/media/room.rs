@@ -12,18 +12,18 @@ use gstreamer_app as gst_app;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-const CAPS: &str = "audio/x-raw,format=S16LE,rate=48000,channels=1,layout=interleaved";
+pub const CAPS: &str = "audio/x-raw,format=S16LE,rate=48000,channels=1,layout=interleaved";
 
 /// Some 20 s of who is called.
-const FAR: &str = "Good evening. This is the house of the family Miller. We are on our way home \
+pub const FAR: &str = "Good evening. This is the house of the family Miller. We are on our way home \
     and will be with you in about five minutes. If you bring a parcel, please put it into the box \
     to the right of the door; I will open it for you now. Should it be too large, the neighbours \
     in number seven are at home and glad to take it. Thank you very much and have a good evening.";
 /// Who stands at the door, speaking into it after 8 s.
-const NEAR: &str = "Hello, here is the post office with a parcel for you. It is rather large.";
-const NEAR_AT: usize = 8 * RATE;
+pub const NEAR: &str = "Hello, here is the post office with a parcel for you. It is rather large.";
+pub const NEAR_AT: usize = 8 * RATE;
 /// What the canceller is given to find the echo.
-const SETTLED: usize = 3 * RATE;
+pub const SETTLED: usize = 3 * RATE;
 
 /// What became of echo and visitor.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ pub struct HalfDuplexFigures {
 
 /// From the mix to the loudspeaker and from the microphone to us, beside the room: a card's
 /// buffers.
-const CARD: usize = 12 * FRAME;
+pub const CARD: usize = 12 * FRAME;
 
 /// Plays both through the voice switch, as the device does: 10 ms at a time, no canceller.
 pub fn measure_half_duplex() -> HalfDuplexFigures {
@@ -90,8 +90,8 @@ pub fn measure() -> Figures {
     let near = speech("en-gb", NEAR, folder.path());
     let (both_end, silence) = (NEAR_AT + near.len(), vec![0; far.len()]);
     assert!(both_end < far.len(), "they do not speak at the same time");
-    let room = Room::new(1);
-    let echo = room.hears(&far);
+    let room = || Room::new(1);
+    let echo = room().hears(&far);
     let with_visitor = |mut heard: Vec<i16>| {
         for (slot, sample) in heard[NEAR_AT..].iter_mut().zip(&near) {
             *slot = slot.saturating_add(*sample);
@@ -102,7 +102,7 @@ pub fn measure() -> Figures {
         let left = process(processing, &far, &echo);
         decibels(&echo[SETTLED..left.len()], &left[SETTLED..])
     };
-    let visitor = with_visitor(room.hears(&silence));
+    let visitor = with_visitor(room().hears(&silence));
     let alone = process(Processing::ALL, &silence, &visitor);
     let both = process(Processing::ALL, &far, &with_visitor(echo.clone()));
     Figures {
@@ -143,13 +143,16 @@ pub fn speech(voice: &str, text: &str, folder: &Path) -> Vec<i16> {
 }
 
 /// From loudspeaker to microphone: 5 ms of way, then 150 ms in which the sound falls by 60 dB.
-struct Room {
+pub struct Room {
     taps: Vec<(usize, f64)>,
+    /// All that was played so far.
+    played: Vec<f64>,
+    noise: StdRng,
 }
 
 impl Room {
     /// Velvet noise, two echoes a millisecond, 6 dB quieter than what was played.
-    fn new(seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let reverberation = RATE * 150 / 1000;
         let mut taps: Vec<(usize, f64)> = (0..reverberation)
@@ -165,21 +168,36 @@ impl Room {
         for (_, gain) in &mut taps {
             *gain *= 0.5 / energy.sqrt();
         }
-        Self { taps }
+        Self {
+            taps,
+            played: Vec::new(),
+            noise: StdRng::seed_from_u64(7),
+        }
     }
 
-    /// What of `played` arrives at the microphone, in a room that is not quite silent.
-    fn hears(&self, played: &[i16]) -> Vec<i16> {
-        let mut random = StdRng::seed_from_u64(7);
-        let mut heard = vec![0f64; played.len()];
+    /// What of `played`, all of it, arrives at the microphone, in a room that is not quite silent.
+    fn hears(mut self, played: &[i16]) -> Vec<i16> {
+        self.hear(played, 0)
+    }
+
+    /// The same with what goes on from what was played before; `late`: samples the way takes beside
+    /// the room.
+    pub fn hear(&mut self, played: &[i16], late: usize) -> Vec<i16> {
+        self.played
+            .extend(played.iter().map(|sample| f64::from(*sample)));
+        let begin = self.played.len() - played.len();
+        let mut heard = vec![0_f64; played.len()];
         for (delay, gain) in &self.taps {
-            for (slot, sample) in heard[*delay..].iter_mut().zip(played) {
-                *slot += gain * f64::from(*sample);
+            let delay = delay + late;
+            let silent = delay.saturating_sub(begin).min(heard.len());
+            let from = (begin + silent).saturating_sub(delay);
+            for (slot, sample) in heard[silent..].iter_mut().zip(&self.played[from..]) {
+                *slot += gain * sample;
             }
         }
-        heard
-            .into_iter()
-            .map(|sample| (sample + random.random_range(-20.0..20.0)) as i16)
+        let noise = heard.into_iter();
+        noise
+            .map(|sample| (sample + self.noise.random_range(-20.0..20.0)) as i16)
             .collect()
     }
 }
@@ -223,12 +241,12 @@ fn process(processing: Processing, played: &[i16], heard: &[i16]) -> Vec<i16> {
 }
 
 /// Decibels between the power of two sounds.
-fn decibels(of: &[i16], to: &[i16]) -> f64 {
+pub fn decibels(of: &[i16], to: &[i16]) -> f64 {
     10.0 * ((product(of, of) + 1.0) / (product(to, to) + 1.0)).log10()
 }
 
 /// How much of `wanted` is in `sound`, as a factor.
-fn share(sound: &[i16], wanted: &[i16]) -> f64 {
+pub fn share(sound: &[i16], wanted: &[i16]) -> f64 {
     product(sound, wanted) / product(wanted, wanted)
 }
 
@@ -237,12 +255,12 @@ fn product(one: &[i16], other: &[i16]) -> f64 {
     pairs.map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
 }
 
-fn launch(description: &str) -> gst::Pipeline {
+pub fn launch(description: &str) -> gst::Pipeline {
     let element = gst::parse::launch(description).unwrap();
     element.downcast().unwrap()
 }
 
-fn sink(pipeline: &gst::Pipeline) -> gst_app::AppSink {
+pub fn sink(pipeline: &gst::Pipeline) -> gst_app::AppSink {
     let sink = pipeline.by_name("out").unwrap();
     sink.downcast().unwrap()
 }
@@ -256,7 +274,7 @@ fn buffer(samples: &[i16], time: gst::ClockTime) -> gst::Buffer {
     buffer
 }
 
-fn read(sample: &gst::Sample) -> Vec<i16> {
+pub fn read(sample: &gst::Sample) -> Vec<i16> {
     let map = sample.buffer().unwrap().map_readable().unwrap();
     map.chunks_exact(2)
         .map(|bytes| i16::from_le_bytes([bytes[0], bytes[1]]))

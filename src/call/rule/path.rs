@@ -12,6 +12,7 @@ pub const PARTS: &[&str] = &[
     "chat",
     "camera",
     "audio",
+    "display",
     "door",
     "visitor_message",
     "recording",

@@ -85,9 +85,9 @@ enum CtlCommand {
         output: PathBuf,
     },
     /// How a part is to be from now on: `set camera source=v4l2:/dev/video2`,
-    /// `set policy dnd=true`, `set call muted.video=true`.
+    /// `set policy dnd=true`, `set display layout=speaker`, `set call muted.video=true`.
     Set {
-        /// policy, call, audio, camera or door.
+        /// policy, call, audio, camera, display or door.
         part: String,
         /// What to set. A value that is no JSON is taken as text.
         #[arg(required = true, value_name = "FIELD=VALUE")]

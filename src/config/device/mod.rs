@@ -25,6 +25,7 @@ use crate::call::duplex::Duplex;
 use crate::call::party::Party;
 use crate::call::rule::Rule;
 use crate::call::schedule::Schedule;
+pub use crate::call::screen_layout::ScreenLayout;
 
 pub use calling::{Calls, DataChannel, Incoming, Preview, QuietHours, RecordedCall, RingStep};
 pub use chat_commands::ChatCommands;
@@ -312,15 +313,6 @@ pub struct Display {
     pub sink: VideoSink,
     /// How several pictures share it.
     pub layout: ScreenLayout,
-}
-
-/// How the pictures of several people share a screen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ScreenLayout {
-    /// All of one size.
-    Grid,
-    /// Who speaks large, the others below.
-    Speaker,
 }
 
 /// A screen.

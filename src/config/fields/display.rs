@@ -18,8 +18,9 @@ pub(super) const SECTION: Section = Section {
             "layout",
             Kind::Choice(&["grid", "speaker"]),
             Without::Text("grid"),
-            "How several people share it: all of one size, or one large and the others below. One \
-             person alone has all of it. Who sends no picture for 3 s makes room.",
+            "How several people share it: all of one size, or one large and the others below; \
+             changed while the device runs by `display/set`. One person alone has all of it. Who \
+             sends no picture for 3 s, or black for 1 s, makes room.",
         ),
     ],
 };

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{loudspeaker, recordings};
+use super::{loudspeaker, recordings, screen};
 use crate::control::ControlSettings;
 use crate::control::topics::Topics;
 use crate::engine::state::DeviceState;
@@ -31,6 +31,7 @@ pub(super) fn components(
     pictures(&mut list, settings, topics);
     sensors(&mut list, state, topics);
     loudspeaker::add_to(&mut list, settings, topics);
+    screen::add_to(&mut list, settings, topics);
     recordings::add_to(&mut list, settings, topics);
     list
 }

@@ -11,6 +11,7 @@ mod components;
 mod discovery;
 mod loudspeaker;
 mod recordings;
+mod screen;
 
 pub use announcement::announcement;
 pub(super) use discovery::Discovery;
@@ -28,6 +29,8 @@ pub struct Equipment {
     pub visitor_message: bool,
     /// A loudspeaker.
     pub loudspeaker: bool,
+    /// A screen.
+    pub screen: bool,
     /// Recordings are permitted.
     pub recording: bool,
 }

@@ -2,15 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// How several pictures share a screen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Layout {
-    /// All of one size.
-    #[default]
-    Grid,
-    /// Who speaks large, the others below.
-    Speaker,
-}
+use crate::call::screen_layout::ScreenLayout as Layout;
 
 /// A place on the screen, pixels; all of them even.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +19,9 @@ pub struct Cell {
 
 /// Without a picture for so long a far side stands still, and makes room for the others.
 const STILL: Duration = Duration::from_secs(3);
+/// Black for so long counts as no picture: a camera that is covered on purpose sends black, where
+/// a cut of a film is black for less.
+const COVERED: Duration = Duration::from_secs(1);
 /// The others' row is this part of the screen's height, and each of them of its width.
 const STRIP: u32 = 4;
 
@@ -108,6 +103,8 @@ struct Seat {
     number: u64,
     far_side: u64,
     last: Option<Instant>,
+    /// Since when all of its pictures are black.
+    black_since: Option<Instant>,
 }
 
 impl Seats {
@@ -133,6 +130,7 @@ impl Seats {
             number,
             far_side,
             last: None,
+            black_since: None,
         });
     }
 
@@ -145,13 +143,15 @@ impl Seats {
         self.seats.iter().map(|seat| seat.number).collect()
     }
 
-    /// A picture of one; whether it moves again.
-    pub(super) fn picture(&mut self, number: u64, now: Instant) -> bool {
+    /// A picture of one, all black or not; whether it moves again.
+    pub(super) fn picture(&mut self, number: u64, is_black: bool, now: Instant) -> bool {
         let Some(seat) = self.seats.iter_mut().find(|seat| seat.number == number) else {
             return false;
         };
-        let moves_again = !seat.moves(now);
+        let moved = seat.moves(now);
         seat.last = Some(now);
+        seat.black_since = is_black.then(|| seat.black_since.unwrap_or(now));
+        let moves_again = !moved && seat.moves(now);
         if moves_again {
             self.latest = Some(seat.far_side);
         }
@@ -182,8 +182,9 @@ impl Seats {
 
 impl Seat {
     fn moves(&self, now: Instant) -> bool {
-        self.last
-            .is_some_and(|last| now.saturating_duration_since(last) < STILL)
+        let since = |then: Instant| now.saturating_duration_since(then);
+        self.last.is_some_and(|last| since(last) < STILL)
+            && self.black_since.is_none_or(|then| since(then) < COVERED)
     }
 }
 
@@ -245,16 +246,45 @@ mod tests {
             places.into_iter().map(|(number, _)| number).collect()
         };
         assert!(who(&seats, at(0)).is_empty(), "nobody has a picture yet");
-        assert!(seats.picture(1, at(0)));
-        assert!(seats.picture(2, at(0)));
-        assert!(!seats.picture(1, at(2)));
+        assert!(seats.picture(1, false, at(0)));
+        assert!(seats.picture(2, false, at(0)));
+        assert!(!seats.picture(1, false, at(2)));
         assert_eq!(who(&seats, at(2)), [1, 2]);
         assert_eq!(who(&seats, at(4)), [1], "the second stands still");
         assert_eq!(who(&seats, at(9)), [1, 2], "both do");
-        assert!(seats.picture(2, at(10)));
+        assert!(seats.picture(2, false, at(10)));
         assert_eq!(who(&seats, at(10)), [2]);
         seats.leave(2);
         assert_eq!(who(&seats, at(10)), [1]);
+    }
+
+    #[test]
+    fn who_covers_the_camera_makes_room_until_there_is_something_to_see() {
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let mut seats = Seats::new(Layout::Grid);
+        let who = |seats: &Seats, now| -> Vec<u64> {
+            let places = seats.places(SIZE, now);
+            places.into_iter().map(|(number, _)| number).collect()
+        };
+        seats.join(1, 10);
+        seats.join(2, 20);
+        seats.picture(1, false, at(0));
+        seats.picture(2, false, at(0));
+        // A dark moment is none.
+        assert!(!seats.picture(2, true, at(100)));
+        assert!(!seats.picture(2, false, at(900)));
+        assert_eq!(who(&seats, at(1_200)), [1, 2]);
+        for millis in [1_500, 2_500, 3_500] {
+            seats.picture(1, false, at(millis));
+            assert!(!seats.picture(2, true, at(millis)));
+        }
+        assert_eq!(who(&seats, at(2_400)), [1, 2]);
+        assert_eq!(who(&seats, at(3_500)), [1]);
+        seats.picture(1, true, at(4_000));
+        assert_eq!(who(&seats, at(5_500)), [1, 2], "both are covered");
+        assert!(seats.picture(2, false, at(5_600)), "it is to be seen again");
+        assert_eq!(who(&seats, at(5_600)), [2]);
     }
 
     #[test]
@@ -263,7 +293,7 @@ mod tests {
         let mut seats = Seats::new(Layout::Speaker);
         for number in 1..=3 {
             seats.join(number, number * 10);
-            seats.picture(number, now);
+            seats.picture(number, false, now);
         }
         let large = |seats: &Seats| {
             let places = seats.places(SIZE, now);

@@ -9,6 +9,7 @@
 //! Must not enter: who speaks (it is told), decoding.
 
 mod composing;
+mod darkness;
 mod layout;
 
 use std::collections::HashMap;
@@ -21,13 +22,14 @@ use gstreamer as gst;
 use gstreamer_app as gst_app;
 use parking_lot::Mutex;
 
-pub use layout::{Cell, Layout, cells};
+pub use layout::{Cell, cells};
 
 use self::composing::{Composition, Output, push};
 use self::layout::Seats;
 use super::sink::PictureTap;
+pub use crate::call::screen_layout::ScreenLayout as Layout;
 
-/// How often it is looked whether somebody stands still.
+/// How often it is looked whether somebody stands still, or sends black only.
 const LOOK: Duration = Duration::from_millis(500);
 /// An output that fails is tried again so much later.
 const RETRY: Duration = Duration::from_secs(1);
@@ -59,7 +61,7 @@ struct State {
 }
 
 enum Signal {
-    /// Somebody came, left or moves again, or the layout is another.
+    /// Somebody came, left or is to be seen again, or the layout is another.
     Changed,
     Failed(String),
 }
@@ -151,8 +153,9 @@ pub(super) struct Seat {
 impl Seat {
     /// On GStreamer's thread; never waits.
     pub(super) fn show(&self, sample: gst::Sample) {
+        let is_black = darkness::is_black(&sample);
         let mut state = self.display.state.lock();
-        let moves_again = state.seats.picture(self.number, Instant::now());
+        let moves_again = state.seats.picture(self.number, is_black, Instant::now());
         if moves_again && let Some(signals) = &state.signals {
             let _ = signals.send(Signal::Changed);
         }

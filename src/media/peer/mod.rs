@@ -39,7 +39,7 @@ use crate::protocol::call_signal::Candidate;
 
 pub use far_side::FarSide;
 pub use one_way::{OneWay, Way};
-pub use sdp::SdpError;
+pub use sdp::{SdpError, check as check_description};
 pub use settings::{ChannelPolicy, IceServer, PeerError, PeerEvent, PeerSettings, TrackKind};
 pub use stats::{Frame, PeerStats, StageTimes};
 

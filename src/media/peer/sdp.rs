@@ -127,6 +127,14 @@ pub(super) fn read(sdp: &str) -> Result<Description, SdpError> {
     })
 }
 
+/// Judges a description as an offer or answer that arrived is judged before the library sees it.
+///
+/// # Errors
+/// [`SdpError`], as the far side would be told.
+pub fn check(sdp: &str) -> Result<(), SdpError> {
+    read(sdp).map(drop)
+}
+
 /// Our offer, stating that DTLS begins here instead of leaving the choice to the answerer.
 pub(super) fn with_dtls_begun_here(sdp: &str) -> String {
     sdp.replace("a=setup:actpass", "a=setup:active")

@@ -13,6 +13,7 @@
 //!
 //! Why there is no GStreamer in here: docs/design/recording.md.
 
+mod assembled;
 mod boxes;
 mod file;
 mod h264;
@@ -24,6 +25,7 @@ mod sample_table;
 mod sps;
 mod timeline;
 
+pub use assembled::assembled;
 pub use file::{DiskError, free_space};
 pub use h264::parameter_sets;
 pub use pre_roll::{Held, PreRoll, PreRollSettings};

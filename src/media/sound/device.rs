@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::branches::{capture, playback, use_device};
+use super::card::SoundFeed;
 use super::halves::{Half, LeftOut, opens};
 use super::loudspeaker::{Loudspeaker, LoudspeakerEnd, LoudspeakerStatus};
 use super::processing::{Processing, ProcessingStage};
@@ -35,6 +36,8 @@ pub enum AudioSourceKind {
         /// As of `arecord -L`.
         device: String,
     },
+    /// Filled by the application.
+    Feed(SoundFeed),
     /// No microphone: nothing is ever sent.
     None,
 }
@@ -301,7 +304,7 @@ impl Device {
         };
         let mut description = String::new();
         if has_loudspeaker {
-            description.push_str(&playback(&stage));
+            description.push_str(&playback(&self.settings, &stage));
         }
         if has_microphone {
             description.push_str(&capture(&self.settings, &stage));
@@ -324,13 +327,23 @@ impl Device {
             }
         })?;
         let last_data = Arc::new(Mutex::new(None));
-        if has_loudspeaker && let AudioSinkKind::Alsa { device } = &self.settings.loudspeaker {
-            use_device(&pipeline, Half::Loudspeaker, device)?;
+        if has_loudspeaker {
+            match &self.settings.loudspeaker {
+                AudioSinkKind::Alsa { device } => {
+                    use_device(&pipeline, Half::Loudspeaker, device)?;
+                }
+                AudioSinkKind::Tap(tap) => tap.attach(&pipeline.element("speaker")?),
+                AudioSinkKind::Null => {}
+            }
             self.mix_in(&pipeline, (!has_microphone).then(|| Arc::clone(&last_data)))?;
         }
         if has_microphone {
-            if let AudioSourceKind::Alsa { device } = &self.settings.microphone {
-                use_device(&pipeline, Half::Microphone, device)?;
+            match &self.settings.microphone {
+                AudioSourceKind::Alsa { device } => {
+                    use_device(&pipeline, Half::Microphone, device)?;
+                }
+                AudioSourceKind::Feed(feed) => feed.attach(pipeline.element("microphone")?),
+                AudioSourceKind::Test | AudioSourceKind::TestTone | AudioSourceKind::None => {}
             }
             self.shape(&pipeline, Arc::clone(&last_data))?;
             let output: gst_app::AppSink = pipeline.element("out")?;
@@ -498,7 +511,7 @@ impl Stage for Running {
             },
             Half::Loudspeaker => match &settings.loudspeaker {
                 AudioSinkKind::Alsa { device } => opens(half, device),
-                AudioSinkKind::Null => true,
+                AudioSinkKind::Null | AudioSinkKind::Tap(_) => true,
             },
         })
     }

@@ -16,6 +16,7 @@
 //! Must not enter: calls, configuration files, what is said to whom.
 
 mod branches;
+mod card;
 mod device;
 mod gain;
 mod halves;
@@ -26,6 +27,7 @@ mod samples;
 mod shaping;
 pub mod voice_switch;
 
+pub use card::{BUFFER, Closed, SoundFeed, SoundTap};
 pub use device::{AudioDevice, AudioDeviceSettings, AudioEvent, AudioSourceKind};
 pub use loudspeaker::{Loudspeaker, LoudspeakerStatus, NotPlayed, Voice};
 pub use processing::Processing;

@@ -4,10 +4,16 @@
 //! `webrtcechoprobe` in the same pipeline that hears what the loudspeaker plays, at the same rate
 //! and made before either prerolls: hence text for both branches from one place.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use gstreamer as gst;
 
-/// The name the two elements know each other by.
-const PROBE: &str = "echo";
+/// A name for the two elements to know each other by. They look for it in the whole process: two
+/// devices with one name might listen to each other's loudspeakers.
+fn probe_name() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    format!("echo{}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
 
 /// What is wanted of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,15 +78,17 @@ impl Processing {
                 ..ProcessingStage::default()
             };
         }
-        // Delay-agnostic, for what drivers tell of their delay is not to be relied on.
+        let probe = probe_name();
+        // Not delay-agnostic: then the canceller is given what is played as soon as it is mixed, and
+        // not when it is heard, which is a card's whole buffer too early. Its filter is 48 ms long.
         let capture = format!(
-            "webrtcdsp name=dsp probe={PROBE} echo-cancel={} echo-suppression-level=moderate \
-             delay-agnostic=true extended-filter=true noise-suppression={} \
+            "webrtcdsp name=dsp probe={probe} echo-cancel={} echo-suppression-level=moderate \
+             delay-agnostic=false extended-filter=true noise-suppression={} \
              noise-suppression-level=moderate gain-control={} high-pass-filter={} ! ",
             wanted.echo_cancel, wanted.noise_suppression, wanted.gain_control, wanted.high_pass
         );
         let playback = if wanted.echo_cancel {
-            format!("webrtcechoprobe name={PROBE} ! ")
+            format!("webrtcechoprobe name={probe} ! ")
         } else {
             String::new()
         };

@@ -23,7 +23,9 @@ pub use replies::reply;
 pub fn status(device: &str, availability: &str, state: &Value) -> String {
     let mut text = format!("{device:<10} {availability}\n");
     if let Some(parts) = state.as_object() {
-        for (part, fields) in parts {
+        // A part the device does not have, such as a screen, is empty.
+        let there = parts.iter().filter(|(_, fields)| **fields != json!({}));
+        for (part, fields) in there {
             if part == "health" {
                 // The text grows; writing to a String cannot fail.
                 let _ = writeln!(text, "{part:<10} {}", health(fields));

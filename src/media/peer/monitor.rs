@@ -142,8 +142,10 @@ impl Network {
     }
 
     pub(super) fn conditions(&self, now: Instant) -> Conditions {
+        // Each has its own reasons to be late, so the shorter one is nearer to the path's.
+        let measured = [self.feedback_round_trip, self.round_trip.last()];
         Conditions {
-            round_trip: self.feedback_round_trip.or(self.round_trip.last()),
+            round_trip: measured.into_iter().flatten().min(),
             loss: self.controller.own_loss(now),
         }
     }

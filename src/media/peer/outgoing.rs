@@ -177,12 +177,11 @@ impl Outgoing {
 
     /// What the feedback read by [`super::monitor`], nearer to the wire, shows as missing.
     fn missing(&mut self, now: Instant) {
-        let (conditions, knowledge) = {
+        let conditions = {
             let mut network = self.network.lock();
             network.take_lost(&mut self.lost);
-            (network.conditions(now), network.knowledge(now))
+            network.conditions(now)
         };
-        self.pacer.learn(now, knowledge);
         for SentPacket { ssrc, sequence } in self.lost.drain(..) {
             for stream in &mut self.streams {
                 let found = if stream.ssrc == ssrc {
@@ -250,6 +249,8 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for Outgoing {
                     self.missing(packet.now);
                 }
             }
+            let knowledge = self.network.lock().knowledge(packet.now);
+            self.pacer.learn(packet.now, knowledge);
             self.release(packet.now);
         }
         self.inbound.push_back(packet);

@@ -54,6 +54,8 @@ mod mqtt_settings;
 #[cfg(feature = "media")]
 mod mqtt_versions;
 #[cfg(feature = "media")]
+mod outage;
+#[cfg(feature = "media")]
 mod process;
 mod rules;
 mod schemas;

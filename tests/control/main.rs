@@ -22,6 +22,8 @@ mod ctl_chat;
 mod ctl_process;
 #[cfg(feature = "media")]
 mod device;
+#[cfg(feature = "media")]
+mod doc_blocks;
 mod fixture;
 #[cfg(feature = "media")]
 mod guide_examples;

@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-homeassistant build lint features interop-deps deb deb-test reproducible arm64 arm64-test board-test fuzz chaos soak-calls soak-media bench bench-calls bench-preview bench-memory bench-media bench-echo bench-chat bench-control bench-boot screenshots clean
+.PHONY: help demo test test-homeassistant build lint features interop-deps deb deb-test reproducible arm64 arm64-test board-test fuzz chaos soak-calls soak-media outage bench bench-calls bench-preview bench-memory bench-media bench-echo bench-chat bench-control bench-boot screenshots clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s $$'\t'
@@ -83,6 +83,9 @@ soak-calls: ## a thousand calls in one process; says what threads, files and mem
 
 soak-media: ## one call of an hour; says what threads, files and memory do; SOAK_MINUTES=
 	SOAK_MINUTES=$(or $(SOAK_MINUTES),60) cargo test --test engine -- --ignored --nocapture a_long_call
+
+outage: ## the broker away for ten minutes: nothing lost, what waiting costs; OUTAGE_SECONDS=
+	OUTAGE_SECONDS=$(or $(OUTAGE_SECONDS),600) cargo test --test control -- --ignored --nocapture after_an_outage
 
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?= stream frame stanza call_signal privacy scram address enrolment data_channel rest_form mqtt_command \

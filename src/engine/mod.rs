@@ -33,6 +33,7 @@ pub mod live;
 pub mod mailbox;
 mod media_settings;
 mod messages;
+mod newest;
 pub mod presence;
 pub mod preview;
 pub mod recording;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use actix::prelude::*;
 
 use super::mailbox::MAILBOX_CAPACITY;
+use super::newest;
 use super::state::ChatStatus;
 use super::supervised::{Life, supervised};
 use super::wiring::Wiring;
@@ -57,6 +58,7 @@ async fn keep_alive(wiring: Wiring) {
                 wiring
                     .board
                     .update(|state| state.chat.user = Some(session.user_id));
+                newest::ask(&wiring).await;
                 RENEW_EVERY
             }
             Err(error) => {

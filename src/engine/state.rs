@@ -47,6 +47,11 @@ pub struct DeviceState {
 pub struct Vitals {
     /// The program's version.
     pub version: &'static str,
+    /// The newest version known: that of the site's hub, which is the same program, or this one if
+    /// it is newer; asked for at login and every 30 minutes. Absent where the hub is another
+    /// program.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latest_version: Option<String>,
     /// When the program was started, Unix milliseconds.
     pub started: u64,
     /// The hottest of the board's sensors, looked at every 30 s, whole degrees Celsius; absent
@@ -59,6 +64,7 @@ impl Default for Vitals {
     fn default() -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION"),
+            latest_version: None,
             started: 0,
             temperature_c: None,
         }

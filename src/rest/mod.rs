@@ -25,6 +25,7 @@ mod settings;
 mod transfer;
 mod upload;
 mod users;
+mod version;
 
 pub use blobs::{Blob, NewBlob, UploadTicket};
 pub use client::RestClient;

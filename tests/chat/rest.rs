@@ -345,3 +345,20 @@ async fn an_application_without_the_class_takes_no_reports() {
     let error = http.client().report_user(9, "spam").await.unwrap_err();
     assert!(matches!(error, RestError::NotFound(_)), "{error:?}");
 }
+
+#[tokio::test]
+async fn a_hub_of_this_program_tells_its_version_and_another_server_none() {
+    let script = [
+        json(200, r#"{"version":"9.1.0"}"#),
+        json(404, r#"{"errors":{"base":["not found"]}}"#),
+        json(500, "{}"),
+    ];
+    let http = Http::start(script).await;
+    let client = http.client();
+    assert_eq!(client.hub_version().await, Ok(Some("9.1.0".into())));
+    assert_eq!(client.hub_version().await, Ok(None));
+    client.hub_version().await.unwrap_err();
+    let asked = http.requests().pop().unwrap();
+    assert!(asked.line.starts_with("GET /cubelet/version"), "{asked:?}");
+    assert!(asked.header("cb-token").is_some());
+}

@@ -201,7 +201,12 @@ impl Client {
     }
 
     pub async fn next(&mut self) -> Seen {
-        tokio::time::timeout(PATIENCE, self.seen.recv())
+        self.next_within(PATIENCE).await
+    }
+
+    /// The next message, for which it may be necessary to wait longer than elsewhere.
+    pub async fn next_within(&mut self, limit: Duration) -> Seen {
+        tokio::time::timeout(limit, self.seen.recv())
             .await
             .expect("a message in time")
             .unwrap()

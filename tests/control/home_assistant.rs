@@ -157,6 +157,7 @@ fn states() -> [Value; 2] {
     busy.display.layout = Some(ScreenLayout::Speaker);
     busy.recording.status = RecordingStatus::Recording;
     busy.recording.last = Some("20261128T170744.123Z-door.mp4".into());
+    busy.device.latest_version = Some("1.3.0".into());
     busy.device.started = 1_790_000_000_000;
     let actor = |alive| ActorHealth {
         alive,
@@ -199,6 +200,18 @@ fn every_template_of_a_state_shows_what_the_device_is() {
         ("started", ["1970-01-01T00:00:00Z", "2026-09-21T14:13:20Z"]),
         ("version", [env!("CARGO_PKG_VERSION"), "1.2.3"]),
         ("temperature", ["None", "47"]),
+        // Beside a hub of another program, which tells no version, the installed one is all.
+        (
+            "program",
+            [
+                concat!(
+                    r#"{"installed_version": ""#,
+                    env!("CARGO_PKG_VERSION"),
+                    r#"", "title": "cubelet"}"#
+                ),
+                r#"{"installed_version": "1.2.3", "latest_version": "1.3.0", "title": "cubelet"}"#,
+            ],
+        ),
         ("volume", ["None", "0"]),
         ("speaker_mute", ["OFF", "ON"]),
         ("screen_layout", ["None", "speaker"]),

@@ -22,6 +22,8 @@ mod ctl_chat;
 mod ctl_process;
 #[cfg(feature = "media")]
 mod device;
+#[cfg(feature = "media")]
+mod doc_blocks;
 mod fixture;
 #[cfg(feature = "media")]
 mod guide_examples;
@@ -53,6 +55,8 @@ mod mqtt_security;
 mod mqtt_settings;
 #[cfg(feature = "media")]
 mod mqtt_versions;
+#[cfg(feature = "media")]
+mod outage;
 #[cfg(feature = "media")]
 mod process;
 mod rules;

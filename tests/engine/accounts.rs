@@ -125,3 +125,16 @@ async fn a_password_the_hub_does_not_change_stays_in_its_file() {
     assert!(!file.with_file_name("password.new").exists());
     site.hub.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_device_knows_the_version_of_its_hub() {
+    let site = Site::start().await;
+    let mut door = site.station("door", "").await;
+    // The hub is of the same build.
+    door.reaches("the hub's version", |state| {
+        state.device.latest_version.as_deref() == Some(state.device.version)
+    })
+    .await;
+    door.stop().await;
+    site.hub.stop().await;
+}

@@ -197,3 +197,17 @@ async fn a_browser_of_another_origin_may_ask() {
         .unwrap();
     assert_eq!(refused.headers()["access-control-allow-origin"], "*");
 }
+
+#[tokio::test]
+async fn the_hubs_version_is_for_those_who_are_logged_in() {
+    let hub = Hub::start().await;
+    let ann = hub.person("ann").await;
+    let (status, told) = hub.get(&ann, "/cubelet/version").await;
+    assert_eq!(
+        (status, &told),
+        (200, &json!({ "version": env!("CARGO_PKG_VERSION") }))
+    );
+    let path = "/cubelet/version";
+    let (status, _) = hub.call(Method::GET, path, &[], None).await;
+    assert_eq!(status, 401);
+}

@@ -3,6 +3,7 @@
  * what happens, their buttons and switches work, and it goes when it is not announced any more.
  */
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { Control, startBroker } from "./lib/broker.mjs";
 import { startDevice } from "./lib/device.mjs";
 import { HomeAssistant } from "./lib/homeassistant.mjs";
@@ -34,7 +35,9 @@ auto_answer_after_s = 30
 [recording]
 enabled = true
 `;
-  const assistant = await keep(HomeAssistant.start(broker.port));
+  const guide = await readFile(new URL("../../docs/guide/home-assistant.md", import.meta.url), "utf8");
+  const examples = [...guide.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text]) => text);
+  const assistant = await keep(HomeAssistant.start(broker.port, examples));
   // ALSA's own `null` is a loudspeaker that needs no card.
   const device = await startDevice({ ...station, sink: "alsa:null", more: announced });
   let running = device;
@@ -53,6 +56,7 @@ enabled = true
   await pictures(assistant);
   await recordings(assistant, control);
   await announcements(assistant, control);
+  await automations(assistant, control, examples);
   await check("another start of Home Assistant is answered by the announcement", async () => {
     const topic = "homeassistant/device/cubelet-front-door/config";
     const heard = new Promise((resolve) => {
@@ -63,7 +67,7 @@ enabled = true
     await heard;
   });
   await check("Home Assistant has nothing to complain about in templates and topics", async () => {
-    const ours = / (ERROR|WARNING) .*(mqtt|template|front_door)/;
+    const ours = / (ERROR|WARNING) .*(mqtt|template|front_door|automation)/;
     const complaints = assistant.tail().split("\n").filter((line) => ours.test(line));
     assert.deepEqual(complaints, []);
   });
@@ -118,6 +122,7 @@ const EXPECTED = {
   "switch.front_door_loudspeaker_off": "off",
   "switch.front_door_microphone_off": "unavailable",
   "switch.front_door_record": "off",
+  "update.front_door_program": "off",
 };
 
 async function entities(assistant) {
@@ -134,6 +139,10 @@ async function entities(assistant) {
     const started = states.get("sensor.front_door_running_since").state;
     assert.ok(Math.abs(Date.parse(started) - Date.now()) < 600_000, started);
     assert.match(states.get("sensor.front_door_version").state, /^\d+\.\d+\.\d+/);
+    // The hub is of the same build.
+    const { attributes: program } = states.get("update.front_door_program");
+    const version = states.get("sensor.front_door_version").state;
+    assert.deepEqual([program.installed_version, program.latest_version, program.title], [version, version, "cubelet"]);
     assert.equal(states.get("event.front_door_doorbell").attributes.device_class, "doorbell");
     return found.length;
   });
@@ -274,6 +283,29 @@ async function announcements(assistant, control) {
     await assistant.entity("switch.front_door_loudspeaker_off", (one) => one.state === "on");
     await assistant.call("switch.turn_off", "switch.front_door_loudspeaker_off");
     await assistant.entity("switch.front_door_loudspeaker_off", (one) => one.state === "off");
+  });
+}
+
+async function automations(assistant, control, examples) {
+  await check("the guide's automations are taken", async () => {
+    assert.equal(examples.length, 2);
+    const { result, errors } = await assistant.checked();
+    assert.equal(result, "valid", errors);
+    for (const n of examples.keys()) {
+      await assistant.entity(`automation.guide_${n}`, (one) => one.state === "on");
+    }
+  });
+  await check("the guide's first takes a picture at a ring", async () => {
+    const before = (await assistant.entity("image.front_door_picture")).state;
+    await assistant.call("button.press", "button.front_door_ring");
+    await assistant.entity("image.front_door_picture", (one) => one.state > before);
+    await assistant.call("button.press", "button.front_door_stop_ringing");
+  });
+  await check("the guide's second speaks to the visitor", async () => {
+    const since = Date.now();
+    await assistant.call("automation.trigger", "automation.guide_1");
+    await control.hear("event/announcement/started", (told) => told.ts >= since);
+    await assistant.call("button.press", "button.front_door_stop_announcement");
   });
 }
 

@@ -351,6 +351,16 @@ fn sensors(list: &mut Vec<Component>, state: &DeviceState, topics: &Topics) {
         "val_tpl": "{{ value_json.version }}",
     });
     add(list, "sensor", "version", diagnostic(version));
+    // No command: installing is the package manager's.
+    let program = json!({
+        "name": "Program",
+        "dev_cla": "firmware",
+        "stat_t": of("device"),
+        "val_tpl": "{% set program = {'title': 'cubelet', 'installed_version': value_json.version} %}\
+                    {{ (dict(program, latest_version=value_json.latest_version) \
+                    if value_json.latest_version is defined else program) | tojson }}",
+    });
+    add(list, "update", "program", diagnostic(program));
     if state.device.temperature_c.is_some() {
         let temperature = json!({
             "name": "Board temperature",

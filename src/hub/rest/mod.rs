@@ -29,6 +29,7 @@ mod uploads;
 mod user_filter;
 mod user_list;
 mod users;
+mod version;
 
 pub use params::read_form;
 use std::sync::Arc;
@@ -137,6 +138,7 @@ async fn route(method: &Method, path: &str, request: &Request) -> Answer {
         ("PUT", ["data", class, id]) => data::update(request, class, id).await,
         ("DELETE", ["data", class, ids]) => data::delete(request, class, ids).await,
 
+        ("GET", ["cubelet", "version"]) => version::show(request).await,
         ("POST", ["calls", "reject"]) => calls::reject(request).await,
         _ => Err(no_route(method.as_str(), path)),
     }

@@ -22,8 +22,19 @@ async function freePort() {
 
 const at = "2026-01-01T00:00:00+00:00";
 
+/** Automations as they stand in a guide; one that says only what to do waits for an event of its name. */
+function automated(automations) {
+  if (automations.length === 0) return "";
+  const written = automations.map((text, n) => {
+    const begins = /^triggers:/m.test(text) ? "" : `    triggers: [{ trigger: event, event_type: guide_${n} }]\n`;
+    const indented = text.replace(/^(?=.)/gm, "    ");
+    return `  - id: guide_${n}\n    alias: Guide ${n}\n${begins}${indented}`;
+  });
+  return `automation:\n${written.join("")}`;
+}
+
 /** What a user would have clicked together: an owner with a token, and the MQTT integration. */
-async function configure(folder, port, brokerPort) {
+async function configure(folder, port, brokerPort, automations) {
   const key = randomBytes(64).toString("hex");
   const [user, token] = [randomBytes(16).toString("hex"), randomBytes(16).toString("hex")];
   const store = async (name, version, minor_version, data) => {
@@ -44,11 +55,12 @@ http:
   server_host: 127.0.0.1
   server_port: ${port}
 api:
+config:
 logger:
   default: warning
   logs:
     homeassistant.components.mqtt: info
-`,
+${automated(automations)}`,
   );
   await store("core.config_entries", 1, 5, {
     entries: [
@@ -123,14 +135,14 @@ function bearer(issuer, key) {
 }
 
 export class HomeAssistant {
-  static async start(brokerPort) {
+  static async start(brokerPort, automations = []) {
     const root = process.env.HA_ROOT;
     if (!root) throw new Error("HA_ROOT must name the root made by homeassistant/prepare");
     const port = await freePort();
     const folder = join(root, "config");
     await rm(folder, { recursive: true, force: true });
     await mkdir(folder);
-    const token = await configure(folder, port, brokerPort);
+    const token = await configure(folder, port, brokerPort, automations);
     // A mount namespace of its own: nothing stays mounted, however it ends.
     const script = `mount --rbind /proc "$1/proc"; mount --rbind /dev "$1/dev"
       exec env -u PIP_FIND_LINKS HOME=/config chroot "$1" env PATH=/ha/bin:/usr/bin:/bin /ha/bin/hass -c /config`;
@@ -161,6 +173,11 @@ export class HomeAssistant {
 
   async bytes(path) {
     return Buffer.from(await (await this.#fetch(path)).arrayBuffer());
+  }
+
+  /** What Home Assistant says of its configuration files. */
+  async checked() {
+    return (await this.#fetch("/api/config/core/check_config", { method: "POST" })).json();
   }
 
   /** Calls a service such as `button.press` for an entity, with what it takes besides. */

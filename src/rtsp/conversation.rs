@@ -90,6 +90,8 @@ mod tests {
     #[test]
     fn what_is_no_rtsp_or_never_ends_closes_the_connection() {
         assert!(converse(&[b"GET / HTTP/1.1\r\n\r\n"], None).is_over);
+        let tls = [0x16, 3, 1];
+        assert!(converse(&[&tls], None).is_over);
         let endless = [
             b"OPTIONS * RTSP/1.0\r\nX: ".as_slice(),
             &[b'x'; REQUEST_MAX],
@@ -97,6 +99,19 @@ mod tests {
         .concat();
         assert!(converse(&[&endless], None).is_over);
         assert!(!converse(&[&endless[..100]], None).is_over);
+    }
+
+    #[test]
+    fn where_the_bytes_are_cut_says_nothing() {
+        // A header with a bare CR, between whose own CR and LF it is cut.
+        let odd = "OPTIONS x RTSP/1.0\r\nCSeq: 1\rx: y\r\n z\r\n\r\n";
+        for bytes in [PLAYS.as_bytes(), odd.as_bytes()] {
+            let whole = converse(&[bytes], None);
+            for cut in 0..bytes.len() {
+                let (first, rest) = bytes.split_at(cut);
+                assert_eq!(converse(&[first, rest], None), whole, "at {cut}");
+            }
+        }
     }
 
     proptest! {

@@ -22,7 +22,7 @@ pub(super) fn next(incoming: &mut Vec<u8>) -> Result<Option<Request<Vec<u8>>>, R
         let blank = incoming.iter().take_while(|byte| b"\r\n".contains(byte));
         let blank = blank.count();
         incoming.drain(..blank);
-        if incoming.is_empty() {
+        if !is_whole(incoming)? {
             return Ok(None);
         }
         match Message::<Vec<u8>>::parse(incoming.as_slice()) {
@@ -37,5 +37,20 @@ pub(super) fn next(incoming: &mut Vec<u8>) -> Result<Option<Request<Vec<u8>>>, R
             Err(ParseError::Incomplete(_)) => return Err(RequestError::TooLong),
             Err(ParseError::Error) => return Err(RequestError::Garbage),
         }
+    }
+}
+
+/// Whether a message is there up to its body. Looked at before it is read: the library judges the
+/// half of one as broken that is not, for where it was cut.
+fn is_whole(incoming: &[u8]) -> Result<bool, RequestError> {
+    match incoming {
+        [] => Ok(false),
+        // Of an interleaved frame the library knows the length by its first four bytes.
+        [b'$', ..] => Ok(true),
+        // Methods are words (RFC 2326 §6.1); this is somebody who speaks TLS, or worse.
+        [first, ..] if !first.is_ascii_alphabetic() => Err(RequestError::Garbage),
+        _ if incoming.windows(4).any(|end| end == b"\r\n\r\n") => Ok(true),
+        _ if incoming.len() > REQUEST_MAX => Err(RequestError::TooLong),
+        _ => Ok(false),
     }
 }

@@ -97,29 +97,13 @@ fn reaches(address: &SocketAddr) -> bool {
     TcpStream::connect_timeout(address, REACH).is_ok()
 }
 
-/// A picture of a camera, as a file.
+/// A picture of a camera, as a file. `folder` is where the configuration will be: paths in it are
+/// relative to that.
 ///
 /// # Errors
 /// What is wrong with the camera.
-pub async fn picture(source: &str) -> Result<PathBuf, String> {
-    let source = match source.parse()? {
-        config::VideoSource::V4l2(device) => {
-            is_camera(&device)?;
-            VideoSourceKind::V4l2 {
-                device: device.display().to_string(),
-            }
-        }
-        config::VideoSource::Test { pattern } => VideoSourceKind::Test { pattern },
-        config::VideoSource::Rtsp(url) => VideoSourceKind::Rtsp(RtspCamera {
-            url: url.into(),
-            login: None,
-            udp: false,
-        }),
-        config::VideoSource::File(path) => VideoSourceKind::File { path },
-        config::VideoSource::Screen(display) => VideoSourceKind::Screen { display },
-        config::VideoSource::Libcamera(name) => VideoSourceKind::Libcamera { name },
-        config::VideoSource::None => return Err("there is none".into()),
-    };
+pub async fn picture(source: &str, folder: &Path) -> Result<PathBuf, String> {
+    let source = camera(source, folder)?;
     let prepared = tokio::task::spawn_blocking(media::initialise).await;
     prepared
         .map_err(|error| error.to_string())?
@@ -140,6 +124,30 @@ pub async fn picture(source: &str) -> Result<PathBuf, String> {
     camera.stop();
     let jpeg = picture.map_err(|error| error.to_string())?;
     keep(&jpeg).map_err(|error| format!("its picture cannot be kept: {error}"))
+}
+
+/// What the configuration will mean by it.
+fn camera(source: &str, folder: &Path) -> Result<VideoSourceKind, String> {
+    Ok(match source.parse()? {
+        config::VideoSource::V4l2(device) => {
+            is_camera(&device)?;
+            VideoSourceKind::V4l2 {
+                device: device.display().to_string(),
+            }
+        }
+        config::VideoSource::Test { pattern } => VideoSourceKind::Test { pattern },
+        config::VideoSource::Rtsp(url) => VideoSourceKind::Rtsp(RtspCamera {
+            url: url.into(),
+            login: None,
+            udp: false,
+        }),
+        config::VideoSource::File(path) => VideoSourceKind::File {
+            path: folder.join(path),
+        },
+        config::VideoSource::Screen(display) => VideoSourceKind::Screen { display },
+        config::VideoSource::Libcamera(name) => VideoSourceKind::Libcamera { name },
+        config::VideoSource::None => return Err("there is none".into()),
+    })
 }
 
 fn is_camera(path: &Path) -> Result<(), String> {
@@ -268,4 +276,23 @@ pub async fn log_in(mut admission: Admission, ca: Option<&Path>) -> Result<Admis
     // One that stays is forgotten by the hub in its time.
     let _ = client.destroy_session().await;
     Ok(admission)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_film_is_tried_where_the_device_will_look_for_it() {
+        let folder = Path::new("/etc/cubelet");
+        let tried = |source: &str| match camera(source, folder) {
+            Ok(VideoSourceKind::File { path }) => path,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(
+            tried("file:films/door.mp4"),
+            Path::new("/etc/cubelet/films/door.mp4")
+        );
+        assert_eq!(tried("file:/srv/door.mp4"), Path::new("/srv/door.mp4"));
+    }
 }

@@ -42,8 +42,8 @@ pub struct SetupArgs {
     #[arg(long, value_name = "FILE")]
     ca: Option<String>,
 
-    /// The camera as `cubelet devices` names it: `v4l2:/dev/video0`, `rtsp://HOST/PATH`, `test`,
-    /// `none`.
+    /// The camera as `cubelet devices` names it: `v4l2:/dev/video0`, `rtsp://HOST/PATH`,
+    /// `file:PATH` (relative to the configuration), `test`, `none`.
     #[arg(long, value_name = "SOURCE")]
     camera: Option<String>,
 

@@ -7,6 +7,7 @@
 mod arguments;
 mod terminal;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
@@ -176,7 +177,8 @@ impl Shell<'_> {
                 return Ok(());
             }
             Trial::Camera(source) => {
-                let picture = self.runtime.block_on(trial::picture(&source));
+                let folder = self.arguments.config.parent().unwrap_or(Path::new(""));
+                let picture = self.runtime.block_on(trial::picture(&source, folder));
                 (source, picture.map(|path| path.display().to_string()))
             }
             Trial::Microphone(source) => {

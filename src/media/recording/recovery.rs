@@ -11,6 +11,9 @@ use super::boxes::{INDEPENDENT, TrackFormat, data_header, index};
 use super::file::{DiskError, PART, PartFile};
 use super::sample_table::SampleTable;
 
+/// What lies later in a recording than this is damage, seconds. Files are cut long before.
+const LONGEST_S: u64 = 366 * 24 * 60 * 60;
+
 /// A recording that was cut short.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recovered {
@@ -129,9 +132,7 @@ struct Contents {
 impl Contents {
     fn duration(&self) -> Duration {
         let ends = self.tracks.iter().map(|(format, table)| {
-            Duration::from_secs_f64(
-                (table.begin + table.duration) as f64 / f64::from(format.clock.max(1)),
-            )
+            Duration::from_secs_f64((table.begin + table.duration) as f64 / f64::from(format.clock))
         });
         ends.max().unwrap_or_default()
     }
@@ -158,11 +159,9 @@ fn read(file: &mut File) -> Result<Found, RecoveryError> {
             }
             let moov = Moov::read_atom(&header, file).map_err(unreadable)?;
             if is_finished {
-                let ticks = moov.mvhd.duration as f64 / f64::from(moov.mvhd.timescale.max(1));
-                return Ok(Found::Finished {
-                    duration: Duration::from_secs_f64(ticks),
-                    end,
-                });
+                let seconds = moov.mvhd.duration as f64 / f64::from(moov.mvhd.timescale.max(1));
+                let duration = Duration::try_from_secs_f64(seconds).map_err(unreadable)?;
+                return Ok(Found::Finished { duration, end });
             }
             contents = Some(Contents {
                 created: moov.mvhd.creation_time,
@@ -179,6 +178,9 @@ fn read(file: &mut File) -> Result<Found, RecoveryError> {
         } else if header.kind == Mdat::KIND
             && let (Some(contents), Some((begin, moof))) = (&mut contents, fragment.take())
         {
+            if !is_plausible(&contents.tracks, &moof) {
+                break;
+            }
             add(&mut contents.tracks, begin, &moof);
             contents.end = end;
         }
@@ -196,9 +198,24 @@ fn read(file: &mut File) -> Result<Found, RecoveryError> {
     Ok(Found::Fragments(contents))
 }
 
+/// Whether a fragment's place in time is one a recording of ours may have.
+fn is_plausible(tracks: &[(TrackFormat, SampleTable)], moof: &Moof) -> bool {
+    moof.traf.iter().all(|traf| {
+        let track = tracks.iter().find(|(one, _)| one.id == traf.tfhd.track_id);
+        let (Some((format, _)), Some(tfdt)) = (track, &traf.tfdt) else {
+            return true;
+        };
+        tfdt.base_media_decode_time / u64::from(format.clock) < LONGEST_S
+    })
+}
+
 fn formats(moov: &Moov) -> Vec<(TrackFormat, SampleTable)> {
     let tracks = moov.trak.iter().filter_map(|trak| {
         let codec = trak.mdia.minf.stbl.stsd.codecs.first()?.clone();
+        // A clock that stands still is none.
+        if trak.mdia.mdhd.timescale == 0 {
+            return None;
+        }
         let format = TrackFormat {
             id: trak.tkhd.track_id,
             clock: trak.mdia.mdhd.timescale,
@@ -235,4 +252,47 @@ fn add(tracks: &mut [(TrackFormat, SampleTable)], begin: u64, moof: &Moof) {
 
 fn unreadable(error: impl ToString) -> RecoveryError {
     RecoveryError::Unreadable(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let part = folder.path().join("cut.mp4.part");
+        std::fs::write(&part, bytes).unwrap();
+        (folder, part)
+    }
+
+    #[test]
+    fn a_fragment_that_lies_beyond_all_time_is_damage() {
+        // Found by fuzzing: the second fragment's time is 2^56 ticks and more.
+        let (_folder, part) = written(include_bytes!("../../../fuzz/seeds/recording/3"));
+        let recovered = recover_file(&part);
+        assert!(
+            recovered
+                .as_ref()
+                .is_ok_and(|one| one.duration < Duration::from_secs(2))
+                || recovered == Err(RecoveryError::Empty),
+            "{recovered:?}"
+        );
+    }
+
+    #[test]
+    fn a_length_beyond_all_time_is_damage() {
+        let mut bytes = include_bytes!("../../../fuzz/seeds/recording/1").to_vec();
+        // The first is that of the file while it grew.
+        let at = bytes.windows(4).rposition(|name| name == b"mvhd").unwrap();
+        assert_eq!(bytes[at + 4], 1, "of 64 bits");
+        // Behind version, flags and two times (ISO/IEC 14496-12 §8.2.2): ticks a second, ticks.
+        bytes[at + 24..at + 28].copy_from_slice(&1_u32.to_be_bytes());
+        bytes[at + 28..at + 36].fill(0xff);
+        let (_folder, part) = written(&bytes);
+        let told = length_of(&part);
+        assert!(
+            matches!(told, Err(RecoveryError::Unreadable(_))),
+            "{told:?}"
+        );
+    }
 }

@@ -5,7 +5,12 @@ use gstreamer as gst;
 
 use super::super::pipeline::{End, Pipeline};
 use super::capture::sized;
+use super::installed;
 use super::video::VideoSourceSettings;
+
+/// The element, and where it comes from.
+pub(super) const SOURCE: &str = "libcamerasrc";
+pub(super) const PACKAGE: &str = "gstreamer1.0-libcamera";
 
 /// `tail` takes pictures.
 pub(super) fn pipeline(
@@ -14,9 +19,9 @@ pub(super) fn pipeline(
     tail: &str,
     on_end: impl Fn(End) + Send + Sync + 'static,
 ) -> Result<Pipeline, String> {
-    missing()?;
+    installed(SOURCE, PACKAGE)?;
     let pipeline = Pipeline::parse(
-        &format!("libcamerasrc name=camera ! {} ! {tail}", wanted(settings)),
+        &format!("{SOURCE} name=camera ! {} ! {tail}", wanted(settings)),
         on_end,
     )?;
     if let Some(name) = name {
@@ -32,16 +37,6 @@ fn wanted(settings: &VideoSourceSettings) -> gst::Caps {
     sized(settings, "NV12")
         .field("colorimetry", "bt709")
         .build()
-}
-
-/// What is to be installed, if it is not.
-pub(super) fn missing() -> Result<(), String> {
-    match gst::ElementFactory::find("libcamerasrc") {
-        Some(_) => Ok(()),
-        None => Err("a libcamera camera needs GStreamer's libcamerasrc: \
-             gstreamer1.0-libcamera"
-            .into()),
-    }
 }
 
 /// The cameras libcamera finds, by the names it takes. Blocks while it looks.

@@ -18,6 +18,8 @@ pub(super) mod supervision;
 mod v4l2;
 mod video;
 
+use gstreamer as gst;
+
 pub(super) use encode::read_packet;
 
 pub use feed::{FeedError, PictureFeed};
@@ -33,6 +35,14 @@ pub struct Elsewhere {
     pub refused: Option<String>,
 }
 
+/// Whether GStreamer has an element; if not, what is to be installed.
+fn installed(element: &str, package: &str) -> Result<(), String> {
+    match gst::ElementFactory::find(element) {
+        Some(_) => Ok(()),
+        None => Err(format!("it needs GStreamer's {element}: {package}")),
+    }
+}
+
 /// What can be captured beside device nodes. Blocks while libcamera looks for cameras.
 pub fn elsewhere() -> Vec<Elsewhere> {
     let entry = |source: &str, missing: Result<(), String>| Elsewhere {
@@ -43,7 +53,7 @@ pub fn elsewhere() -> Vec<Elsewhere> {
         Ok(()) => Vec::new(),
         Err(error) => return vec![entry("rtsp://HOST/PATH", Err(error.to_string()))],
     };
-    let libcamera = libcamera::missing();
+    let libcamera = installed(libcamera::SOURCE, libcamera::PACKAGE);
     match libcamera::cameras() {
         cameras if libcamera.is_ok() && !cameras.is_empty() => {
             let names = cameras.iter().map(|name| format!("libcamera:{name}"));
@@ -54,7 +64,10 @@ pub fn elsewhere() -> Vec<Elsewhere> {
             found.push(entry("libcamera", none));
         }
     }
-    found.push(entry("rtsp://HOST/PATH", rtsp::missing()));
+    found.push(entry(
+        "rtsp://HOST/PATH",
+        installed(rtsp::SOURCE, rtsp::PACKAGE),
+    ));
     found.push(entry("screen", Ok(())));
     found
 }

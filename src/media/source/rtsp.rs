@@ -8,6 +8,11 @@ use parking_lot::Mutex;
 
 use super::super::decoder;
 use super::super::pipeline::{End, Pipeline};
+use super::installed;
+
+/// The element, and where it comes from.
+pub(super) const SOURCE: &str = "rtspsrc";
+pub(super) const PACKAGE: &str = "gstreamer1.0-plugins-good";
 
 /// How long the camera may take to connect and to answer, microseconds.
 const ANSWER_LIMIT_US: u64 = 5_000_000;
@@ -52,7 +57,7 @@ pub(super) fn pipeline(
     tail: &str,
     on_end: impl Fn(End) + Send + Sync + 'static,
 ) -> Result<Pipeline, String> {
-    missing()?;
+    installed(SOURCE, PACKAGE)?;
     let diagnosis = Diagnosis::default();
     let protocol = if camera.udp { "udp" } else { "tcp" };
     let pipeline = Pipeline::parse(
@@ -87,14 +92,6 @@ pub(super) fn pipeline(
         }
     });
     Ok(pipeline)
-}
-
-/// What is to be installed, if it is not.
-pub(super) fn missing() -> Result<(), String> {
-    match gst::ElementFactory::find("rtspsrc") {
-        Some(_) => Ok(()),
-        None => Err("it needs GStreamer's rtspsrc: gstreamer1.0-plugins-good".into()),
-    }
 }
 
 /// Asks for the first stream of pictures that can be decoded, and for nothing else.

@@ -26,7 +26,7 @@ impl Lane {
         match name {
             "unlock" | "door/set" => Self::Door,
             "dnd" | "ring_target" | "auto_answer" | "policy/set" | "audio/set" | "camera/set"
-            | "block" | "unblock" | "profile_update" => Self::Settings,
+            | "display/set" | "block" | "unblock" | "profile_update" => Self::Settings,
             "ring" | "press" | "stop_ringing" | "call" | "answer" | "reject" | "hangup"
             | "conference" | "invite" | "mute" | "hold" | "resume" | "bandwidth" | "tell"
             | "reconnect" | "call/set" | "visitor_message" | "record" | "say" | "talk" => {
@@ -117,6 +117,7 @@ impl<J> Lanes<J> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::payload_schema;
     use super::super::requester::Way;
     use super::*;
 
@@ -124,6 +125,15 @@ mod tests {
         Requester {
             way: Way::Property,
             name: name.into(),
+        }
+    }
+
+    #[test]
+    fn what_is_set_has_a_lane() {
+        let parts = ["policy", "call", "audio", "camera", "display", "door"];
+        for part in parts {
+            assert!(payload_schema::part(part).is_some(), "{part} can be set");
+            assert_ne!(Lane::of(&format!("{part}/set")), Lane::Free, "{part}");
         }
     }
 

@@ -31,6 +31,7 @@ const NOTED: &[&str] = &[
     "policy/set",
     "audio/set",
     "camera/set",
+    "display/set",
     "door/set",
 ];
 

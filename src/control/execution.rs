@@ -48,25 +48,29 @@ struct Job {
 }
 
 impl Job {
-    /// Writes down that it is about to begin, if that is wanted and not done already. What waits
-    /// for a time of its own is not about to begin.
+    /// Writes down that it is about to begin, if that is wanted and not done already.
     fn write_ahead(&mut self, journal: &Journal) {
-        let terms = &self.accepted.terms;
-        if self.written.is_none() && terms.delay.is_zero() {
-            self.written = terms.begins(journal);
+        if self.needs_writing() {
+            self.written = self.accepted.terms.begins(journal);
         }
     }
 
+    /// What waits for a time of its own is not about to begin.
     fn needs_writing(&self) -> bool {
         let terms = &self.accepted.terms;
-        self.written.is_none() && terms.delay.is_zero() && terms.is_kept && terms.key.is_some()
+        self.written.is_none() && terms.delay.is_zero() && terms.remembered().is_some()
     }
 }
 
 impl Terms {
+    /// By what the command is remembered, if it is one to be.
+    fn remembered(&self) -> Option<&(Key, Fingerprint)> {
+        self.key.as_ref().filter(|_| self.is_kept)
+    }
+
     /// Writes down that the command is about to be carried out, if it is one to be remembered.
     fn begins(&self, journal: &Journal) -> Option<Written> {
-        let (key, fingerprint) = self.key.as_ref().filter(|_| self.is_kept)?;
+        let (key, fingerprint) = self.remembered()?;
         Some(journal.begin(kept(key, fingerprint, None)))
     }
 }

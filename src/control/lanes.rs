@@ -117,9 +117,9 @@ impl<J> Lanes<J> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::payload_schema;
     use super::super::requester::Way;
     use super::*;
+    use crate::engine::setting_command::PARTS;
 
     fn requester(name: &str) -> Requester {
         Requester {
@@ -130,9 +130,7 @@ mod tests {
 
     #[test]
     fn what_is_set_has_a_lane() {
-        let parts = ["policy", "call", "audio", "camera", "display", "door"];
-        for part in parts {
-            assert!(payload_schema::part(part).is_some(), "{part} can be set");
+        for part in PARTS {
             assert_ne!(Lane::of(&format!("{part}/set")), Lane::Free, "{part}");
         }
     }

@@ -58,6 +58,7 @@ mod mqtt_versions;
 #[cfg(feature = "media")]
 mod outage;
 #[cfg(feature = "media")]
+mod presses;
 mod process;
 mod rules;
 mod schemas;

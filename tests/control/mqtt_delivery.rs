@@ -1,35 +1,20 @@
 //! Nothing a device tells is lost, and an unreachable broker costs next to nothing.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use cubelet::engine::event::{Event, EventKind};
 use tokio::process::Command;
 
-use crate::broker::{Broker, Client, Gate, PATIENCE};
-use crate::device::{Device, settings};
+use crate::broker::{Broker, Client, PATIENCE};
+use crate::presses::{Heard, device_without_a_broker, presses, tell};
 use crate::process::{AVAILABILITY, Process};
 
 #[tokio::test]
 async fn five_hundred_events_of_an_outage_arrive_each_and_the_state_is_right_after_it() {
     let mut broker = Broker::start().await;
-    let gate = Gate::to(&broker).await;
-    let mut settings = settings(&broker);
-    settings.mqtt.port = gate.port;
-    let mut device = Device::start(settings);
-    device.online().await;
-    broker.kill().await;
-    device.offline().await;
-    let events: Vec<Event> = (0..500)
-        .map(|n| {
-            Event::now(EventKind::ButtonPressed {
-                button: n.to_string(),
-            })
-        })
-        .collect();
+    let (gate, device) = device_without_a_broker(&mut broker).await;
+    let events = presses(500);
     for event in &events {
-        device.events.send(event.clone()).unwrap();
-        device.state.send_modify(|state| state.chat.outbox += 1);
+        tell(&device, event);
     }
     let before = gate.connections();
     // Long enough for a loop without pauses to try thousands of times.
@@ -41,22 +26,18 @@ async fn five_hundred_events_of_an_outage_arrive_each_and_the_state_is_right_aft
     broker.launch().await;
     let mut client = Client::subscribe(&broker, "cubelet/door/#").await;
     gate.open();
-    let mut heard: BTreeMap<String, usize> = BTreeMap::new();
+    let mut heard = Heard::default();
     let mut outbox = None;
-    while heard.len() < events.len() || outbox != Some(500) {
+    while heard.0.len() < events.len() || outbox != Some(500) {
         let seen = client.next().await;
-        match seen.topic.as_str() {
-            "cubelet/door/chat/state" => outbox = seen.json()["outbox"].as_u64(),
-            "cubelet/door/event/button/pressed" => {
-                let id = seen.json()["id"].as_str().unwrap().to_owned();
-                *heard.entry(id).or_default() += 1;
-            }
-            _ => {}
+        heard.count(&seen);
+        if seen.topic == "cubelet/door/chat/state" {
+            outbox = seen.json()["outbox"].as_u64();
         }
     }
-    assert!(events.iter().all(|event| heard.contains_key(&event.id)));
+    assert_eq!(heard.missed(&events), 0);
     // The broker was up all the time since, so nothing had to be sent twice.
-    assert!(heard.values().all(|times| *times == 1), "{heard:?}");
+    assert!(heard.0.values().all(|times| *times == 1), "{heard:?}");
     assert_eq!(gate.open_connections(), 1);
 }
 

@@ -1,14 +1,12 @@
 //! An outage of the broker in real time, as a site has it: nothing told is lost, and waiting costs
 //! next to nothing. Not part of `make test`: `make outage`.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use cubelet::engine::event::{Event, EventKind};
 use serde_json::json;
 
-use crate::broker::{Broker, Client, Gate};
-use crate::device::{Device, settings};
+use crate::broker::{Broker, Client};
+use crate::presses::{Heard, device_without_a_broker, presses, tell};
 use crate::process::Process;
 
 const EVENTS: usize = 500;
@@ -41,30 +39,17 @@ async fn after_an_outage_in_real_time_no_event_is_lost_and_waiting_cost_next_to_
     let mut broker = Broker::start().await;
     // The whole daemon, which is measured and finds nobody at the broker's port; and control with an
     // engine that tells five hundred things meanwhile, which finds somebody who hangs up on it.
-    let gate = Gate::to(&broker).await;
     let process = Process::start(&broker, broker.port, "").await;
     let pid = process.child.id().unwrap();
-    let mut settings = settings(&broker);
-    settings.mqtt.port = gate.port;
-    let mut device = Device::start(settings);
-    device.online().await;
-    broker.kill().await;
-    device.offline().await;
+    let (gate, device) = device_without_a_broker(&mut broker).await;
 
     let began = Instant::now();
     let spent = processor_time(pid);
     let tries = || (gate.connections(), process.logged(REFUSED));
     let tried = tries();
-    let events: Vec<Event> = (0..EVENTS)
-        .map(|n| {
-            Event::now(EventKind::ButtonPressed {
-                button: n.to_string(),
-            })
-        })
-        .collect();
+    let events = presses(EVENTS);
     for event in &events {
-        device.events.send(event.clone()).unwrap();
-        device.state.send_modify(|state| state.chat.outbox += 1);
+        tell(&device, event);
         // The time that passes is what is measured.
         tokio::time::sleep(outage / EVENTS as u32).await;
     }
@@ -80,42 +65,33 @@ async fn after_an_outage_in_real_time_no_event_is_lost_and_waiting_cost_next_to_
         process.online(&broker).await;
         back.elapsed().as_secs_f64()
     };
-    let mut heard: BTreeMap<String, usize> = BTreeMap::new();
+    let mut heard = Heard::default();
     let told = async {
         let mut client = Client::subscribe(&broker, "cubelet/door/#").await;
         gate.open();
         let mut state_after = None;
-        while heard.len() < EVENTS || state_after.is_none() {
+        while heard.0.len() < EVENTS || state_after.is_none() {
             let seen = client.next_within(Duration::from_secs(60)).await;
-            match seen.topic.as_str() {
-                "cubelet/door/chat/state" => {
-                    assert_eq!(
-                        seen.json()["outbox"],
-                        EVENTS,
-                        "the state is the present one"
-                    );
-                    state_after.get_or_insert_with(|| back.elapsed().as_secs_f64());
-                }
-                "cubelet/door/event/button/pressed" => {
-                    let id = seen.json()["id"].as_str().unwrap().to_owned();
-                    *heard.entry(id).or_default() += 1;
-                }
-                _ => {}
+            heard.count(&seen);
+            if seen.topic == "cubelet/door/chat/state" {
+                assert_eq!(
+                    seen.json()["outbox"],
+                    EVENTS,
+                    "the state is the present one"
+                );
+                state_after.get_or_insert_with(|| back.elapsed().as_secs_f64());
             }
         }
         (state_after, back.elapsed().as_secs_f64())
     };
     let (daemon_after, (state_after, all_after)) = tokio::join!(daemon_back, told);
     let connections = gate.open_connections();
-    let lost = events
-        .iter()
-        .filter(|event| !heard.contains_key(&event.id))
-        .count();
+    let lost = heard.missed(&events);
     let figures = json!({
         "outage_s": lasted.as_secs_f64(),
         "events": EVENTS,
         "lost": lost,
-        "twice": heard.values().filter(|times| **times > 1).count(),
+        "twice": heard.0.values().filter(|times| **times > 1).count(),
         "daemon_processor_percent": processor,
         "tries_refused": refused,
         "tries_hung_up": hung_up,

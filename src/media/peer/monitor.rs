@@ -34,7 +34,7 @@ use crate::media::stats::{FlowStats, Inbound, Meter, Outbound, Reception, RoundT
 /// anew.
 const MAX_STREAMS: usize = 16;
 /// IP, UDP, the RTP header with its extension, and SRTP's tag.
-pub(super) const HEADERS: u32 = 20 + 8 + 20 + 10;
+const HEADERS: u32 = 20 + 8 + 20 + 10;
 /// A far side that gives transport-wide feedback is not judged by its receiver reports.
 const FEEDBACK_ALIVE: Duration = Duration::from_secs(3);
 /// Fewer packets without feedback may be on their way.
@@ -364,7 +364,7 @@ impl Monitor {
         };
         let mut network = self.network.lock();
         network.outbound[stream.kind as usize].packet(now, packet.payload.len());
-        let bytes = u32::try_from(packet.payload.len()).unwrap_or(u32::MAX / 2) + HEADERS;
+        let bytes = size_on_wire(&packet.payload);
         if stream.is_repair {
             network.repairs.add(now, bytes);
         }
@@ -416,6 +416,11 @@ impl Monitor {
             self.network.lock().nacks.sent += asked_for(nack);
         }
     }
+}
+
+/// Bytes a packet takes of the path.
+pub(super) fn size_on_wire(payload: &[u8]) -> u32 {
+    u32::try_from(payload.len()).unwrap_or(u32::MAX / 2) + HEADERS
 }
 
 fn find(streams: &[Stream], ssrc: u32) -> Option<Stream> {

@@ -21,7 +21,7 @@ use rtc::sansio::Protocol;
 use rtc::shared::TransportContext;
 use rtc::shared::error::Error;
 
-use super::monitor::{HEADERS, Network};
+use super::monitor::{Network, size_on_wire};
 use crate::media::rate::{Lane, Pacer, Repair, SentPacket};
 
 /// When so much waits, the far side is better served with a new and smaller key frame.
@@ -117,20 +117,19 @@ impl Outgoing {
         }
     }
 
-    fn picture(&mut self, tagged: TaggedPacket, packet: &Sent, stream: usize) {
+    fn picture(&mut self, tagged: TaggedPacket, sent: Sent, stream: usize) {
         let now = tagged.now;
-        let begins = self.network.lock().key_frame() == Some(packet.sequence);
+        let begins = self.network.lock().key_frame() == Some(sent.sequence);
         if begins {
-            self.key_timestamp = Some(packet.timestamp);
+            self.key_timestamp = Some(sent.timestamp);
             if self.pacer.backlog() > OVERTAKEN {
                 self.pacer.clear();
             }
         }
-        let kept = packet.clone();
-        let bytes = size(&kept.payload);
+        let bytes = size_on_wire(&sent.payload);
         self.streams[stream]
             .repair
-            .sent(now, kept.sequence, begins, kept);
+            .sent(now, sent.sequence, begins, sent);
         self.pacer.push(Lane::Picture, bytes, tagged);
         self.release(now);
         if self.pacer.backlog() > TOO_MUCH {
@@ -216,7 +215,7 @@ impl Outgoing {
 
 fn push_repair(pacer: &mut Pacer<TaggedPacket>, packet: TaggedPacket) {
     if let Packet::Rtp(rtp) = &packet.message.packet {
-        let bytes = size(&rtp.payload);
+        let bytes = size_on_wire(&rtp.payload);
         pacer.push(Lane::Repair, bytes, packet);
     }
 }
@@ -226,10 +225,6 @@ pub(super) fn answers_nacks(info: &StreamInfo) -> bool {
     info.rtcp_feedback
         .iter()
         .any(|feedback| feedback.typ == "nack" && feedback.parameter.is_empty())
-}
-
-fn size(payload: &Bytes) -> u32 {
-    u32::try_from(payload.len()).unwrap_or(u32::MAX / 2) + HEADERS
 }
 
 impl Protocol<TaggedPacket, TaggedPacket, ()> for Outgoing {
@@ -271,7 +266,7 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for Outgoing {
             _ => None,
         };
         match found {
-            Some((stream, kept)) => self.picture(packet, &kept, stream),
+            Some((stream, kept)) => self.picture(packet, kept, stream),
             None => self.outbound.push_back(packet),
         }
         Ok(())

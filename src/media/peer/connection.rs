@@ -31,12 +31,14 @@ use webrtc::runtime::TokioRuntime;
 use super::datagrams::MediaRuntime;
 use super::key_frame_feedback::{self, KeyFrameFeedback};
 use super::marking::Marking;
-use super::monitor::{self, Monitor, Network};
+use super::measurement::Network;
+use super::monitor::{self, Monitor};
 use super::nack::{self, NackRequests};
 use super::numbering::{self, Numbering};
 use super::one_way;
 use super::outgoing::{self, Outgoing};
 use super::settings::{PeerError, PeerSettings};
+use super::stage::Passing;
 use super::{identity, relays};
 use crate::media::VideoCodec;
 use crate::media::turn::Shim;
@@ -263,20 +265,26 @@ fn media_engine(
     for parameter in ["", "pli"] {
         engine.register_feedback(feedback("nack", parameter), RtpCodecKind::Video);
     }
-    let registry = Registry::new().with(nack::slot(), NackRequests::new(Arc::clone(network)));
+    let registry = Registry::new().with(
+        nack::slot(),
+        Passing::new(NackRequests::new(Arc::clone(network))),
+    );
     configure_simulcast_extension_headers(&mut engine)?;
     let registry = configure_twcc_receiver_only(registry, &mut engine)?
         .with(numbering::slot(), Numbering::new());
     let registry = configure_rtcp_reports(registry)
         .with(
             key_frame_feedback::slot(),
-            KeyFrameFeedback::new(calls.key_frame_requested),
+            Passing::new(KeyFrameFeedback::new(calls.key_frame_requested)),
         )
         .with(
             outgoing::slot(),
-            Outgoing::new(Arc::clone(network), calls.starts_over),
+            Passing::new(Outgoing::new(Arc::clone(network), calls.starts_over)),
         )
-        .with(monitor::slot(), Monitor::new(Arc::clone(network)));
+        .with(
+            monitor::slot(),
+            Passing::new(Monitor::new(Arc::clone(network))),
+        );
     Ok((engine, registry))
 }
 

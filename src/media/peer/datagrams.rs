@@ -6,8 +6,7 @@
 //! are such a consequence of the handshake's last message, and a far side that has them sends its
 //! first key frame right behind it: in one batch, those packets meet a connection without keys
 //! and are thrown away. A picture then appears only after a request, some 200 ms later. So a batch
-//! ends with a DTLS message (RFC 7983 §7: first byte 20 to 63), whether alone or in a TURN
-//! channel (RFC 8656 §12.4).
+//! ends with a DTLS message, whether alone or through a TURN server ([`super::content`]).
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -25,11 +24,9 @@ use webrtc::runtime::{
     Transmit,
 };
 
-use super::handshake::{Content, Flight};
+use super::content::Content;
+use super::handshake::Flight;
 use super::marking::{MarkedSocket, Marking};
-
-/// What a datagram begins with when a TURN channel carries it: the channel and the length.
-const CHANNEL_HEADER: usize = 4;
 
 /// The library's own runtime, with sockets that end a batch where they must.
 #[derive(Debug)]
@@ -292,11 +289,7 @@ impl AsyncUdpSocket for BatchedSocket {
 }
 
 fn is_dtls(datagram: &[u8]) -> bool {
-    let content = match datagram.first() {
-        Some(0x40..=0x4f) => datagram.get(CHANNEL_HEADER),
-        first => first,
-    };
-    matches!(content, Some(20..=63))
+    matches!(Content::of(datagram), Content::Handshake | Content::Dtls)
 }
 
 #[cfg(test)]
@@ -305,6 +298,7 @@ mod tests {
     use std::task::Waker;
 
     use super::*;
+    use crate::media::peer::content::tests::{in_channel, in_indication};
 
     const FINISHED: &[u8] = &[22, 254, 253, 0];
     const PICTURE: &[u8] = &[0x80, 96, 0, 1];
@@ -385,9 +379,10 @@ mod tests {
 
     #[test]
     fn a_handshake_through_a_relay_is_seen_as_one() {
-        let relayed = [&[0x40, 0, 0, 4], FINISHED].concat();
-        let out = looks(&[(&[&relayed], 8), (&[PICTURE], 4)], 3);
-        assert_eq!(out, [Some(relayed), None, Some(PICTURE.to_vec())]);
+        for relayed in [in_channel(FINISHED), in_indication(FINISHED)] {
+            let out = looks(&[(&[&relayed], relayed.len()), (&[PICTURE], 4)], 3);
+            assert_eq!(out, [Some(relayed), None, Some(PICTURE.to_vec())]);
+        }
     }
 
     #[test]

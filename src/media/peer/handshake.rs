@@ -10,6 +10,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::content::Content;
+
 /// From the last message of a flight to its repetitions, one after the other; from then on the
 /// library's own, which begin with the second.
 const REPEATED_AFTER: [Duration; 4] = [
@@ -20,27 +22,6 @@ const REPEATED_AFTER: [Duration; 4] = [
 ];
 /// Messages of a flight: a certificate chain in pieces, and the rest in one or two.
 const MOST_MESSAGES: usize = 12;
-
-/// What kind of message a datagram is (RFC 7983 §7, RFC 6347 §4.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Content {
-    /// Part of a handshake.
-    Handshake,
-    /// Encrypted by the keys the handshake made.
-    Media,
-    Other,
-}
-
-impl Content {
-    pub(super) fn of(datagram: &[u8]) -> Self {
-        match datagram.first() {
-            // Change of cipher, handshake.
-            Some(20 | 22) => Self::Handshake,
-            Some(128..=191) => Self::Media,
-            _ => Self::Other,
-        }
-    }
-}
 
 /// Our last flight. `T` says where to.
 #[derive(Debug)]
@@ -82,7 +63,7 @@ impl<T> Flight<T> {
         match content {
             Content::Handshake => self.is_answered = true,
             Content::Media => *self = Self::default(),
-            Content::Other => {}
+            Content::Dtls | Content::Other => {}
         }
     }
 
@@ -162,15 +143,5 @@ mod tests {
         assert!(flight.due().is_some());
         flight.received(Content::Media);
         assert_eq!(flight.due(), None);
-    }
-
-    #[test]
-    fn datagrams_are_told_apart_by_their_first_byte() {
-        let of = |first| Content::of(&[first, 254, 253]);
-        assert_eq!([20, 22].map(of), [Content::Handshake; 2]);
-        assert_eq!([128, 191].map(of), [Content::Media; 2]);
-        // A connectivity check, an alert, data of a channel, a TURN channel.
-        assert_eq!([0, 21, 23, 64].map(of), [Content::Other; 4]);
-        assert_eq!(Content::of(&[]), Content::Other);
     }
 }

@@ -5,14 +5,11 @@
 //! the audio track or nowhere. An interceptor sees them all, so this one listens itself
 //! (RFC 4585 §6.3.1, RFC 5104 §4.3.1) and passes everything on untouched.
 
-use std::collections::VecDeque;
-use std::time::Instant;
-
-use rtc::interceptor::{Interceptor, Packet, Slot, StreamInfo, TaggedPacket};
+use rtc::interceptor::{Packet, Slot, TaggedPacket};
 use rtc::rtcp::payload_feedbacks::full_intra_request::FullIntraRequest;
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
-use rtc::sansio::Protocol;
-use rtc::shared::error::Error;
+
+use super::stage::{Leaving, Stage};
 
 /// Nearest to the application, behind everything that may consume or make RTCP.
 pub(super) fn slot() -> Slot {
@@ -29,28 +26,16 @@ fn asks_for_key_frame(packet: &dyn rtc::rtcp::Packet) -> bool {
 /// wait.
 pub(super) struct KeyFrameFeedback {
     requested: Box<dyn Fn() + Send + Sync>,
-    inbound: VecDeque<TaggedPacket>,
-    outbound: VecDeque<TaggedPacket>,
 }
 
 impl KeyFrameFeedback {
     pub(super) fn new(requested: Box<dyn Fn() + Send + Sync>) -> Self {
-        Self {
-            requested,
-            inbound: VecDeque::new(),
-            outbound: VecDeque::new(),
-        }
+        Self { requested }
     }
 }
 
-impl Protocol<TaggedPacket, TaggedPacket, ()> for KeyFrameFeedback {
-    type Rout = TaggedPacket;
-    type Wout = TaggedPacket;
-    type Eout = ();
-    type Error = Error;
-    type Time = Instant;
-
-    fn handle_read(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+impl Stage for KeyFrameFeedback {
+    fn arrives(&mut self, packet: &TaggedPacket, _: &mut Leaving) {
         if let Packet::Rtcp(packets) = &packet.message.packet {
             for packet in packets {
                 if asks_for_key_frame(packet.as_ref()) {
@@ -58,27 +43,5 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for KeyFrameFeedback {
                 }
             }
         }
-        self.inbound.push_back(packet);
-        Ok(())
     }
-
-    fn poll_read(&mut self) -> Option<TaggedPacket> {
-        self.inbound.pop_front()
-    }
-
-    fn handle_write(&mut self, packet: TaggedPacket) -> Result<(), Error> {
-        self.outbound.push_back(packet);
-        Ok(())
-    }
-
-    fn poll_write(&mut self) -> Option<TaggedPacket> {
-        self.outbound.pop_front()
-    }
-}
-
-impl Interceptor for KeyFrameFeedback {
-    fn bind_local_stream(&mut self, _: &StreamInfo) {}
-    fn unbind_local_stream(&mut self, _: &StreamInfo) {}
-    fn bind_remote_stream(&mut self, _: &StreamInfo) {}
-    fn unbind_remote_stream(&mut self, _: &StreamInfo) {}
 }

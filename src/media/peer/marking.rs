@@ -16,12 +16,12 @@ use nix::errno::Errno;
 use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, sendmsg};
 use webrtc::runtime::Transmit;
 
+use super::content::carried;
+
 /// Expedited forwarding: sound.
 pub(super) const EF: u8 = 46;
 /// Assured forwarding of interactive video, and of what keeps the path open.
 pub(super) const AF41: u8 = 34;
-/// What a datagram begins with when a TURN channel carries it (RFC 8656 §12.4).
-const CHANNEL_HEADER: usize = 4;
 /// No payload type: none has its highest bit.
 const UNKNOWN: u8 = 0xff;
 
@@ -47,13 +47,9 @@ impl Marking {
 
     /// The code point of a datagram.
     fn of(&self, datagram: &[u8]) -> u8 {
-        let inner = match datagram.first() {
-            Some(0x40..=0x4f) => datagram.get(CHANNEL_HEADER..).unwrap_or_default(),
-            _ => datagram,
-        };
         // RFC 7983 §7: RTP and RTCP begin with 128 to 191; RTCP's types look like no payload type
         // of sound.
-        match inner {
+        match carried(datagram) {
             [128..=191, kind, ..] if kind & 0x7f == self.audio.load(Ordering::Relaxed) => EF,
             _ => AF41,
         }
@@ -139,6 +135,7 @@ mod tests {
     use nix::sys::socket::{ControlMessageOwned, recvmsg, setsockopt, sockopt};
 
     use super::*;
+    use crate::media::peer::content::tests::{in_channel, in_indication};
 
     const OPUS: &[u8] = &[0x80, 111, 0, 1];
     const LAST_OPUS: &[u8] = &[0x80, 111 | 0x80, 0, 1];
@@ -153,16 +150,16 @@ mod tests {
     }
 
     #[test]
-    fn sound_is_told_from_the_rest_also_in_a_turn_channel() {
-        let relayed = |inner: &[u8]| [&[0x40, 0, 0, 4], inner].concat();
+    fn sound_is_told_from_the_rest_also_through_a_turn_server() {
         for (datagram, wanted) in [
             (OPUS, EF),
             (LAST_OPUS, EF),
             (PICTURE, AF41),
             (REPORT, AF41),
             (STUN, AF41),
-            (&relayed(OPUS), EF),
-            (&relayed(PICTURE), AF41),
+            (&in_channel(OPUS), EF),
+            (&in_channel(PICTURE), AF41),
+            (&in_indication(OPUS), EF),
             (&[], AF41),
             (&[0x40], AF41),
         ] {

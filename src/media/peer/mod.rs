@@ -7,6 +7,7 @@
 mod bundle;
 mod channel;
 mod connection;
+mod content;
 mod core;
 mod datagrams;
 mod decode;
@@ -15,6 +16,7 @@ mod handshake;
 mod identity;
 mod key_frame_feedback;
 mod marking;
+mod measurement;
 mod monitor;
 mod nack;
 mod numbering;
@@ -26,6 +28,7 @@ mod sdp;
 mod sending;
 mod settings;
 mod shared;
+mod stage;
 mod stats;
 
 use std::sync::Arc;

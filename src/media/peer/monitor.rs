@@ -1,46 +1,28 @@
 //! Hears every packet where it leaves for the network and comes from it.
 //!
 //! It is the interceptor nearest to the wire: retransmissions pass it as the packets they are, and
-//! reports that the library consumes are still whole. What it hears goes into the sans-IO
-//! collectors, under a lock nobody holds for longer than it takes to read them.
+//! reports that the library consumes are still whole. What it hears goes into [`Network`], under a
+//! lock nobody holds for longer than it takes to read it.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use parking_lot::Mutex;
-use rtc::interceptor::{Interceptor, Packet, Slot, StreamInfo, TaggedPacket};
+use rtc::interceptor::{Packet, Slot, StreamInfo, TaggedPacket};
 use rtc::rtcp;
 use rtc::rtcp::receiver_report::ReceiverReport;
-use rtc::rtcp::reception_report::ReceptionReport;
 use rtc::rtcp::sender_report::SenderReport;
-use rtc::rtcp::transport_feedbacks::transport_layer_cc::{
-    PacketStatusChunk, SymbolTypeTcc, TransportLayerCc,
-};
+use rtc::rtcp::transport_feedbacks::transport_layer_cc::TransportLayerCc;
 use rtc::rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
 use rtc::rtp;
-use rtc::sansio::Protocol;
-use rtc::shared::error::Error;
-use tokio::sync::watch;
 
+use super::measurement::Network;
 use super::settings::TrackKind;
-use super::stats::PeerStats;
-use crate::media::rate::{
-    self, Bounds, Conditions, Fate, Feedback, Knowledge, Path, RateController, SentPacket,
-};
-use crate::media::stats::{FlowStats, Inbound, Meter, Outbound, Reception, RoundTrip};
+use super::stage::{Leaving, Stage};
 
 /// Streams of one connection: two each way, retransmissions, and room for a far side that begins
 /// anew.
 const MAX_STREAMS: usize = 16;
-/// IP, UDP, the RTP header with its extension, and SRTP's tag.
-const HEADERS: u32 = 20 + 8 + 20 + 10;
-/// A far side that gives transport-wide feedback is not judged by its receiver reports.
-const FEEDBACK_ALIVE: Duration = Duration::from_secs(3);
-/// Fewer packets without feedback may be on their way.
-const SOME: u32 = 10;
-/// Changes below this share of the target are not worth telling the encoder.
-const WORTH_TELLING: u32 = 25;
 pub(super) const TRANSPORT_NUMBERS: &str =
     "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
 
@@ -49,276 +31,13 @@ pub(super) fn slot() -> Slot {
     Slot::from(500)
 }
 
-/// What was measured of one connection's packets, and how fast to send by it.
-pub(super) struct Network {
-    inbound: [Inbound; 2],
-    outbound: [Outbound; 2],
-    round_trip: RoundTrip,
-    /// Packets the far side asked for again, and we of it.
-    nacks: Directions,
-    path: Path,
-    controller: RateController,
-    target: watch::Sender<u32>,
-    last_feedback: Option<Instant>,
-    /// Packets sent since then.
-    unanswered: u32,
-    /// Packets of pictures sent up to the last receiver report.
-    reported_packets: u64,
-    least_round_trip: Option<Duration>,
-    /// By the last feedback, from sending to hearing of it.
-    feedback_round_trip: Option<Duration>,
-    /// What the feedback shows as missing, until it is looked at.
-    lost: Vec<SentPacket>,
-    /// Bytes sent again, which the pictures cannot have.
-    repairs: Meter<6>,
-    /// The number of the first packet of the newest key frame.
-    key_frame: Option<u16>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Directions {
-    pub(super) sent: u64,
-    pub(super) received: u64,
-}
-
-/// The numbers at one moment; indexed like [`TrackKind`].
-pub(super) struct NetworkStats {
-    pub(super) received: [FlowStats; 2],
-    pub(super) sent: [FlowStats; 2],
-    pub(super) round_trip: Option<Duration>,
-    pub(super) mean_round_trip: Option<Duration>,
-    pub(super) nacks: Directions,
-    pub(super) target_kbps: u32,
-}
-
-impl NetworkStats {
-    /// Into the place they are published from.
-    pub(super) fn write(&self, stats: &mut PeerStats) {
-        [stats.audio_received, stats.video_received] = self.received;
-        [stats.audio_sent, stats.video_sent] = self.sent;
-        stats.round_trip = self.round_trip;
-        stats.mean_round_trip = self.mean_round_trip;
-        stats.nacks_sent = self.nacks.sent;
-        stats.nacks_received = self.nacks.received;
-        stats.target_kbps = rate::video_share(self.target_kbps);
-    }
-}
-
-impl Network {
-    pub(super) fn new(bounds: Bounds, start_kbps: u32) -> Self {
-        let controller = RateController::new(bounds, start_kbps);
-        Self {
-            inbound: [Inbound::new(48_000), Inbound::new(90_000)],
-            outbound: [Outbound::new(48_000), Outbound::new(90_000)],
-            round_trip: RoundTrip::default(),
-            nacks: Directions::default(),
-            path: Path::new(Instant::now()),
-            target: watch::Sender::new(controller.target_kbps()),
-            controller,
-            last_feedback: None,
-            unanswered: 0,
-            reported_packets: 0,
-            least_round_trip: None,
-            feedback_round_trip: None,
-            lost: Vec::new(),
-            repairs: Meter::new(),
-            key_frame: None,
-        }
-    }
-
-    /// The next picture is a key frame and begins with the packet of this number.
-    pub(super) fn key_frame_begins(&mut self, sequence: u16) {
-        self.key_frame = Some(sequence);
-    }
-
-    pub(super) fn key_frame(&self) -> Option<u16> {
-        self.key_frame
-    }
-
-    /// Fills `into`, which is empty, with what is missing by the feedback heard since the last
-    /// time.
-    pub(super) fn take_lost(&mut self, into: &mut Vec<SentPacket>) {
-        std::mem::swap(&mut self.lost, into);
-    }
-
-    pub(super) fn conditions(&self, now: Instant) -> Conditions {
-        // Each has its own reasons to be late, so the shorter one is nearer to the path's.
-        let measured = [self.feedback_round_trip, self.round_trip.last()];
-        Conditions {
-            round_trip: measured.into_iter().flatten().min(),
-            loss: self.controller.own_loss(now),
-        }
-    }
-
-    pub(super) fn knowledge(&self, now: Instant) -> Knowledge {
-        self.controller
-            .last_full()
-            .map_or(Knowledge::NeverFull, |last| Knowledge::Narrow {
-                target_kbps: self.controller.target_kbps(),
-                calm: now.saturating_duration_since(last),
-            })
-    }
-
-    /// What the path takes, kbit/s, and its changes.
-    pub(super) fn target(&self) -> watch::Receiver<u32> {
-        self.target.subscribe()
-    }
-
-    pub(super) fn set_bounds(&mut self, bounds: Bounds) {
-        self.controller.set_bounds(bounds);
-        self.tell(Instant::now());
-    }
-
-    /// A few times a second.
-    pub(super) fn tick(&mut self, now: Instant) {
-        // Receiver reports come once in a few seconds, and while all is muted there is nothing to
-        // report on.
-        if self.last_feedback.is_some() && self.unanswered >= SOME {
-            self.controller.tick(now);
-        } else {
-            self.controller.rest(now);
-        }
-        self.tell(now);
-    }
-
-    /// The round trip of a connectivity check.
-    pub(super) fn checked(&mut self, round_trip: Duration) {
-        self.round_trip.measured(round_trip);
-    }
-
-    pub(super) fn stats(&self, now: Instant) -> NetworkStats {
-        NetworkStats {
-            received: self.inbound.each_ref().map(|one| one.stats(now)),
-            sent: self.outbound.each_ref().map(|one| one.stats(now)),
-            round_trip: self.round_trip.last(),
-            mean_round_trip: self.round_trip.mean(),
-            nacks: self.nacks,
-            target_kbps: self.controller.target_kbps(),
-        }
-    }
-
-    pub(super) fn has_round_trip(&self) -> bool {
-        self.round_trip.last().is_some()
-    }
-
-    fn feedback(&mut self, now: Instant, report: &TransportLayerCc) {
-        self.last_feedback = Some(now);
-        self.unanswered = 0;
-        let lost = &mut self.lost;
-        let feedback = self
-            .path
-            .reported(now, fates(report), |packet| lost.push(packet));
-        self.feedback_round_trip = feedback.round_trip.or(self.feedback_round_trip);
-        self.controller.handle(now, feedback);
-        self.tell(now);
-    }
-
-    fn reception(&mut self, now: Instant, kind: TrackKind, report: &ReceptionReport) {
-        self.outbound[kind as usize].reception(Reception {
-            fraction_lost: report.fraction_lost,
-            total_lost: report.total_lost,
-            jitter: report.jitter,
-        });
-        self.round_trip
-            .report_answered(now, report.last_sender_report, report.delay);
-        let judged_by_feedback = self
-            .last_feedback
-            .is_some_and(|last| now.saturating_duration_since(last) < FEEDBACK_ALIVE);
-        if kind == TrackKind::Video && !judged_by_feedback {
-            self.judge_by_reception(now, report);
-        }
-    }
-
-    /// For a far side without transport-wide feedback: the round trip above the least one takes
-    /// the place of the queue.
-    fn judge_by_reception(&mut self, now: Instant, report: &ReceptionReport) {
-        let sent = self.outbound[TrackKind::Video as usize].stats(now).packets;
-        let since = sent.saturating_sub(self.reported_packets);
-        self.reported_packets = sent;
-        let since = u32::try_from(since).unwrap_or(u32::MAX);
-        let lost = (u64::from(since) * u64::from(report.fraction_lost) / 256) as u32;
-        let round_trip = self.round_trip.last();
-        if let Some(round_trip) = round_trip {
-            let least = self.least_round_trip.get_or_insert(round_trip);
-            *least = round_trip.min(*least);
-        }
-        let queueing = round_trip
-            .zip(self.least_round_trip)
-            .map(|(now, least)| now - least);
-        let feedback = Feedback {
-            received: since - lost,
-            lost,
-            delivered_kbps: None,
-            queueing,
-            round_trip,
-        };
-        self.controller.handle(now, feedback);
-        self.tell(now);
-    }
-
-    /// What is sent again takes its part of the path first.
-    fn tell(&self, now: Instant) {
-        let repairs = (self.repairs.per_second(now) * 8.0 / 1_000.0) as u32;
-        let target = self.controller.target_kbps().saturating_sub(repairs);
-        self.target.send_if_modified(|told| {
-            let worth_it = told.abs_diff(target) > *told / WORTH_TELLING;
-            if worth_it {
-                *told = target;
-            }
-            worth_it
-        });
-    }
-}
-
-/// Packet by packet what the report says; its deltas are microseconds from one arrival to the
-/// next, the first one from the reference time in 64 ms.
-fn fates(report: &TransportLayerCc) -> impl Iterator<Item = (u16, Fate)> {
-    let symbols = report.packet_chunks.iter().flat_map(|chunk| {
-        let (run, list) = match chunk {
-            PacketStatusChunk::RunLengthChunk(run) => (
-                std::iter::repeat_n(run.packet_status_symbol, run.run_length.into()),
-                [].iter(),
-            ),
-            PacketStatusChunk::StatusVectorChunk(vector) => (
-                std::iter::repeat_n(SymbolTypeTcc::PacketNotReceived, 0),
-                vector.symbol_list.iter(),
-            ),
-        };
-        run.chain(list.copied())
-    });
-    let mut deltas = report.recv_deltas.iter();
-    let mut arrival = Duration::from_millis(64) * report.reference_time;
-    let number = report.base_sequence_number;
-    symbols
-        // The last chunk is filled up beyond the packets reported.
-        .take(report.packet_status_count.into())
-        .enumerate()
-        .map(move |(n, symbol)| {
-            let fate = match symbol {
-                SymbolTypeTcc::PacketNotReceived => Fate::Lost,
-                SymbolTypeTcc::PacketReceivedSmallDelta
-                | SymbolTypeTcc::PacketReceivedLargeDelta => {
-                    Fate::Arrived(deltas.next().map(|delta| {
-                        let step = Duration::from_micros(delta.delta.unsigned_abs());
-                        arrival = if delta.delta < 0 {
-                            arrival.saturating_sub(step)
-                        } else {
-                            arrival.saturating_add(step)
-                        };
-                        arrival
-                    }))
-                }
-                SymbolTypeTcc::PacketReceivedWithoutDelta => Fate::Arrived(None),
-            };
-            (number.wrapping_add(n as u16), fate)
-        })
-}
-
+/// One numbered by its source (RFC 3550 §8).
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Stream {
+pub(super) struct Stream {
     ssrc: u32,
-    kind: TrackKind,
-    is_repair: bool,
+    pub(super) kind: TrackKind,
+    /// It carries what another has lost (RFC 4588).
+    pub(super) is_repair: bool,
 }
 
 /// The interceptor.
@@ -328,8 +47,6 @@ pub(super) struct Monitor {
     remote: Vec<Stream>,
     /// The header extension that carries transport-wide numbers.
     numbers_in: Option<u8>,
-    inbound: VecDeque<TaggedPacket>,
-    outbound: VecDeque<TaggedPacket>,
 }
 
 impl Monitor {
@@ -339,48 +56,28 @@ impl Monitor {
             local: Vec::with_capacity(MAX_STREAMS),
             remote: Vec::with_capacity(MAX_STREAMS),
             numbers_in: None,
-            inbound: VecDeque::new(),
-            outbound: VecDeque::new(),
         }
     }
 
-    fn arrives(&self, now: Instant, packet: &rtp::Packet) {
-        let header = &packet.header;
-        let Some(stream) = find(&self.remote, header.ssrc) else {
-            return;
-        };
-        let inbound = &mut self.network.lock().inbound[stream.kind as usize];
-        if stream.is_repair {
-            inbound.retransmission(now, packet.payload.len());
-        } else {
-            let (sequence, timestamp) = (header.sequence_number, header.timestamp);
-            inbound.packet(now, header.ssrc, sequence, timestamp, packet.payload.len());
+    fn packet_arrives(&self, now: Instant, packet: &rtp::Packet) {
+        if let Some(stream) = find(&self.remote, packet.header.ssrc) {
+            let bytes = packet.payload.len();
+            self.network
+                .lock()
+                .arrived(now, stream, &packet.header, bytes);
         }
     }
 
-    fn leaves(&self, now: Instant, packet: &rtp::Packet) {
+    fn packet_leaves(&self, now: Instant, packet: &rtp::Packet) {
         let Some(stream) = find(&self.local, packet.header.ssrc) else {
             return;
         };
-        let mut network = self.network.lock();
-        network.outbound[stream.kind as usize].packet(now, packet.payload.len());
-        let bytes = size_on_wire(&packet.payload);
-        if stream.is_repair {
-            network.repairs.add(now, bytes);
-        }
         let number = self
             .numbers_in
-            .and_then(|id| packet.header.get_extension(id));
-        if let Some([high, low]) = number.as_deref().and_then(|number| number.first_chunk()) {
-            network.unanswered = network.unanswered.saturating_add(1);
-            let sent = SentPacket {
-                ssrc: packet.header.ssrc,
-                sequence: packet.header.sequence_number,
-            };
-            network
-                .path
-                .sent(now, u16::from_be_bytes([*high, *low]), sent, bytes);
-        }
+            .and_then(|id| packet.header.get_extension(id))
+            .and_then(|number| number.first_chunk().copied())
+            .map(u16::from_be_bytes);
+        self.network.lock().left(now, stream, packet, number);
     }
 
     fn report_arrives(&self, now: Instant, packet: &dyn rtcp::Packet) {
@@ -394,7 +91,7 @@ impl Monitor {
             if let Some(report) = packet.downcast_ref::<TransportLayerCc>() {
                 network.feedback(now, report);
             } else if let Some(nack) = packet.downcast_ref::<TransportLayerNack>() {
-                network.nacks.received += asked_for(nack);
+                network.asked(0, asked_for(nack));
             }
             return;
         };
@@ -408,19 +105,11 @@ impl Monitor {
     fn report_leaves(&self, now: Instant, packet: &dyn rtcp::Packet) {
         let packet = packet.as_any();
         if let Some(report) = packet.downcast_ref::<SenderReport>() {
-            self.network
-                .lock()
-                .round_trip
-                .report_sent(now, report.ntp_time);
+            self.network.lock().report_sent(now, report.ntp_time);
         } else if let Some(nack) = packet.downcast_ref::<TransportLayerNack>() {
-            self.network.lock().nacks.sent += asked_for(nack);
+            self.network.lock().asked(asked_for(nack), 0);
         }
     }
-}
-
-/// Bytes a packet takes of the path.
-pub(super) fn size_on_wire(payload: &[u8]) -> u32 {
-    u32::try_from(payload.len()).unwrap_or(u32::MAX / 2) + HEADERS
 }
 
 fn find(streams: &[Stream], ssrc: u32) -> Option<Stream> {
@@ -463,16 +152,10 @@ fn unbind(streams: &mut Vec<Stream>, ssrc: u32) {
     streams.retain(|stream| stream.ssrc != ssrc);
 }
 
-impl Protocol<TaggedPacket, TaggedPacket, ()> for Monitor {
-    type Rout = TaggedPacket;
-    type Wout = TaggedPacket;
-    type Eout = ();
-    type Error = Error;
-    type Time = Instant;
-
-    fn handle_read(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+impl Stage for Monitor {
+    fn arrives(&mut self, packet: &TaggedPacket, _: &mut Leaving) {
         match &packet.message.packet {
-            Packet::Rtp(rtp) => self.arrives(packet.now, rtp),
+            Packet::Rtp(rtp) => self.packet_arrives(packet.now, rtp),
             Packet::Rtcp(reports) => {
                 for report in reports {
                     self.report_arrives(packet.now, report.as_ref());
@@ -480,17 +163,11 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for Monitor {
             }
             _ => {}
         }
-        self.inbound.push_back(packet);
-        Ok(())
     }
 
-    fn poll_read(&mut self) -> Option<TaggedPacket> {
-        self.inbound.pop_front()
-    }
-
-    fn handle_write(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+    fn leaves(&mut self, packet: TaggedPacket, leaving: &mut Leaving) {
         match &packet.message.packet {
-            Packet::Rtp(rtp) => self.leaves(packet.now, rtp),
+            Packet::Rtp(rtp) => self.packet_leaves(packet.now, rtp),
             Packet::Rtcp(reports) => {
                 for report in reports {
                     self.report_leaves(packet.now, report.as_ref());
@@ -498,17 +175,10 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for Monitor {
             }
             _ => {}
         }
-        self.outbound.push_back(packet);
-        Ok(())
+        leaving.push_back(packet);
     }
 
-    fn poll_write(&mut self) -> Option<TaggedPacket> {
-        self.outbound.pop_front()
-    }
-}
-
-impl Interceptor for Monitor {
-    fn bind_local_stream(&mut self, info: &StreamInfo) {
+    fn bind_local(&mut self, info: &StreamInfo) {
         bind(&mut self.local, info);
         let numbers = info
             .rtp_header_extensions
@@ -519,81 +189,15 @@ impl Interceptor for Monitor {
         self.numbers_in = numbers.or(self.numbers_in);
     }
 
-    fn unbind_local_stream(&mut self, info: &StreamInfo) {
+    fn unbind_local(&mut self, info: &StreamInfo) {
         unbind(&mut self.local, info.ssrc);
     }
 
-    fn bind_remote_stream(&mut self, info: &StreamInfo) {
+    fn bind_remote(&mut self, info: &StreamInfo) {
         bind(&mut self.remote, info);
     }
 
-    fn unbind_remote_stream(&mut self, info: &StreamInfo) {
+    fn unbind_remote(&mut self, info: &StreamInfo) {
         unbind(&mut self.remote, info.ssrc);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    #[test]
-    fn silence_counts_only_while_something_is_sent() {
-        let bounds = Bounds {
-            min_kbps: 100,
-            max_kbps: 2_000,
-        };
-        let mut network = Network::new(bounds, 1_000);
-        let start = Instant::now();
-        network.feedback(start, &TransportLayerCc::default());
-        for n in 1..60 {
-            network.tick(start + SECOND * n / 4);
-        }
-        assert_eq!(*network.target().borrow(), 1_000, "everything is muted");
-        network.unanswered = 50;
-        network.tick(start + SECOND * 16);
-        assert_eq!(*network.target().borrow(), 700);
-    }
-
-    #[test]
-    fn a_report_is_read_packet_by_packet() {
-        use rtc::rtcp::transport_feedbacks::transport_layer_cc::{
-            RecvDelta, RunLengthChunk, StatusVectorChunk,
-        };
-        let arrived = SymbolTypeTcc::PacketReceivedSmallDelta;
-        let missing = SymbolTypeTcc::PacketNotReceived;
-        let report = TransportLayerCc {
-            base_sequence_number: u16::MAX,
-            packet_status_count: 4,
-            reference_time: 2,
-            packet_chunks: vec![
-                PacketStatusChunk::RunLengthChunk(RunLengthChunk {
-                    packet_status_symbol: arrived,
-                    run_length: 2,
-                    ..Default::default()
-                }),
-                PacketStatusChunk::StatusVectorChunk(StatusVectorChunk {
-                    symbol_list: vec![missing, arrived, arrived, arrived],
-                    ..Default::default()
-                }),
-            ],
-            recv_deltas: [1_000, 500, -250]
-                .map(|delta| RecvDelta {
-                    type_tcc_packet: arrived,
-                    delta,
-                })
-                .to_vec(),
-            ..Default::default()
-        };
-        let at = |micros| Fate::Arrived(Some(Duration::from_micros(micros)));
-        let seen: Vec<_> = fates(&report).collect();
-        let expected = [
-            (u16::MAX, at(129_000)),
-            (0, at(129_500)),
-            (1, Fate::Lost),
-            (2, at(129_250)),
-        ];
-        assert_eq!(seen, expected);
     }
 }

@@ -4,21 +4,19 @@
 //! it asks for: four requests for each loss, and one for each lost repetition. The rules are in
 //! [`Missing`].
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
 use parking_lot::Mutex;
-use rtc::interceptor::{AttributedPacket, Interceptor, Packet, Slot, StreamInfo, TaggedPacket};
+use rtc::interceptor::{AttributedPacket, Packet, Slot, StreamInfo, TaggedPacket};
 use rtc::rtcp::transport_feedbacks::transport_layer_nack::{
     TransportLayerNack, nack_pairs_from_sequence_numbers,
 };
-use rtc::sansio::Protocol;
 use rtc::shared::TransportContext;
-use rtc::shared::error::Error;
 
-use super::monitor::Network;
+use super::measurement::Network;
 use super::outgoing::answers_nacks;
+use super::stage::{Leaving, Stage};
 use crate::media::rtp::Missing;
 
 /// Where the library's stands: behind what counts arrivals, before what orders them.
@@ -40,8 +38,6 @@ pub(super) struct NackRequests {
     ssrc: u32,
     streams: Vec<Stream>,
     asked: Vec<u16>,
-    inbound: VecDeque<TaggedPacket>,
-    outbound: VecDeque<TaggedPacket>,
 }
 
 impl NackRequests {
@@ -51,20 +47,12 @@ impl NackRequests {
             ssrc: rand::random(),
             streams: Vec::with_capacity(1),
             asked: Vec::new(),
-            inbound: VecDeque::new(),
-            outbound: VecDeque::new(),
         }
     }
 }
 
-impl Protocol<TaggedPacket, TaggedPacket, ()> for NackRequests {
-    type Rout = TaggedPacket;
-    type Wout = TaggedPacket;
-    type Eout = ();
-    type Error = Error;
-    type Time = Instant;
-
-    fn handle_read(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+impl Stage for NackRequests {
+    fn arrives(&mut self, packet: &TaggedPacket, _: &mut Leaving) {
         if let Packet::Rtp(rtp) = &packet.message.packet {
             for stream in &mut self.streams {
                 if stream.ssrc == rtp.header.ssrc {
@@ -80,24 +68,9 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for NackRequests {
                 }
             }
         }
-        self.inbound.push_back(packet);
-        Ok(())
     }
 
-    fn poll_read(&mut self) -> Option<TaggedPacket> {
-        self.inbound.pop_front()
-    }
-
-    fn handle_write(&mut self, packet: TaggedPacket) -> Result<(), Error> {
-        self.outbound.push_back(packet);
-        Ok(())
-    }
-
-    fn poll_write(&mut self) -> Option<TaggedPacket> {
-        self.outbound.pop_front()
-    }
-
-    fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
+    fn at(&mut self, now: Instant, leaving: &mut Leaving) {
         for stream in &mut self.streams {
             if stream.missing.next().is_none_or(|next| next > now) {
                 continue;
@@ -113,31 +86,28 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for NackRequests {
                 nacks: nack_pairs_from_sequence_numbers(&self.asked),
             };
             self.asked.clear();
-            self.outbound.push_back(TaggedPacket {
+            leaving.push_back(TaggedPacket {
                 now,
                 transport: TransportContext::default(),
                 message: AttributedPacket::new(Packet::Rtcp(vec![Box::new(request)])),
             });
         }
-        Ok(())
     }
 
-    fn poll_timeout(&mut self) -> Option<Instant> {
+    fn due(&self) -> Option<Instant> {
         self.streams
             .iter()
             .filter_map(|stream| stream.missing.next())
             .min()
     }
-}
 
-impl Interceptor for NackRequests {
-    fn bind_remote_stream(&mut self, info: &StreamInfo) {
+    fn bind_remote(&mut self, info: &StreamInfo) {
         let is_repetition = self
             .streams
             .iter()
             .any(|stream| stream.repeated_as == Some(info.ssrc));
         if answers_nacks(info) && !is_repetition {
-            self.unbind_remote_stream(info);
+            self.unbind_remote(info);
             self.streams.push(Stream {
                 ssrc: info.ssrc,
                 repeated_as: info.ssrc_rtx,
@@ -146,22 +116,21 @@ impl Interceptor for NackRequests {
         }
     }
 
-    fn unbind_remote_stream(&mut self, info: &StreamInfo) {
+    fn unbind_remote(&mut self, info: &StreamInfo) {
         self.streams.retain(|stream| stream.ssrc != info.ssrc);
     }
-
-    fn bind_local_stream(&mut self, _: &StreamInfo) {}
-    fn unbind_local_stream(&mut self, _: &StreamInfo) {}
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use rtc::interceptor::RTCPFeedback;
+    use rtc::interceptor::{Interceptor, RTCPFeedback};
     use rtc::rtp;
+    use rtc::sansio::Protocol;
 
     use super::*;
+    use crate::media::peer::stage::Passing;
     use crate::media::rate::Bounds;
 
     const MS: Duration = Duration::from_millis(1);
@@ -178,7 +147,13 @@ mod tests {
         }
     }
 
-    fn arrives(requests: &mut NackRequests, now: Instant, ssrc: u32, sequence: u16, repeats: u16) {
+    fn arrives(
+        requests: &mut Passing<NackRequests>,
+        now: Instant,
+        ssrc: u32,
+        sequence: u16,
+        repeats: u16,
+    ) {
         let packet = rtp::Packet {
             header: rtp::Header {
                 version: 2,
@@ -196,7 +171,7 @@ mod tests {
         requests.handle_read(tagged).unwrap();
     }
 
-    fn asked(requests: &mut NackRequests, now: Instant) -> Vec<(u32, u16)> {
+    fn asked(requests: &mut Passing<NackRequests>, now: Instant) -> Vec<(u32, u16)> {
         requests.handle_timeout(now).unwrap();
         let mut asked = Vec::new();
         while let Some(tagged) = requests.poll_write() {
@@ -218,7 +193,7 @@ mod tests {
             max_kbps: 1_000,
         };
         let network = Arc::new(Mutex::new(Network::new(bounds, 500)));
-        let mut requests = NackRequests::new(network);
+        let mut requests = Passing::new(NackRequests::new(network));
         requests.bind_remote_stream(&info(1, Some(2)));
         requests.bind_remote_stream(&info(2, None));
         let start = Instant::now();

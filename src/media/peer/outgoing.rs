@@ -4,24 +4,20 @@
 //! and however full the path is: on 300 kbit/s its answers alone filled the path for good. The
 //! rules are in [`Repair`] and [`Pacer`]; here they meet packets. Sound and reports pass untouched.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use rtc::interceptor::{
-    Attribute, AttributedPacket, Interceptor, Packet, Slot, StreamInfo, TaggedPacket,
-};
+use rtc::interceptor::{Attribute, AttributedPacket, Packet, Slot, StreamInfo, TaggedPacket};
 use rtc::rtcp;
 use rtc::rtcp::transport_feedbacks::transport_layer_cc::TransportLayerCc;
 use rtc::rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
 use rtc::rtp;
-use rtc::sansio::Protocol;
 use rtc::shared::TransportContext;
-use rtc::shared::error::Error;
 
-use super::monitor::{Network, size_on_wire};
+use super::measurement::{Network, size_on_wire};
+use super::stage::{Leaving, Stage};
 use crate::media::rate::{Lane, Pacer, Repair, SentPacket};
 
 /// When so much waits, the far side is better served with a new and smaller key frame.
@@ -95,8 +91,6 @@ pub(super) struct Outgoing {
     /// Of the newest key frame.
     key_timestamp: Option<u32>,
     lost: Vec<SentPacket>,
-    inbound: VecDeque<TaggedPacket>,
-    outbound: VecDeque<TaggedPacket>,
 }
 
 impl Outgoing {
@@ -112,12 +106,10 @@ impl Outgoing {
             started_over: None,
             key_timestamp: None,
             lost: Vec::new(),
-            inbound: VecDeque::new(),
-            outbound: VecDeque::new(),
         }
     }
 
-    fn picture(&mut self, tagged: TaggedPacket, sent: Sent, stream: usize) {
+    fn picture(&mut self, tagged: TaggedPacket, sent: Sent, stream: usize, leaving: &mut Leaving) {
         let now = tagged.now;
         let begins = self.network.lock().key_frame() == Some(sent.sequence);
         if begins {
@@ -131,7 +123,7 @@ impl Outgoing {
             .repair
             .sent(now, sent.sequence, begins, sent);
         self.pacer.push(Lane::Picture, bytes, tagged);
-        self.release(now);
+        self.release(now, leaving);
         if self.pacer.backlog() > TOO_MUCH {
             self.start_over(now);
         }
@@ -198,7 +190,7 @@ impl Outgoing {
         }
     }
 
-    fn release(&mut self, now: Instant) {
+    fn release(&mut self, now: Instant, leaving: &mut Leaving) {
         for stream in &mut self.streams {
             while let Some(sent) = stream.repair.due(now) {
                 let repetition = stream.repetition(now, sent);
@@ -208,7 +200,7 @@ impl Outgoing {
         while let Some(mut packet) = self.pacer.pop(now) {
             // What measures the path must not take our waiting for the network's.
             packet.now = now;
-            self.outbound.push_back(packet);
+            leaving.push_back(packet);
         }
     }
 }
@@ -227,36 +219,25 @@ pub(super) fn answers_nacks(info: &StreamInfo) -> bool {
         .any(|feedback| feedback.typ == "nack" && feedback.parameter.is_empty())
 }
 
-impl Protocol<TaggedPacket, TaggedPacket, ()> for Outgoing {
-    type Rout = TaggedPacket;
-    type Wout = TaggedPacket;
-    type Eout = ();
-    type Error = Error;
-    type Time = Instant;
-
-    fn handle_read(&mut self, packet: TaggedPacket) -> Result<(), Error> {
-        if let Packet::Rtcp(reports) = &packet.message.packet {
-            for report in reports {
-                let report: &dyn rtcp::Packet = report.as_ref();
-                if let Some(nack) = report.as_any().downcast_ref::<TransportLayerNack>() {
-                    self.asked(packet.now, nack);
-                } else if report.as_any().is::<TransportLayerCc>() {
-                    self.missing(packet.now);
-                }
+impl Stage for Outgoing {
+    fn arrives(&mut self, packet: &TaggedPacket, leaving: &mut Leaving) {
+        let Packet::Rtcp(reports) = &packet.message.packet else {
+            return;
+        };
+        for report in reports {
+            let report: &dyn rtcp::Packet = report.as_ref();
+            if let Some(nack) = report.as_any().downcast_ref::<TransportLayerNack>() {
+                self.asked(packet.now, nack);
+            } else if report.as_any().is::<TransportLayerCc>() {
+                self.missing(packet.now);
             }
-            let knowledge = self.network.lock().knowledge(packet.now);
-            self.pacer.learn(packet.now, knowledge);
-            self.release(packet.now);
         }
-        self.inbound.push_back(packet);
-        Ok(())
+        let knowledge = self.network.lock().knowledge(packet.now);
+        self.pacer.learn(packet.now, knowledge);
+        self.release(packet.now, leaving);
     }
 
-    fn poll_read(&mut self) -> Option<TaggedPacket> {
-        self.inbound.pop_front()
-    }
-
-    fn handle_write(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+    fn leaves(&mut self, packet: TaggedPacket, leaving: &mut Leaving) {
         let found = match &packet.message.packet {
             Packet::Rtp(rtp) => self
                 .streams
@@ -266,27 +247,36 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for Outgoing {
             _ => None,
         };
         match found {
-            Some((stream, kept)) => self.picture(packet, kept, stream),
-            None => self.outbound.push_back(packet),
+            Some((stream, kept)) => self.picture(packet, kept, stream, leaving),
+            None => leaving.push_back(packet),
         }
-        Ok(())
     }
 
-    fn poll_write(&mut self) -> Option<TaggedPacket> {
-        self.outbound.pop_front()
-    }
-
-    fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
-        self.release(now);
-        Ok(())
-    }
-
-    fn poll_timeout(&mut self) -> Option<Instant> {
+    fn due(&self) -> Option<Instant> {
         let second = self
             .streams
             .iter()
             .filter_map(|stream| stream.repair.next());
         second.chain(self.pacer.due()).min()
+    }
+
+    fn at(&mut self, now: Instant, leaving: &mut Leaving) {
+        self.release(now, leaving);
+    }
+
+    fn bind_local(&mut self, info: &StreamInfo) {
+        if answers_nacks(info) {
+            self.unbind_local(info);
+            self.streams.push(Stream {
+                ssrc: info.ssrc,
+                repeats_as: info.ssrc_rtx.zip(info.payload_type_rtx),
+                repair: Repair::default(),
+            });
+        }
+    }
+
+    fn unbind_local(&mut self, info: &StreamInfo) {
+        self.streams.retain(|stream| stream.ssrc != info.ssrc);
     }
 }
 
@@ -298,26 +288,6 @@ fn kept(packet: &rtp::Packet) -> Sent {
         payload_type: packet.header.payload_type,
         payload: packet.payload.clone(),
     }
-}
-
-impl Interceptor for Outgoing {
-    fn bind_local_stream(&mut self, info: &StreamInfo) {
-        if answers_nacks(info) {
-            self.unbind_local_stream(info);
-            self.streams.push(Stream {
-                ssrc: info.ssrc,
-                repeats_as: info.ssrc_rtx.zip(info.payload_type_rtx),
-                repair: Repair::default(),
-            });
-        }
-    }
-
-    fn unbind_local_stream(&mut self, info: &StreamInfo) {
-        self.streams.retain(|stream| stream.ssrc != info.ssrc);
-    }
-
-    fn bind_remote_stream(&mut self, _: &StreamInfo) {}
-    fn unbind_remote_stream(&mut self, _: &StreamInfo) {}
 }
 
 #[cfg(test)]

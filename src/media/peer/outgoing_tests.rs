@@ -1,9 +1,12 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rtc::interceptor::RTCPFeedback;
+use rtc::interceptor::{Interceptor, RTCPFeedback};
 use rtc::rtcp::transport_feedbacks::transport_layer_nack::nack_pairs_from_sequence_numbers;
 
+use rtc::sansio::Protocol;
+
 use super::*;
+use crate::media::peer::stage::Passing;
 use crate::media::rate::Bounds;
 
 const MS: Duration = Duration::from_millis(1);
@@ -11,7 +14,7 @@ const PICTURES: u32 = 1;
 const REPETITIONS: u32 = 2;
 
 struct Place {
-    outgoing: Outgoing,
+    outgoing: Passing<Outgoing>,
     network: Arc<Mutex<Network>>,
     starts: Arc<AtomicUsize>,
     now: Instant,
@@ -30,7 +33,7 @@ impl Place {
         let starts_over = Box::new(move || {
             counted.fetch_add(1, Ordering::Relaxed);
         });
-        let mut outgoing = Outgoing::new(Arc::clone(&network), starts_over);
+        let mut outgoing = Passing::new(Outgoing::new(Arc::clone(&network), starts_over));
         outgoing.bind_local_stream(&StreamInfo {
             ssrc: PICTURES,
             ssrc_rtx: Some(REPETITIONS),
@@ -55,7 +58,7 @@ impl Place {
         let mut place = Self::new();
         let target_kbps = 300;
         let calm = Duration::ZERO;
-        place.outgoing.pacer.learn(
+        place.outgoing.stage.pacer.learn(
             place.now,
             crate::media::rate::Knowledge::Narrow { target_kbps, calm },
         );

@@ -17,7 +17,7 @@ use webrtc::peer_connection::{
 
 use super::channel;
 use super::marking::Marking;
-use super::monitor::Network;
+use super::measurement::Network;
 use super::receiving::{self, Receivers};
 use super::sdp::Description;
 use super::settings::{ChannelPolicy, PeerEvent, PeerSettings, TrackKind};

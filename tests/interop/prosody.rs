@@ -14,6 +14,7 @@ mod line;
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use cubelet::base::tls;
@@ -107,7 +108,12 @@ impl Prosody {
                 chat_host: "localhost".into(),
             },
             tls: tls::client_config(Some(&self.directory.path().join("cert.pem"))).unwrap(),
-            tuning: ChatTuning::default(),
+            // As a line that breaks all the time is what is tried, not patience.
+            tuning: ChatTuning {
+                retry_first: Duration::from_millis(20),
+                retry_longest: Duration::from_millis(200),
+                ..ChatTuning::default()
+            },
         }
     }
 
@@ -311,6 +317,44 @@ async fn a_cut_in_the_middle_of_a_stanza_loses_nothing_at_prosody() {
     assert_eq!(two.message().await.body, "after");
     one.client.send(to(2, "end")).await.unwrap();
     assert_eq!(two.message().await.body, "end");
+}
+
+/// Both lines break again and again wherever they are, in the middle of stanzas of both directions,
+/// while both write. How often Prosody resumes is its own affair; what is said arrives once, and in
+/// the order of its author.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_who_write_while_their_lines_to_prosody_break_lose_and_double_nothing() {
+    // Fewer than a connection's life carries: what is unacknowledged is sent again by each, and
+    // Prosody need not have read what a broken one carried last.
+    const AT_ONCE: usize = 20;
+    let prosody = Prosody::start().await;
+    let lives = 25_000..60_000;
+    let lines = [
+        Line::to(prosody.port, 11, lives.clone()).await,
+        Line::to(prosody.port, 12, lives).await,
+    ];
+    let mut one = prosody.user(1, lines[0].port());
+    let mut two = prosody.user(2, lines[1].port());
+    for round in 0..25 {
+        let bodies: Vec<_> = (0..AT_ONCE).map(|n| format!("{round}.{n}")).collect();
+        for body in &bodies {
+            one.client.send(to(2, body)).await.unwrap();
+            two.client.send(to(1, body)).await.unwrap();
+        }
+        for body in &bodies {
+            assert_eq!(two.message().await.body, *body);
+            assert_eq!(one.message().await.body, *body);
+        }
+    }
+    for line in &lines {
+        assert!(line.cuts.load(Ordering::Relaxed) > 5, "few cuts");
+        line.calm();
+    }
+    // Behind all of it, so nothing came twice.
+    one.client.send(to(2, "end")).await.unwrap();
+    two.client.send(to(1, "end")).await.unwrap();
+    assert_eq!(two.message().await.body, "end");
+    assert_eq!(one.message().await.body, "end");
 }
 
 async fn joined(client: &mut Running) {

@@ -30,6 +30,9 @@ const AUDIO_WAIT_MS: u32 = 40;
 const BACKLOG: usize = 1024;
 /// A decoder that fails is started again, not more often than this.
 const RESTART_DELAY: Duration = Duration::from_secs(1);
+/// A pipeline that was given nothing for so long after its start is given back, and made anew for the
+/// first packet: who watches and sends nothing must not cost a decoder (4 MB of OpenH264's).
+const UNUSED_FOR: Duration = Duration::from_secs(5);
 /// Distance of the pictures kept.
 const PICTURE_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -60,6 +63,8 @@ pub(super) struct Hooks {
 
 enum Signal {
     Stop,
+    /// A packet came while nothing was there to take it.
+    Wanted,
     Failed(String),
     Picture(gst::Sample),
 }
@@ -74,13 +79,29 @@ pub(super) struct Decoding {
 enum Input {
     /// The pipeline is being built: packets wait for it.
     Starting(VecDeque<Bytes>),
-    Running(gst_app::AppSrc),
+    Running {
+        source: gst_app::AppSrc,
+        is_used: bool,
+    },
+    /// Nothing came: there is no pipeline until something does.
+    Resting,
     Ended,
+}
+
+/// Why a pipeline is given back.
+enum Left {
+    Stopped,
+    Failed(String),
+    Unused,
 }
 
 impl Decoding {
     /// Returns at once.
     pub(super) fn start(format: Format, hooks: Hooks) -> Arc<Self> {
+        Self::start_resting(format, hooks, UNUSED_FOR)
+    }
+
+    fn start_resting(format: Format, hooks: Hooks, unused_for: Duration) -> Arc<Self> {
         let (signals, received) = channel();
         let input = Arc::new(Mutex::new(Input::Starting(VecDeque::new())));
         let decoding = Arc::new(Self {
@@ -94,7 +115,12 @@ impl Decoding {
         let spawned = std::thread::Builder::new()
             .name(name.into())
             .spawn(move || {
-                run(&format, Arc::new(hooks), &input, &signals, &received);
+                let ends = Ends {
+                    input: &input,
+                    signals: &signals,
+                    received: &received,
+                };
+                run(&format, &Arc::new(hooks), &ends, unused_for);
             });
         if let Err(error) = spawned {
             tracing::error!(%error, "no thread to decode on");
@@ -111,9 +137,15 @@ impl Decoding {
                 }
                 backlog.push_back(packet);
             }
-            Input::Running(source) => {
+            Input::Running { source, is_used } => {
+                *is_used = true;
                 // Refused only while the pipeline fails, which is reported by itself.
                 let _ = source.push_buffer(gst::Buffer::from_slice(packet));
+            }
+            resting @ Input::Resting => {
+                *resting = Input::Starting(VecDeque::from([packet]));
+                // A thread that is gone has set the end before.
+                let _ = self.signals.send(Signal::Wanted);
             }
             Input::Ended => {}
         }
@@ -127,58 +159,103 @@ impl Drop for Decoding {
     }
 }
 
-fn run(
-    format: &Format,
-    hooks: Arc<Hooks>,
-    input: &Mutex<Input>,
-    signals: &Sender<Signal>,
-    received: &Receiver<Signal>,
-) {
+/// What the thread has in common with those who push.
+struct Ends<'a> {
+    input: &'a Mutex<Input>,
+    signals: &'a Sender<Signal>,
+    received: &'a Receiver<Signal>,
+}
+
+fn run(format: &Format, hooks: &Arc<Hooks>, ends: &Ends<'_>, unused_for: Duration) {
     loop {
-        let ended = match start(format, &hooks, signals) {
+        let left = match start(format, hooks, ends.signals) {
             Ok((pipeline, source)) => {
-                open(input, source);
-                let ended = serve(&hooks, received);
-                *input.lock() = Input::Starting(VecDeque::new());
+                ends.open(source);
+                let left = ends.serve(hooks, unused_for);
                 drop(pipeline);
-                ended
+                left
             }
-            Err(reason) => Some(reason),
+            Err(reason) => Left::Failed(reason),
         };
-        let Some(reason) = ended else { break };
-        tracing::warn!(reason, "receive pipeline failed");
-        if !rest(received, Instant::now() + RESTART_DELAY) {
+        let goes_on = match left {
+            Left::Stopped => false,
+            Left::Unused => ends.wait_for_packet(),
+            Left::Failed(reason) => {
+                tracing::warn!(reason, "receive pipeline failed");
+                rest(ends.received, Instant::now() + RESTART_DELAY)
+            }
+        };
+        if !goes_on {
             break;
         }
     }
-    *input.lock() = Input::Ended;
+    *ends.input.lock() = Input::Ended;
 }
 
-/// Hands over what came in while the pipeline was built, then lets packets through directly.
-fn open(input: &Mutex<Input>, source: gst_app::AppSrc) {
-    let mut input = input.lock();
-    if let Input::Starting(backlog) = &mut *input {
-        for packet in backlog.drain(..) {
-            let _ = source.push_buffer(gst::Buffer::from_slice(packet));
+impl Ends<'_> {
+    /// Hands over what came in while the pipeline was built, then lets packets through directly.
+    fn open(&self, source: gst_app::AppSrc) {
+        let mut input = self.input.lock();
+        let mut is_used = false;
+        if let Input::Starting(backlog) = &mut *input {
+            for packet in backlog.drain(..) {
+                is_used = true;
+                let _ = source.push_buffer(gst::Buffer::from_slice(packet));
+            }
         }
+        *input = Input::Running { source, is_used };
     }
-    *input = Input::Running(source);
-}
 
-/// Until told to stop (`None`) or failed.
-fn serve(hooks: &Hooks, received: &Receiver<Signal>) -> Option<String> {
-    loop {
-        match received.recv() {
-            Ok(Signal::Stop) | Err(_) => return None,
-            Ok(Signal::Failed(reason)) => return Some(reason),
-            Ok(Signal::Picture(sample)) => {
-                if let Some(keep) = &hooks.picture {
-                    match snapshot::encode_jpeg(&sample, snapshot::Size::Full) {
-                        Ok(jpeg) => keep(jpeg),
-                        Err(reason) => tracing::debug!(reason, "a picture was not kept"),
+    /// Until told to stop, failed or found to be unused.
+    fn serve(&self, hooks: &Hooks, unused_for: Duration) -> Left {
+        let mut looked_at = Some(Instant::now() + unused_for);
+        loop {
+            let signal = match looked_at {
+                Some(at) => self
+                    .received
+                    .recv_timeout(at.saturating_duration_since(Instant::now())),
+                None => self
+                    .received
+                    .recv()
+                    .map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            match signal {
+                Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return Left::Stopped,
+                Ok(Signal::Failed(reason)) => {
+                    *self.input.lock() = Input::Starting(VecDeque::new());
+                    return Left::Failed(reason);
+                }
+                Ok(Signal::Picture(sample)) => keep_picture(hooks, &sample),
+                Ok(Signal::Wanted) => {}
+                Err(RecvTimeoutError::Timeout) => {
+                    looked_at = None;
+                    let mut input = self.input.lock();
+                    if matches!(*input, Input::Running { is_used: false, .. }) {
+                        *input = Input::Resting;
+                        return Left::Unused;
                     }
                 }
             }
+        }
+    }
+
+    /// False when told to stop.
+    fn wait_for_packet(&self) -> bool {
+        loop {
+            match self.received.recv() {
+                Ok(Signal::Wanted) => return true,
+                Ok(Signal::Stop) | Err(_) => return false,
+                Ok(Signal::Failed(_) | Signal::Picture(_)) => {}
+            }
+        }
+    }
+}
+
+fn keep_picture(hooks: &Hooks, sample: &gst::Sample) {
+    if let Some(keep) = &hooks.picture {
+        match snapshot::encode_jpeg(sample, snapshot::Size::Full) {
+            Ok(jpeg) => keep(jpeg),
+            Err(reason) => tracing::debug!(reason, "a picture was not kept"),
         }
     }
 }
@@ -389,4 +466,57 @@ fn release_first_packet(pipeline: &Pipeline) -> Result<(), String> {
         gst::PadProbeReturn::Remove
     });
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a far side sends of three pictures.
+    fn three_pictures() -> Vec<Bytes> {
+        crate::media::initialise().unwrap();
+        let description = "videotestsrc num-buffers=3 ! video/x-raw,format=I420,width=64,height=64 \
+            ! x264enc tune=zerolatency ! video/x-h264,profile=constrained-baseline \
+            ! rtph264pay config-interval=-1 pt=96 ! appsink name=sink sync=false";
+        let pipeline = Pipeline::parse(description, |_| {}).unwrap();
+        let sink: gst_app::AppSink = pipeline.element("sink").unwrap();
+        pipeline.play().unwrap();
+        std::iter::from_fn(|| sink.pull_sample().ok())
+            .map(|sample| {
+                let buffer = sample.buffer().unwrap().map_readable().unwrap();
+                Bytes::copy_from_slice(&buffer)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_pipeline_nothing_comes_to_is_given_back_and_made_anew_for_the_first_packet() {
+        let packets = three_pictures();
+        let (decoded, pictures) = channel();
+        let hooks = Hooks {
+            decoded: Box::new(move |_, _| {
+                let _ = decoded.send(());
+            }),
+            key_frame_wanted: Box::new(|| {}),
+            passing: None,
+            heard: None,
+            picture: None,
+        };
+        let format = Format::Video(VideoCodec::H264, VideoSinkKind::Null);
+        let decoding = Decoding::start_resting(format, hooks, Duration::from_millis(10));
+        let is_resting = || matches!(*decoding.input.lock(), Input::Resting);
+        let since = Instant::now();
+        while !is_resting() {
+            assert!(
+                since.elapsed() < Duration::from_secs(20),
+                "it is still there"
+            );
+            std::thread::yield_now();
+        }
+        for packet in packets {
+            decoding.push(packet);
+        }
+        pictures.recv_timeout(Duration::from_secs(20)).unwrap();
+        assert!(!is_resting());
+    }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use minidom::Element;
 use tokio::sync::oneshot;
 
+use super::alerts;
 use super::announce::rest_address;
 use super::change::{self, After, Target};
 use super::fan_out::{Outgoing, Receivers, copy_to_own, deliver, push, receivers};
@@ -231,6 +232,9 @@ async fn chat(
                 }
                 let must_arrive = is_saved || message.has_child("body", ns::CLIENT);
                 let to = Receivers::One(to, resource);
+                if must_arrive {
+                    alerts::tell(site, db, &message, &to, user)?;
+                }
                 write_down(site, db, message, to, user, must_arrive, is_saved).map(Ok)
             };
             submit(site, sender, job, outcome).await;
@@ -373,6 +377,9 @@ async fn group(
         }
         let must_arrive = is_listed && (is_saved || message.has_child("body", ns::CLIENT));
         let to = receivers(site, &dialog, user, None);
+        if must_arrive {
+            alerts::tell(site, db, &message, &to, user)?;
+        }
         write_down(site, db, message, to, user, must_arrive, is_saved).map(Ok)
     };
     submit(site, sender, job, outcome).await;
@@ -408,6 +415,9 @@ pub async fn post(
                 dialog.kind == dialogs::GROUP,
             ),
         };
+        if must_arrive {
+            alerts::tell(site, db, &stanza, &to, user)?;
+        }
         let outgoing = write_down(site, db, stanza, to, user, must_arrive, true)?;
         Ok((insertion, outgoing))
     };

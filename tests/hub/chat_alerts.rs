@@ -1,0 +1,265 @@
+//! Notifications of chat messages whose receivers are away (CH-48, PN-17, RT-29, RT-48).
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
+
+use crate::support::push_service::{Browser, PushService};
+use crate::support::{Chat, Hub, Person, START};
+
+/// Ann writes to Bob, who has a browser.
+struct Scene {
+    hub: Hub,
+    service: PushService,
+    browser: Browser,
+    ann: Person,
+    bob: Person,
+    count: i64,
+}
+
+const LIFE: i64 = 5_000;
+
+async fn scene() -> Scene {
+    scene_with(|_| {}).await
+}
+
+async fn scene_with(change: impl FnOnce(&mut cubelet::config::hub::HubConfig)) -> Scene {
+    let hub = Hub::start_with(|config| {
+        config.push.local_services = vec!["127.0.0.1".to_owned()];
+        config.push.life_seconds = LIFE;
+        change(config);
+    })
+    .await;
+    let (ann, bob) = (hub.person("ann").await, hub.person("bob").await);
+    let service = PushService::start().await;
+    let browser = Browser::new();
+    let body = browser.subscription(&service.endpoint("bob"), "D");
+    assert_eq!(hub.post(&bob, "/subscriptions", body).await.0, 201);
+    Scene {
+        hub,
+        service,
+        browser,
+        ann,
+        bob,
+        count: 0,
+    }
+}
+
+impl Scene {
+    /// Notifications since the last time: all before one that is sent now and known by its life.
+    async fn alerts(&mut self) -> usize {
+        self.count += 1;
+        let life = 100 + self.count;
+        let text = format!(r#"{{"message": "m", "expiration": {}}}"#, START + life);
+        let event = json!({"event": {
+            "notification_type": "push", "environment": "production",
+            "user": {"ids": [self.bob.id]}, "message": BASE64_STANDARD.encode(text),
+        }});
+        assert_eq!(self.hub.post(&self.ann, "/events", event).await.0, 201);
+        let mut alerts = 0;
+        loop {
+            match self.service.next().await.ttl() {
+                LIFE => alerts += 1,
+                ttl => {
+                    assert_eq!(ttl, life);
+                    return alerts;
+                }
+            }
+        }
+    }
+
+    async fn ann_writes(&self, id: &str, extra: &str) {
+        let mut chat = self.hub.chat(&self.ann).await;
+        send(&mut chat, &self.hub.jid(&self.bob), id, extra).await;
+    }
+}
+
+async fn send(chat: &mut Chat, to: &str, id: &str, extra: &str) {
+    chat.send(&format!(
+        "<message xmlns='jabber:client' type='chat' id='{id}' to='{to}'><body>hi {id}</body>\
+         <extraParams xmlns='jabber:client'><save_to_history>1</save_to_history>{extra}\
+         </extraParams></message>"
+    ))
+    .await;
+    chat.sync().await;
+}
+
+#[tokio::test]
+async fn a_message_to_somebody_who_is_away_tells_them_once() {
+    let mut scene = scene().await;
+    let mut chat = scene.hub.chat(&scene.ann).await;
+    let bob = scene.hub.jid(&scene.bob);
+    send(&mut chat, &bob, "m1", "").await;
+    // Sent again after a lost acknowledgement.
+    send(&mut chat, &bob, "m1", "").await;
+    let push = scene.service.next().await;
+    assert_eq!((push.ttl(), push.header("urgency")), (LIFE, "normal"));
+    let (_, list) = scene.hub.get(&scene.bob, "/chat/Dialog").await;
+    let expected = json!({"data": {
+        "title": "ANN", "message": "hi m1", "dialog_id": list["items"][0]["_id"],
+        "message_id": "m1", "user_id": scene.ann.id,
+    }});
+    let browser = std::mem::replace(&mut scene.browser, Browser::new());
+    assert_eq!(browser.read(&push), expected);
+    assert_eq!(scene.alerts().await, 0);
+}
+
+#[tokio::test]
+async fn a_message_without_history_tells_those_away_too() {
+    let mut scene = scene().await;
+    let mut chat = scene.hub.chat(&scene.ann).await;
+    let bob = scene.hub.jid(&scene.bob);
+    chat.write("chat", &bob, "m1", "unsaved", false).await;
+    chat.sync().await;
+    assert_eq!(scene.alerts().await, 1);
+}
+
+#[tokio::test]
+async fn a_silent_message_and_one_of_a_muted_dialog_tell_nobody() {
+    let mut scene = scene().await;
+    scene.ann_writes("m1", "<silent>1</silent>").await;
+    assert_eq!(scene.alerts().await, 0);
+    let (_, list) = scene.hub.get(&scene.bob, "/chat/Dialog").await;
+    let path = format!(
+        "/chat/Dialog/{}/notifications",
+        list["items"][0]["_id"].as_str().unwrap()
+    );
+    let switch = |enabled: u8| json!({ "enabled": enabled });
+    assert_eq!(scene.hub.put(&scene.bob, &path, switch(0)).await.0, 200);
+    scene.ann_writes("m2", "").await;
+    assert_eq!(scene.alerts().await, 0);
+    assert_eq!(scene.hub.put(&scene.bob, &path, switch(1)).await.0, 200);
+    scene.ann_writes("m3", "").await;
+    assert_eq!(scene.alerts().await, 1);
+}
+
+#[tokio::test]
+async fn who_is_there_is_told_by_the_chat_alone_unless_it_looks_away() {
+    let mut scene = scene().await;
+    let mut bob = scene.hub.chat(&scene.bob).await;
+    scene.ann_writes("m1", "").await;
+    assert_eq!(scene.alerts().await, 0);
+    let mobile = |enable: bool| {
+        format!(
+            "<iq xmlns='jabber:client' type='set' id='1:markActive'>\
+             <mobile xmlns='http://tigase.org/protocol/mobile#v2' enable='{enable}'/></iq>"
+        )
+    };
+    bob.ask(&mobile(true)).await;
+    scene.ann_writes("m2", "").await;
+    assert_eq!(scene.alerts().await, 1);
+    bob.ask(&mobile(false)).await;
+    scene.ann_writes("m3", "").await;
+    assert_eq!(scene.alerts().await, 0);
+    bob.send("<inactive xmlns='urn:xmpp:csi:0'/>").await;
+    bob.sync().await;
+    scene.ann_writes("m4", "").await;
+    assert_eq!(scene.alerts().await, 1);
+    // The messages came all the same, to be read when somebody looks.
+    let held: Vec<Value> = scene.hub.history(&scene.bob, &dialog(&scene).await).await;
+    assert_eq!(held.len(), 4);
+    // Another one that looks suffices.
+    let _desk = scene.hub.chat(&scene.bob).await;
+    scene.ann_writes("m5", "").await;
+    assert_eq!(scene.alerts().await, 0);
+}
+
+async fn dialog(scene: &Scene) -> String {
+    let (_, list) = scene.hub.get(&scene.bob, "/chat/Dialog").await;
+    list["items"][0]["_id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn who_lost_the_line_is_told_although_the_session_waits() {
+    let mut scene = scene().await;
+    let (line, _) = scene.hub.resumable(&scene.bob).await;
+    drop(line);
+    // The hub has noticed when Ann no longer sees Bob attended; messages tell him then.
+    let mut number = 0;
+    loop {
+        number += 1;
+        scene.ann_writes(&format!("m{number}"), "").await;
+        if scene.alerts().await == 1 {
+            break;
+        }
+        assert!(number < 200, "nobody was told");
+    }
+}
+
+#[tokio::test]
+async fn typing_markers_edits_and_call_signals_tell_nobody() {
+    let mut scene = scene().await;
+    scene.ann_writes("m1", "").await;
+    assert_eq!(scene.alerts().await, 1);
+    let bob = scene.hub.jid(&scene.bob);
+    let mut chat = scene.hub.chat(&scene.ann).await;
+    for (kind, inner) in [
+        (
+            "chat",
+            "<composing xmlns='http://jabber.org/protocol/chatstates'/>",
+        ),
+        (
+            "chat",
+            "<displayed xmlns='urn:xmpp:chat-markers:0' id='m1'/>",
+        ),
+        (
+            "chat",
+            "<body>other</body><replace xmlns='urn:xmpp:message-correct:0' id='m1'/>",
+        ),
+        (
+            "chat",
+            "<remove xmlns='urn:xmpp:message-delete:0' id='m1'/>",
+        ),
+        (
+            "headline",
+            "<extraParams xmlns='jabber:client'><moduleIdentifier>WebRTCVideoChat</moduleIdentifier>\
+             <signalType>call</signalType></extraParams>",
+        ),
+    ] {
+        chat.send(&format!(
+            "<message xmlns='jabber:client' type='{kind}' id='x' to='{bob}'>{inner}</message>"
+        ))
+        .await;
+        chat.sync().await;
+    }
+    assert_eq!(scene.alerts().await, 0);
+}
+
+#[tokio::test]
+async fn in_a_group_those_away_are_told_and_the_writer_is_not() {
+    let mut scene = scene_with(|config| {
+        config.push.chat_title = "{sender} in {dialog}".to_owned();
+        config.push.chat_message = "A message".to_owned();
+    })
+    .await;
+    let group = scene.hub.group(&scene.ann, &[&scene.bob]).await;
+    let room = scene.hub.room(&group);
+    let mut ann = scene.hub.chat(&scene.ann).await;
+    ann.say("groupchat", &room, "g1", "secret").await;
+    let push = scene.service.next().await;
+    let browser = std::mem::replace(&mut scene.browser, Browser::new());
+    let told = browser.read(&push);
+    assert_eq!(told["data"]["title"], "ANN in G");
+    assert_eq!(told["data"]["message"], "A message");
+    // Bob himself writes from elsewhere, by REST, to the chat.
+    let body = json!({"chat_dialog_id": group, "message": "mine", "send_to_chat": 1});
+    assert_eq!(
+        scene.hub.post(&scene.bob, "/chat/Message", body).await.0,
+        201
+    );
+    assert_eq!(scene.alerts().await, 0);
+    // By REST it is a message like any other.
+    let body = json!({"chat_dialog_id": group, "message": "rest", "send_to_chat": 1});
+    assert_eq!(
+        scene.hub.post(&scene.ann, "/chat/Message", body).await.0,
+        201
+    );
+    assert_eq!(scene.alerts().await, 1);
+}
+
+#[tokio::test]
+async fn chat_alerts_can_be_switched_off() {
+    let mut scene = scene_with(|config| config.push.chat_alerts = false).await;
+    scene.ann_writes("m1", "").await;
+    assert_eq!(scene.alerts().await, 0);
+}

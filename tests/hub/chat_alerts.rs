@@ -263,3 +263,67 @@ async fn chat_alerts_can_be_switched_off() {
     scene.ann_writes("m1", "").await;
     assert_eq!(scene.alerts().await, 0);
 }
+
+#[tokio::test]
+async fn public_dialogs_tell_their_people_and_broadcasts_everybody() {
+    let mut scene = scene_with(|config| config.chat.broadcast_by_users = true).await;
+    let mut ann = scene.hub.chat(&scene.ann).await;
+    let public = scene.hub.dialog(&scene.ann, 4, json!({})).await;
+    ann.say("groupchat", &scene.hub.room(&public), "p1", "hi")
+        .await;
+    assert_eq!(scene.alerts().await, 0);
+    let path = format!("/chat/Dialog/{public}/subscribe");
+    assert_eq!(scene.hub.post(&scene.bob, &path, json!({})).await.0, 200);
+    ann.say("groupchat", &scene.hub.room(&public), "p2", "hi")
+        .await;
+    assert_eq!(scene.alerts().await, 1);
+    let broadcast = scene.hub.dialog(&scene.ann, 1, json!({})).await;
+    ann.say("groupchat", &scene.hub.room(&broadcast), "b1", "fire")
+        .await;
+    assert_eq!(scene.alerts().await, 1);
+}
+
+#[tokio::test]
+async fn whoever_has_blocked_the_sender_is_not_told() {
+    let mut scene = scene().await;
+    let group = scene.hub.group(&scene.ann, &[&scene.bob]).await;
+    let mut bob = scene.hub.chat(&scene.bob).await;
+    let ann = scene.hub.jid(&scene.ann);
+    let muc = format!(
+        "{}/{}",
+        scene.hub.room(&group).split_once('@').unwrap().1,
+        scene.ann.id
+    );
+    bob.ask(&format!(
+        "<iq xmlns='jabber:client' type='set' id='l'><query xmlns='jabber:iq:privacy'>\
+         <list name='b'><item type='jid' value='{ann}' action='deny' order='1'/>\
+         <item type='jid' value='{muc}' action='deny' order='2'/></list></query></iq>"
+    ))
+    .await;
+    bob.ask(
+        "<iq xmlns='jabber:client' type='set' id='d'><query xmlns='jabber:iq:privacy'>\
+         <default name='b'/></query></iq>",
+    )
+    .await;
+    bob.leave().await;
+    let mut chat = scene.hub.chat(&scene.ann).await;
+    chat.say("groupchat", &scene.hub.room(&group), "g1", "hi")
+        .await;
+    chat.say("chat", &scene.hub.jid(&scene.bob), "m1", "hi")
+        .await;
+    let event = json!({"event": {
+        "notification_type": "push", "environment": "production",
+        "user": {"ids": [scene.bob.id]}, "message": BASE64_STANDARD.encode("from ann"),
+    }});
+    // Nobody is left who can receive it.
+    assert_eq!(scene.hub.post(&scene.ann, "/events", event).await.0, 422);
+    // Somebody else can, and is the first to.
+    let carl = scene.hub.person("carl").await;
+    let text = format!(r#"{{"message": "m", "expiration": {}}}"#, START + 77);
+    let event = json!({"event": {
+        "notification_type": "push", "environment": "production",
+        "user": {"ids": [scene.bob.id]}, "message": BASE64_STANDARD.encode(text),
+    }});
+    assert_eq!(scene.hub.post(&carl, "/events", event).await.0, 201);
+    assert_eq!(scene.service.next().await.ttl(), 77);
+}

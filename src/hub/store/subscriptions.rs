@@ -137,6 +137,15 @@ pub fn delete_gone(connection: &Connection, id: i64, address: &str) -> rusqlite:
     Ok(connection.execute(sql, params![id, address])? > 0)
 }
 
+/// Everybody who can be reached by Web Push.
+pub fn subscribers(connection: &Connection) -> rusqlite::Result<Vec<UserId>> {
+    connection
+        .prepare_cached("SELECT DISTINCT user_id FROM subscriptions WHERE channel = ?1")?
+        .query_map([WEB], |row| row.get::<_, i64>(0))?
+        .map(|user| user.map(i64::unsigned_abs))
+        .collect()
+}
+
 /// Whether anybody at all can be reached by Web Push.
 pub fn is_anybody_subscribed(connection: &Connection) -> rusqlite::Result<bool> {
     connection

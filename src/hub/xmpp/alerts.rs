@@ -7,43 +7,75 @@
 use minidom::Element;
 use rusqlite::Connection as Database;
 
-use super::fan_out::Receivers;
+use super::fan_out::leave_out_blocks;
 use crate::hub::push::payload::{self, Alert};
 use crate::hub::site::Site;
+use crate::hub::store::dialogs::{self, Dialog};
 use crate::hub::store::notifications::{self, Notification};
-use crate::hub::store::{dialog_views, dialogs, subscriptions, users};
+use crate::hub::store::{dialog_views, subscriptions, users};
 use crate::protocol::address::UserId;
 use crate::protocol::extra_params::ExtraParams;
 use crate::protocol::ns;
 
-/// Queues the notifications of a new message, in the transaction that stores it.
-pub(super) fn tell(
+/// Queues the notification of a new message to one user, in the transaction that stores it.
+pub(super) fn to_one(
     site: &Site,
     db: &Database,
     message: &Element,
-    to: &Receivers,
+    to: UserId,
     sender: UserId,
 ) -> rusqlite::Result<()> {
-    let Some(push) = site.push.as_ref().filter(|_| site.config.push.chat_alerts) else {
+    if is_loud(site, message) {
+        tell(site, db, message, vec![to], None, sender)?;
+    }
+    Ok(())
+}
+
+/// The same to the people of a dialog. A broadcast is for everybody, connected or not.
+pub(super) fn in_dialog(
+    site: &Site,
+    db: &Database,
+    message: &Element,
+    dialog: &Dialog,
+    sender: UserId,
+) -> rusqlite::Result<()> {
+    if !is_loud(site, message) {
         return Ok(());
+    }
+    let mut users = if dialog.kind == dialogs::BROADCAST {
+        subscriptions::subscribers(db)?
+    } else {
+        dialog.occupants.clone()
     };
+    leave_out_blocks(site, dialog, sender, &mut users);
+    tell(site, db, message, users, dialog.name.as_deref(), sender)
+}
+
+/// Whether a message tells anybody at all (RT-29).
+fn is_loud(site: &Site, message: &Element) -> bool {
+    let silent = ExtraParams::of(message).and_then(|params| params.get("silent"));
+    site.push.is_some()
+        && site.config.push.chat_alerts
+        && !matches!(silent.as_deref(), Some("1" | "true"))
+}
+
+fn tell(
+    site: &Site,
+    db: &Database,
+    message: &Element,
+    mut users: Vec<UserId>,
+    dialog_name: Option<&str>,
+    sender: UserId,
+) -> rusqlite::Result<()> {
+    users.retain(|user| *user != sender && !site.router.is_attended(*user));
+    if users.is_empty() || !subscriptions::is_anybody_subscribed(db)? {
+        return Ok(());
+    }
     let params = ExtraParams::of(message);
-    let param = |name: &str| params.and_then(|params| params.get(name));
-    if matches!(param("silent").as_deref(), Some("1" | "true")) {
-        return Ok(());
-    }
-    let users: &[UserId] = match to {
-        Receivers::One(user, _) => &[*user],
-        Receivers::Many { users, .. } => users,
-    };
-    let is_away = |user: &UserId| *user != sender && !site.router.is_attended(*user);
-    let mut away: Vec<UserId> = users.iter().copied().filter(is_away).collect();
-    if away.is_empty() || !subscriptions::is_anybody_subscribed(db)? {
-        return Ok(());
-    }
-    let dialog_id = param("dialog_id").unwrap_or_default();
-    let mut told = Vec::with_capacity(away.len());
-    for user in away.drain(..) {
+    let dialog_id = params.and_then(|params| params.get("dialog_id"));
+    let dialog_id = dialog_id.unwrap_or_default();
+    let mut told = Vec::with_capacity(users.len());
+    for user in users {
         if dialog_views::notifications(db, &dialog_id, user)? {
             told.push(user);
         }
@@ -51,12 +83,10 @@ pub(super) fn tell(
     let rules = &site.config.push;
     let sender_name = users::by_id(db, sender)?.map(|user| user.name());
     let sender_name = sender_name.unwrap_or_default();
-    let dialog = dialogs::load(db, &dialog_id)?;
-    let dialog_name = dialog.and_then(|dialog| dialog.name);
     let alert = Alert {
         sender: &sender_name,
         message: &text_of(message),
-        dialog_name: dialog_name.as_deref().unwrap_or(&sender_name),
+        dialog_name: dialog_name.unwrap_or(&sender_name),
         dialog: &dialog_id,
         id: message.attr("id").unwrap_or_default(),
         user: sender,
@@ -68,8 +98,10 @@ pub(super) fn tell(
         expires_at: now + rules.life_seconds,
     };
     let reach = notifications::queue(db, &notification, &told, None, now)?;
-    if reach.queued > 0 {
-        // The sender's own reading is a job behind this one.
+    if reach.queued > 0
+        && let Some(push) = &site.push
+    {
+        // What reads the queue is a job behind this one.
         push.wake();
     }
     Ok(())

@@ -231,10 +231,10 @@ async fn chat(
                     }
                 }
                 let must_arrive = is_saved || message.has_child("body", ns::CLIENT);
-                let to = Receivers::One(to, resource);
                 if must_arrive {
-                    alerts::tell(site, db, &message, &to, user)?;
+                    alerts::to_one(site, db, &message, to, user)?;
                 }
+                let to = Receivers::One(to, resource);
                 write_down(site, db, message, to, user, must_arrive, is_saved).map(Ok)
             };
             submit(site, sender, job, outcome).await;
@@ -375,10 +375,11 @@ async fn group(
                 return Ok(known);
             }
         }
-        let must_arrive = is_listed && (is_saved || message.has_child("body", ns::CLIENT));
+        let is_told = is_saved || message.has_child("body", ns::CLIENT);
+        let must_arrive = is_listed && is_told;
         let to = receivers(site, &dialog, user, None);
-        if must_arrive {
-            alerts::tell(site, db, &message, &to, user)?;
+        if is_told {
+            alerts::in_dialog(site, db, &message, &dialog, user)?;
         }
         write_down(site, db, message, to, user, must_arrive, is_saved).map(Ok)
     };
@@ -409,15 +410,16 @@ pub async fn post(
             return Ok((insertion, None));
         };
         let (to, must_arrive) = match new.recipient {
-            Some(recipient) => (Receivers::One(recipient, None), true),
-            None => (
-                receivers(site, &dialog, user, None),
-                dialog.kind == dialogs::GROUP,
-            ),
+            Some(recipient) => {
+                alerts::to_one(site, db, &stanza, recipient, user)?;
+                (Receivers::One(recipient, None), true)
+            }
+            None => {
+                alerts::in_dialog(site, db, &stanza, &dialog, user)?;
+                let is_listed = dialog.kind == dialogs::GROUP;
+                (receivers(site, &dialog, user, None), is_listed)
+            }
         };
-        if must_arrive {
-            alerts::tell(site, db, &stanza, &to, user)?;
-        }
         let outgoing = write_down(site, db, stanza, to, user, must_arrive, true)?;
         Ok((insertion, outgoing))
     };

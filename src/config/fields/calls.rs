@@ -26,6 +26,12 @@ pub(super) const SECTION: Section = Section {
             true,
             "Do not ring who is known not to be connected, as long as somebody else is.",
         ),
+        boolean(
+            "wake_offline",
+            true,
+            "Ask the server for a push notification to whoever the bell would ring and is known not \
+             to be connected. Who wakes up in time is rung.",
+        ),
         field(
             "ring_in_call",
             Kind::Choice(&["reject", "wait", "replace"]),

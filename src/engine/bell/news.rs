@@ -83,7 +83,8 @@ impl Bell {
                 .collect();
             rung.sort_unstable();
             rung.dedup();
-            if wiring.config.calls.skip_offline {
+            let calls = &wiring.config.calls;
+            if calls.skip_offline || calls.wake_offline {
                 wiring.presence.follow(&wiring, &rung).await;
             }
         };

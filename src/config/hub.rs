@@ -546,6 +546,11 @@ impl Validate for HubConfig {
         if let Some(file) = &self.auth_secret_file {
             check.secret_file("auth_secret_file", file);
         }
+        if let Some(file) = &self.push.ca_file
+            && let Err(error) = crate::base::tls::read_certificates(&check.resolve(file))
+        {
+            check.fail("push.ca_file", error.to_string());
+        }
     }
 }
 

@@ -302,7 +302,7 @@ fn every_order_by_mqtt_in_the_documentation_is_one_a_device_takes() {
         assert_eq!(outcome, Ok(()), "{line}");
         orders += 1;
     }
-    assert_eq!(orders, 6);
+    assert_eq!(orders, 7);
 }
 
 #[test]

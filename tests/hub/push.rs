@@ -471,3 +471,63 @@ async fn a_site_that_wants_no_notifications_refuses_them() {
     assert_eq!(hub.get(&ann, "/cubelet/push").await.0, 403);
     assert!(!hub.config().data_dir.join("vapid.key").exists());
 }
+
+/// How often sending to a person's subscription has failed in a row, as soon as it has.
+async fn failures(hub: &Hub, person: &Person) -> i64 {
+    let database = hub.config().data_dir.join("hub.sqlite");
+    let db = rusqlite::Connection::open(database).unwrap();
+    let sql = "SELECT failures FROM subscriptions WHERE user_id = ?1";
+    for _ in 0..1_000 {
+        let failures = db
+            .query_row(sql, [person.id as i64], |row| row.get(0))
+            .unwrap();
+        if failures > 0 {
+            return failures;
+        }
+        // A round trip, so that the hub gets on.
+        hub.get(person, "/subscriptions").await;
+    }
+    panic!("nothing has failed");
+}
+
+#[tokio::test]
+async fn a_name_that_leads_into_the_site_is_not_connected_to() {
+    let (hub, service) = site().await;
+    let ann = hub.person("ann").await;
+    let (_, port) = service.address.rsplit_once(':').unwrap();
+    // As written it could be anywhere.
+    subscribe(&hub, &ann, &format!("https://localhost:{port}/x")).await;
+    notify(&hub, &ann, &ann, "m").await;
+    assert_eq!(failures(&hub, &ann).await, 1);
+    assert_eq!(service.connections(), 0);
+}
+
+#[tokio::test]
+async fn a_service_of_the_site_is_trusted_by_the_sites_own_authority_only() {
+    let (mut service, certificate) = PushService::start_tls().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("site.pem");
+    std::fs::write(&file, certificate).unwrap();
+    let endpoint = format!("https://{}/x", service.address);
+
+    let stranger = Hub::start_with(|config| {
+        config.push.local_services = vec!["127.0.0.1".to_owned()];
+    });
+    let stranger = stranger.await;
+    let ann = stranger.person("ann").await;
+    subscribe(&stranger, &ann, &endpoint).await;
+    notify(&stranger, &ann, &ann, "to nobody").await;
+    assert_eq!(failures(&stranger, &ann).await, 1);
+
+    let hub = Hub::start_with(|config| {
+        config.push.local_services = vec!["127.0.0.1".to_owned()];
+        config.push.ca_file = Some(file);
+    });
+    let hub = hub.await;
+    let bob = hub.person("bob").await;
+    let browser = subscribe(&hub, &bob, &endpoint).await;
+    notify(&hub, &bob, &bob, "by TLS").await;
+    let push = service.next().await;
+    assert_eq!(push.claims()["aud"], format!("https://{}", service.address));
+    assert_eq!(browser.read(&push), json!({"data": {"message": "by TLS"}}));
+}

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use base64::Engine;
@@ -11,10 +12,13 @@ use ring::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use ring::agreement::{ECDH_P256, EphemeralPrivateKey, UnparsedPublicKey, agree_ephemeral};
 use ring::hkdf::{HKDF_SHA256, KeyType, Salt};
 use ring::rand::SystemRandom;
+use rustls::ServerConfig;
+use rustls::pki_types::PrivatePkcs8KeyDer;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio_rustls::TlsAcceptor;
 
 /// No request takes this long on loopback; it bounds a failing test only.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -32,26 +36,63 @@ type Answers = Arc<Mutex<VecDeque<String>>>;
 pub struct PushService {
     pub address: String,
     answers: Answers,
+    connections: Arc<AtomicUsize>,
     requests: mpsc::UnboundedReceiver<Push>,
 }
 
 impl PushService {
     pub async fn start() -> Self {
+        Self::start_with(None).await
+    }
+
+    /// Over TLS with a certificate of its own for 127.0.0.1; the certificate as PEM.
+    pub async fn start_tls() -> (Self, String) {
+        let own = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+        let key = PrivatePkcs8KeyDer::from(own.signing_key.serialize_der());
+        let config =
+            ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_no_client_auth()
+                .with_single_cert(vec![own.cert.der().clone()], key.into())
+                .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        (Self::start_with(Some(acceptor)).await, own.cert.pem())
+    }
+
+    async fn start_with(tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (tell, requests) = mpsc::unbounded_channel();
         let answers = Answers::default();
-        let next = Arc::clone(&answers);
+        let connections = Arc::new(AtomicUsize::new(0));
+        let (next, count) = (Arc::clone(&answers), Arc::clone(&connections));
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
-                tokio::spawn(serve(socket, tell.clone(), Arc::clone(&next)));
+                count.fetch_add(1, Ordering::SeqCst);
+                let (tell, next, tls) = (tell.clone(), Arc::clone(&next), tls.clone());
+                tokio::spawn(async move {
+                    match tls {
+                        None => serve(socket, tell, next).await,
+                        Some(tls) => match tls.accept(socket).await {
+                            Ok(line) => serve(line, tell, next).await,
+                            Err(_) => {}
+                        },
+                    }
+                });
             }
         });
         Self {
             address,
             answers,
+            connections,
             requests,
         }
+    }
+
+    /// How often somebody connected.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
     }
 
     /// The address of a subscription.
@@ -78,7 +119,11 @@ impl PushService {
     }
 }
 
-async fn serve(socket: TcpStream, tell: mpsc::UnboundedSender<Push>, answers: Answers) {
+async fn serve(
+    socket: impl AsyncRead + AsyncWrite + Unpin,
+    tell: mpsc::UnboundedSender<Push>,
+    answers: Answers,
+) {
     let mut socket = BufReader::new(socket);
     while let Some(push) = read(&mut socket).await {
         let answer = answers.lock().pop_front();
@@ -94,7 +139,7 @@ async fn serve(socket: TcpStream, tell: mpsc::UnboundedSender<Push>, answers: An
     }
 }
 
-async fn read(socket: &mut BufReader<TcpStream>) -> Option<Push> {
+async fn read(socket: &mut BufReader<impl AsyncRead + AsyncWrite + Unpin>) -> Option<Push> {
     let mut line = String::new();
     socket.read_line(&mut line).await.ok()?;
     let path = line.split(' ').nth(1)?.to_owned();

@@ -106,7 +106,7 @@ async fn who_is_rung_although_away_is_woken_for_that_very_call() {
 async fn nobody_is_woken_where_that_is_switched_off() {
     let (site, mut service) = site().await;
     let (_, browser) = away(&site, &service, "carla").await;
-    let mut door = door(&site, "ring = [\"carla\"]\nwake_offline = false").await;
+    let mut door = door(&site, "ring = [\"carla\"]\nwake = false").await;
     door.knows_who_is_offline().await;
     door.command(Command::Press).await.expect("it rings");
     let phase = |event: &EventKind| match event {
@@ -150,5 +150,21 @@ async fn a_notification_is_ordered_for_people_with_a_tag() {
     let twice = push(json!({"users": ["anna"], "any_tag": ["duty"], "text": "x"}));
     let refused = door.command(twice).await.expect_err("two ways");
     assert_eq!(refused.code, ErrorCode::InvalidPayload);
+    stop_all(site, [anna, door]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_station_somebody_looks_at_is_rung_and_not_woken() {
+    let (site, mut service) = site().await;
+    let mut anna = site.station("anna", QUIET).await;
+    let browser = subscribe(&site, &service, "anna", &anna.password).await;
+    let door = door(&site, "ring = [\"anna\"]").await;
+    door.command(Command::Press).await.expect("it rings");
+    anna.rings().await;
+    // The first that comes is what is ordered now: it was asked for after the ring's.
+    let order = push(json!({"users": ["anna"], "text": "ordered"}));
+    door.command(order).await.expect("sent");
+    let first = service.next().await;
+    assert_eq!(browser.read(&first)["data"]["message"], "ordered");
     stop_all(site, [anna, door]).await;
 }

@@ -327,3 +327,25 @@ async fn whoever_has_blocked_the_sender_is_not_told() {
     assert_eq!(scene.hub.post(&carl, "/events", event).await.0, 201);
     assert_eq!(scene.service.next().await.ttl(), 77);
 }
+
+#[tokio::test]
+async fn an_event_for_those_who_do_not_look_leaves_out_who_does() {
+    let mut scene = scene().await;
+    let text = r#"{"message": "ring", "ios_voip": 1, "cubelet_unless_attended": 1}"#;
+    let event = json!({"event": {
+        "notification_type": "push", "environment": "production",
+        "user": {"ids": [scene.bob.id]}, "message": BASE64_STANDARD.encode(text),
+    }});
+    let mut bob = scene.hub.chat(&scene.bob).await;
+    let refused = scene.hub.post(&scene.ann, "/events", event.clone()).await;
+    assert_eq!(refused.0, 422, "{}", refused.1);
+    bob.send("<inactive xmlns='urn:xmpp:csi:0'/>").await;
+    bob.sync().await;
+    assert_eq!(scene.hub.post(&scene.ann, "/events", event).await.0, 201);
+    let push = scene.service.next().await;
+    assert_eq!(push.header("urgency"), "high");
+    assert_eq!(
+        scene.browser.read(&push),
+        json!({"data": {"message": "ring"}})
+    );
+}

@@ -129,9 +129,9 @@ impl Bell {
         self.show();
     }
 
-    /// Has the phones of people woken who are not connected. The ring does not wait for it.
+    /// Has phones woken that nobody looks at. The ring does not wait for it.
     fn wake(&self, users: Vec<UserId>, call: Option<String>) {
-        if !self.wiring.config.calls.wake_offline {
+        if !self.wiring.config.calls.wake {
             return;
         }
         let wiring = self.wiring.clone();
@@ -216,9 +216,7 @@ impl Bell {
             let _ = asker.send(Ok(json!({ "ring": ring.id, "calls": ids })));
         }
         for (user, call) in &calls {
-            if self.wiring.presence.is_offline(*user) {
-                self.wake(vec![*user], Some(call.clone()));
-            }
+            self.wake(vec![*user], Some(call.clone()));
         }
         self.feed(Input::Dialled { step, users, calls }, ctx);
     }

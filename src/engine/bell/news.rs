@@ -83,8 +83,7 @@ impl Bell {
                 .collect();
             rung.sort_unstable();
             rung.dedup();
-            let calls = &wiring.config.calls;
-            if calls.skip_offline || calls.wake_offline {
+            if wiring.config.calls.skip_offline {
                 wiring.presence.follow(&wiring, &rung).await;
             }
         };

@@ -54,8 +54,10 @@ fn is_nobody(error: &RestError) -> bool {
     matches!(error, RestError::Validation { status: 422, text } if text.contains("No one"))
 }
 
-/// Wakes phones: a call is there for these people, who are not connected. `call` is the session
-/// that rings them; without it they are rung when they are back.
+/// Wakes phones: a call is there for these people. `call` is the session that rings them; without it
+/// they are rung when they are back. Whether somebody looks at a phone that is connected only the hub
+/// can know, which leaves those out; at the vendor's cloud everybody who is called gets one, as its
+/// own applications do it.
 pub async fn wake(wiring: &Wiring, users: &[UserId], call: Option<&str>) {
     let name = &wiring.config.device.name;
     let call_type = wiring.config.calls.call_type;
@@ -69,7 +71,7 @@ pub async fn wake(wiring: &Wiring, users: &[UserId], call: Option<&str>) {
     match wiring.rest.push(&event).await {
         Ok(event) => tracing::info!(?users, event, "woken by a push notification"),
         Err(error) if is_nobody(&error) => {
-            tracing::debug!(?users, "no push notification reaches them");
+            tracing::debug!(?users, "nobody to be woken");
         }
         // Another server may have no events at all.
         Err(error @ RestError::NotFound(_)) => tracing::debug!(?users, %error, "not woken"),
@@ -96,6 +98,7 @@ fn call_payload(
         ("message", json!(format!("Somebody rings at {name}."))),
         ("title", json!(name)),
         ("ios_voip", json!(1)),
+        ("cubelet_unless_attended", json!(1)),
         ("handle", json!(name)),
         ("initiatorId", json!(me)),
         ("opponentsIds", json!(opponents)),

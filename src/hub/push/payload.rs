@@ -14,6 +14,10 @@ const CALL_LIFE: i64 = 60;
 const FOREIGN: &str = "ios_";
 const FOREIGN_ANDROID: &str = "android_fcm_notification";
 
+/// A key of our own: not to those who look at what the chat brings them. A device that rings cannot
+/// know who does; other servers pass it on, and nobody minds.
+const UNLESS_ATTENDED: &str = "cubelet_unless_attended";
+
 /// An application's universal message, read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Universal {
@@ -23,6 +27,8 @@ pub struct Universal {
     pub is_urgent: bool,
     /// When it ends.
     pub expires_at: i64,
+    /// Whether it is not for those who look at what the chat brings them.
+    pub is_for_unattended: bool,
 }
 
 /// Why a message cannot be sent: the rule it breaks.
@@ -54,6 +60,8 @@ pub fn universal(text: &str, life: i64, now: i64) -> Result<Universal, PayloadEr
         value => value.as_i64(),
     };
     let is_urgent = keys.get("ios_voip").and_then(number) == Some(1);
+    let unless_attended = keys.remove(UNLESS_ATTENDED);
+    let is_for_unattended = unless_attended.as_ref().and_then(number) == Some(1);
     let life = if is_urgent { CALL_LIFE } else { life };
     let expires_at = match keys.remove("expiration") {
         None | Some(Json::Null) => now + life,
@@ -74,6 +82,7 @@ pub fn universal(text: &str, life: i64, now: i64) -> Result<Universal, PayloadEr
         payload,
         is_urgent,
         expires_at,
+        is_for_unattended,
     })
 }
 
@@ -169,6 +178,14 @@ mod tests {
         assert_eq!((call.is_urgent, call.expires_at), (true, 1_000 + CALL_LIFE));
         let chat = universal(r#"{"message": "m"}"#, 9_999, 1_000).unwrap();
         assert_eq!((chat.is_urgent, chat.expires_at), (false, 10_999));
+    }
+
+    #[test]
+    fn what_is_only_for_those_who_do_not_look_says_so_to_the_hub_alone() {
+        let text = r#"{"message": "m", "cubelet_unless_attended": 1}"#;
+        assert!(universal(text, 1, 0).unwrap().is_for_unattended);
+        assert_eq!(data(text), json!({"data": {"message": "m"}}));
+        assert!(!universal("m", 1, 0).unwrap().is_for_unattended);
     }
 
     #[test]

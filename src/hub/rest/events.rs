@@ -50,6 +50,7 @@ pub async fn create(request: &Request) -> Answer {
         payload,
         is_urgent,
         expires_at,
+        is_for_unattended,
     } = payload::universal(&decode(&message)?, rules.life_seconds, now)
         .map_err(|rule| ApiError::invalid(MESSAGE, rule.to_string()))?;
     let notification = Notification {
@@ -67,6 +68,9 @@ pub async fn create(request: &Request) -> Answer {
         }
         // Whoever has blocked the sender is not disturbed either.
         users.retain(|other| *other == user || delivery::may_post(&site, user, *other));
+        if is_for_unattended {
+            users.retain(|other| !site.router.is_attended(*other));
+        }
         let reach = notifications::queue(db, &notification, &users, Some(&of_event), now)?;
         if reach.queued == 0 {
             return Err(ApiError::invalid("base", nobody(reach)));

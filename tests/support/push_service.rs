@@ -74,10 +74,11 @@ impl PushService {
                 tokio::spawn(async move {
                     match tls {
                         None => serve(socket, tell, next).await,
-                        Some(tls) => match tls.accept(socket).await {
-                            Ok(line) => serve(line, tell, next).await,
-                            Err(_) => {}
-                        },
+                        Some(tls) => {
+                            if let Ok(line) = tls.accept(socket).await {
+                                serve(line, tell, next).await;
+                            }
+                        }
                     }
                 });
             }

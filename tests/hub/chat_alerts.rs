@@ -349,3 +349,20 @@ async fn an_event_for_those_who_do_not_look_leaves_out_who_does() {
         json!({"data": {"message": "ring"}})
     );
 }
+
+#[tokio::test]
+async fn what_was_on_its_way_to_a_line_that_is_lost_is_told_then() {
+    let mut scene = scene().await;
+    // Connected and looking, and never acknowledging anything.
+    let (bob, _) = scene.hub.resumable(&scene.bob).await;
+    scene.ann_writes("m1", "").await;
+    assert_eq!(scene.alerts().await, 0);
+    drop(bob);
+    let push = scene.service.next().await;
+    assert_eq!(push.ttl(), LIFE);
+    let browser = std::mem::replace(&mut scene.browser, Browser::new());
+    assert_eq!(browser.read(&push)["data"]["message_id"], "m1");
+    // Once, and not again when the session is given up or somebody comes back.
+    scene.hub.chat(&scene.bob).await;
+    assert_eq!(scene.alerts().await, 0);
+}

@@ -4,16 +4,21 @@
 //! of theirs is connected, or all who are said that they do not look (RT-48). Edits, markers, typing,
 //! copies and call signals tell nobody.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
 use minidom::Element;
 use rusqlite::Connection as Database;
 
+use super::connection::Connection;
 use super::fan_out::leave_out_blocks;
+use super::message::{Content, content};
 use crate::hub::push::payload::{self, Alert};
 use crate::hub::site::Site;
 use crate::hub::store::dialogs::{self, Dialog};
 use crate::hub::store::notifications::{self, Notification};
 use crate::hub::store::{dialog_views, subscriptions, users};
-use crate::protocol::address::UserId;
+use crate::protocol::address::{Address, UserId};
 use crate::protocol::extra_params::ExtraParams;
 use crate::protocol::ns;
 
@@ -49,6 +54,63 @@ pub(super) fn in_dialog(
     };
     leave_out_blocks(site, dialog, sender, &mut users);
     tell(site, db, message, users, dialog.name.as_deref(), sender)
+}
+
+/// A line is lost that somebody looked at: what was written to it and not acknowledged may never
+/// have been seen. Who comes back in a moment is told once too often; who does not, not at all
+/// otherwise.
+pub(super) async fn line_lost(site: &Arc<Site>, connection: &Arc<Connection>) {
+    let has_looked = !connection.is_inactive.load(Ordering::Relaxed)
+        && !connection.wants_push.load(Ordering::Relaxed);
+    if !has_looked || site.push.is_none() || !site.config.push.chat_alerts {
+        return;
+    }
+    // What is stored from now on sees that nobody is there.
+    let last = site.in_flight.lock().last_seq();
+    let (site_after, connection) = (Arc::clone(site), Arc::clone(connection));
+    // Behind every message that is on its way into the queue.
+    let collect = move |_| {
+        let missed = connection.unacknowledged(last);
+        let (user, in_job) = (connection.user, Arc::clone(&site_after));
+        let is_queued = missed.is_empty()
+            || site_after.store.try_run(move |db| {
+                missed
+                    .iter()
+                    .try_for_each(|message| missed_by(&in_job, db, message, user))
+            });
+        if !is_queued {
+            tracing::warn!(
+                user,
+                "the store is too busy to tell of what a lost line missed"
+            );
+        }
+    };
+    site.store.run_then(|_| Ok(()), collect).await;
+}
+
+fn missed_by(site: &Site, db: &Database, message: &Element, user: UserId) -> rusqlite::Result<()> {
+    let is_text = matches!(content(message), Content::Text { .. });
+    // What had waited for the connection was told when it came.
+    let was_told = message.has_child("delay", ns::DELAY);
+    if !is_text || was_told || !is_loud(site, message) {
+        return Ok(());
+    }
+    let from = message
+        .attr("from")
+        .and_then(|from| site.realm.parse(from).ok());
+    match from {
+        Some(Address::User { user: sender, .. }) => {
+            tell(site, db, message, vec![user], None, sender)
+        }
+        Some(Address::Room {
+            dialog,
+            occupant: Some(sender),
+        }) => {
+            let name = dialogs::load(db, &dialog)?.and_then(|dialog| dialog.name);
+            tell(site, db, message, vec![user], name.as_deref(), sender)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whether a message tells anybody at all (RT-29).

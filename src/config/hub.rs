@@ -1,10 +1,13 @@
 //! `hub.toml`: the site server's configuration. `configs/hub.toml` is the annotated example.
 
+mod push;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+pub use self::push::PushRules;
 use super::load::{Check, Validate};
 pub use super::secret::Secret;
 use super::{ConfigErrors, load};
@@ -81,6 +84,9 @@ pub struct HubConfig {
     /// Files that users store.
     #[serde(default)]
     pub files: FileRules,
+    /// Reaching users who are away.
+    #[serde(default)]
+    pub push: PushRules,
     /// Bounds.
     #[serde(default)]
     pub limits: Limits,
@@ -378,6 +384,9 @@ impl HubConfig {
                 .map_err(|rule| HubConfigError::Rules(vec![format!("auth_secret_file: {rule}")]))?;
             config.auth_secret = Some(secret);
         }
+        if let Some(file) = &mut config.push.ca_file {
+            *file = path.parent().unwrap_or(Path::new("")).join(&*file);
+        }
         Ok(config)
     }
 
@@ -422,9 +431,18 @@ impl HubConfig {
             announce: false,
             chat: ChatRules::default(),
             files: FileRules::default(),
+            push: PushRules::default(),
             limits: Limits::default(),
             is_scratch: false,
         }
+    }
+
+    /// Whom push services may turn to.
+    pub fn push_subject(&self) -> String {
+        let public = self.files.public_url.clone();
+        let public = public.filter(|url| url.starts_with("https://"));
+        let subject = self.push.subject.clone().or(public);
+        subject.unwrap_or_else(|| format!("mailto:postmaster@{}", self.chat_host()))
     }
 
     /// The domain of chat addresses.
@@ -464,6 +482,7 @@ impl HubConfig {
         }
         faults.extend(self.chat.faults());
         faults.extend(self.files.faults());
+        faults.extend(self.push.faults());
         let limits = &self.limits;
         for (name, value, least) in [
             ("stanza_bytes", limits.stanza_bytes, 10_000),
@@ -526,6 +545,11 @@ impl Validate for HubConfig {
         }
         if let Some(file) = &self.auth_secret_file {
             check.secret_file("auth_secret_file", file);
+        }
+        if let Some(file) = &self.push.ca_file
+            && let Err(error) = crate::base::tls::read_certificates(&check.resolve(file))
+        {
+            check.fail("push.ca_file", error.to_string());
         }
     }
 }

@@ -28,6 +28,7 @@ fn the_annotated_example_is_valid_and_shows_the_defaults() {
         format!("{:?}", config.files),
         format!("{:?}", defaults.files)
     );
+    assert_eq!(format!("{:?}", config.push), format!("{:?}", defaults.push));
     assert_eq!(config.directory, defaults.directory);
     assert_eq!(config.list_users_v1, defaults.list_users_v1);
     assert_eq!(format!("{:?}", config.chat), format!("{:?}", defaults.chat));
@@ -83,4 +84,19 @@ fn an_admin_key_others_can_read_is_refused() {
     assert!(error.contains("chmod 600"), "{error}");
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
     assert!(HubConfig::load(&file).unwrap().admin_key.is_some());
+}
+
+// The certificate is made by what the hub makes its own with.
+#[cfg(feature = "hub")]
+#[test]
+fn the_authorities_of_push_services_are_read_beside_the_file_that_names_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("hub.toml");
+    std::fs::write(&file, format!("{MINIMAL}[push]\nca_file = 'site.pem'\n")).unwrap();
+    let error = HubConfig::load(&file).unwrap_err().to_string();
+    assert!(error.contains("push.ca_file"), "{error}");
+    let authority = rcgen::generate_simple_self_signed(vec!["ntfy.home".to_owned()]).unwrap();
+    let pem = folder.path().join("site.pem");
+    std::fs::write(&pem, authority.cert.pem()).unwrap();
+    assert_eq!(HubConfig::load(&file).unwrap().push.ca_file, Some(pem));
 }

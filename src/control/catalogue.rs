@@ -124,6 +124,7 @@ const COMMANDS: &[Described] = &[
     command("profile_update", Hub, "changes the profile of the device's own user; an empty text takes away what is there", "`user`"),
     command("report_user", Hub, "files a record of the application's class `UserReports`", "`report`: its id"),
     command("report_message", Hub, "files a record of the application's class `MessageReports`", "`report`"),
+    command("push", Hub, "sends a push notification to people, wherever they are; `not_found` where none of them has subscribed. The server delivers: a cubelet hub by Web Push", "`event`: its number"),
     command("download", Hub, "fetches an attachment into `[attachments] save_to`", "`file`, `bytes`"),
     command("control_log", Local, "orders that were refused, and those carried out that matter to security, newest first", "`entries`: `at`, `requester`, `way`, `topic`, `request` (its id), `outcome` (`ok`, an error code, `retained`), `reason`"),
     command("reload", Here, "reads the configuration again and takes its rules; a file with mistakes changes nothing (`wrong_state`)", "`rules`: how many; `restart_for`: sections that differ and need a restart"),

@@ -45,7 +45,8 @@ impl Lane {
             | "dialog_delete"
             | "dialog_clear"
             | "dialog_subscribe"
-            | "dialog_notifications" => Self::Chat,
+            | "dialog_notifications"
+            | "push" => Self::Chat,
             _ => Self::Free,
         }
     }

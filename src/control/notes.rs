@@ -26,6 +26,7 @@ const NOTED: &[&str] = &[
     "cmd/block",
     "cmd/unblock",
     "cmd/profile_update",
+    "cmd/push",
     "cmd/download",
     "cmd/kill",
     "policy/set",

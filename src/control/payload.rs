@@ -382,6 +382,7 @@ fn chat(verb: &str, fields: &Map<String, Value>) -> Result<ChatCommand, CommandE
         "blocked" => read::<Nothing>(fields).map(|_| ChatCommand::Blocked)?,
         "profile_update" => ChatCommand::UpdateProfile(read(fields)?),
         "report_user" => ChatCommand::ReportUser(read(fields)?),
+        "push" => ChatCommand::Push(Box::new(read(fields)?)),
         "report_message" => ChatCommand::ReportMessage(read(fields)?),
         _ => {
             return Err(CommandError::new(

@@ -90,6 +90,7 @@ pub(super) fn command(verb: &str) -> Option<Value> {
         "unblock" => read_by::<chat::Unblock>(),
         "profile_update" => read_by::<chat::UpdateProfile>(),
         "report_user" => read_by::<chat::ReportUser>(),
+        "push" => read_by::<chat::Push>(),
         "report_message" => read_by::<chat::ReportMessage>(),
         _ => return None,
     };

@@ -2,14 +2,19 @@
 //! can let two hours pass at once.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::watch;
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+/// The longest sleep without a look at the clock.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
+
 /// Where "now" comes from, in Unix seconds.
 #[derive(Clone, Debug, Default)]
-pub struct Clock(Option<Arc<AtomicI64>>);
+pub struct Clock(Option<Arc<watch::Sender<i64>>>);
 
 impl Clock {
     /// The system's clock.
@@ -19,21 +24,38 @@ impl Clock {
 
     /// A clock that stands still at `seconds` until [`Clock::advance`].
     pub fn manual(seconds: i64) -> Self {
-        Self(Some(Arc::new(AtomicI64::new(seconds))))
+        Self(Some(Arc::new(watch::Sender::new(seconds))))
     }
 
     /// Moves a manual clock and all its clones; the system's clock stays as it is.
     pub fn advance(&self, seconds: i64) {
         if let Some(now) = &self.0 {
-            now.fetch_add(seconds, Ordering::Relaxed);
+            now.send_modify(|now| *now += seconds);
         }
     }
 
     /// Unix seconds.
     pub fn now(&self) -> i64 {
         match &self.0 {
-            Some(now) => now.load(Ordering::Relaxed),
+            Some(now) => *now.borrow(),
             None => OffsetDateTime::now_utc().unix_timestamp(),
+        }
+    }
+
+    /// Waits until it is `seconds`. The system's clock may be set meanwhile, so it is looked at
+    /// again after some time.
+    pub async fn sleep_until(&self, seconds: i64) {
+        if let Some(now) = &self.0 {
+            // The sender is our own, so it does not end while we wait.
+            let _ = now.subscribe().wait_for(|now| *now >= seconds).await;
+            return;
+        }
+        loop {
+            let left = seconds.saturating_sub(self.now());
+            let Ok(left @ 1..) = u64::try_from(left) else {
+                return;
+            };
+            tokio::time::sleep(Duration::from_secs(left).min(LOOK_AGAIN)).await;
         }
     }
 }
@@ -72,5 +94,16 @@ mod tests {
         let clock = Clock::manual(100);
         clock.clone().advance(7200);
         assert_eq!(clock.now(), 7300);
+    }
+
+    #[tokio::test]
+    async fn who_sleeps_by_a_manual_clock_wakes_when_it_is_moved_far_enough() {
+        let clock = Clock::manual(100);
+        let mut sleeping = Box::pin(clock.sleep_until(200));
+        assert!(futures::poll!(&mut sleeping).is_pending());
+        clock.advance(99);
+        assert!(futures::poll!(&mut sleeping).is_pending());
+        clock.advance(1);
+        assert!(futures::poll!(&mut sleeping).is_ready());
     }
 }

@@ -5,6 +5,7 @@
 //! rest  xmpp  web      what clients talk to
 //! auth                 who they are
 //! files                what they upload
+//! push                 how they are reached while they are away
 //! store                what is remembered
 //! ```
 //!
@@ -18,6 +19,7 @@ pub mod clock;
 pub mod enrolment;
 mod files;
 mod http;
+mod push;
 mod rest;
 mod roles;
 mod server;

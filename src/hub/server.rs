@@ -20,8 +20,11 @@ use super::auth::{Lockout, Passwords, Rates};
 use super::certificate::{self, Authority, CertificateError};
 use super::clock::Clock;
 use super::files::{self, Files};
+use super::push::{Push, PushError, sender};
 use super::site::Site;
-use super::store::{Store, StoreError, enrolments, privacy, scram, sessions, undelivered, users};
+use super::store::{
+    Store, StoreError, enrolments, notifications, privacy, scram, sessions, undelivered, users,
+};
 use super::xmpp::addresses::Addresses;
 use super::xmpp::blocks::Blocks;
 use super::xmpp::in_flight::InFlight;
@@ -90,6 +93,9 @@ pub enum HubError {
     /// The local CA cannot be opened or made.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
+    /// What push notifications need cannot be had.
+    #[error(transparent)]
+    Push(#[from] PushError),
     /// The data folder cannot be made.
     #[error("data_dir {path}: {}", Explained(.source))]
     DataDir {
@@ -262,6 +268,7 @@ async fn open(config: HubConfig, clock: Clock, stop: CancellationToken) -> Resul
             path: folder,
             source,
         })?;
+    let push = Push::open(&config)?;
     let limits = &config.limits;
     let database = config.data_dir.join("hub.sqlite");
     let (store, set_aside) = Store::open_or_begin_anew(&database, limits.database_bytes)?;
@@ -277,6 +284,7 @@ async fn open(config: HubConfig, clock: Clock, stop: CancellationToken) -> Resul
         chat_slots: Arc::new(Semaphore::new(limits.connections)),
         rates: Rates::new(limits.requests_per_second, limits.request_burst),
         files,
+        push,
         addresses: Arc::new(Addresses::new(
             limits.connections_per_address,
             limits.loopback_exempt,
@@ -407,6 +415,7 @@ impl Open {
         } = self;
         let handle: ServerHandle = http.handle();
         let server = actix_web::rt::spawn(http);
+        let push = actix_web::rt::spawn(sender::run(Arc::clone(&site)));
         let chat = actix_web::rt::spawn(xmpp::tls::listen(Arc::clone(&site), listener, acceptor));
         keep_house(&site, &authority).await;
         if let Some(announcement) = announcement
@@ -424,7 +433,7 @@ impl Open {
             tracing::warn!("some chat connections did not end in time");
         }
         handle.stop(true).await;
-        for task in [server.await.map(drop), chat.await] {
+        for task in [server.await.map(drop), chat.await, push.await] {
             if let Err(error) = task {
                 tracing::error!(%error, "a server task had failed");
             }
@@ -459,6 +468,7 @@ async fn keep_house(site: &Arc<Site>, authority: &Authority) {
                 let now = site.now();
                 let swept = site.store.run(move |db| {
                     enrolments::sweep(db, now)?;
+                    notifications::sweep(db, now)?;
                     Ok((sessions::sweep(db, now)?, users::sweep_guests(db)?))
                 });
                 match swept.await {

@@ -11,6 +11,7 @@ use super::auth::scram::Salts;
 use super::auth::{Lockout, Passwords, Rates};
 use super::clock::Clock;
 use super::files::Files;
+use super::push::Push;
 use super::store::Store;
 use super::xmpp::addresses::Addresses;
 use super::xmpp::blocks::Blocks;
@@ -32,6 +33,8 @@ pub struct Site {
     pub store: Store,
     /// Files and uploads under way.
     pub files: Files,
+    /// Reaching users who are away, unless it is switched off.
+    pub push: Option<Push>,
     /// Password hashing.
     pub passwords: Passwords,
     /// Failed log-ins.

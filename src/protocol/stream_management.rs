@@ -69,6 +69,11 @@ impl<T> Outbound<T> {
         self.unacknowledged.len()
     }
 
+    /// What awaits acknowledgement, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.unacknowledged.iter()
+    }
+
     /// The peer's count as of its last acknowledgement, modulo 2³².
     pub fn acknowledged(&self) -> u32 {
         self.acknowledged

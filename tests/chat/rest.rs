@@ -362,3 +362,59 @@ async fn a_hub_of_this_program_tells_its_version_and_another_server_none() {
     assert!(asked.line.starts_with("GET /cubelet/version"), "{asked:?}");
     assert!(asked.header("cb-token").is_some());
 }
+
+#[tokio::test]
+async fn a_push_notification_is_asked_for_with_one_way_of_choosing_people() {
+    use base64::Engine;
+    use cubelet::rest::{PushEvent, PushRecipients};
+
+    let answer = r#"[{"event":{"id":8429,"event_type":"one_shot"}}]"#;
+    let http = Http::start(std::iter::repeat_n(json(201, answer), 5)).await;
+    let client = http.client();
+    let texts = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    let payload = serde_json::json!({"message": "Tür"});
+    for (recipients, user, external) in [
+        (
+            PushRecipients::Users(vec![3, 4]),
+            serde_json::json!({"ids": "3,4"}),
+            None,
+        ),
+        (
+            PushRecipients::ExternalIds(texts("E1 E2")),
+            serde_json::Value::Null,
+            Some("E1,E2"),
+        ),
+        (
+            PushRecipients::AnyTag(texts("a b")),
+            serde_json::json!({"tags": {"any": "a,b"}}),
+            None,
+        ),
+        (
+            PushRecipients::AllTags(texts("a b")),
+            serde_json::json!({"tags": {"all": "a,b"}}),
+            None,
+        ),
+        (
+            PushRecipients::WithoutTags(texts("a")),
+            serde_json::json!({"tags": {"exclude": "a"}}),
+            None,
+        ),
+    ] {
+        let event = PushEvent {
+            environment: "production",
+            recipients,
+            payload: payload.as_object().unwrap().clone(),
+        };
+        assert_eq!(client.push(&event).await.unwrap(), 8429);
+        let requests = http.requests();
+        let sent: serde_json::Value = serde_json::from_str(&requests.last().unwrap().body).unwrap();
+        let sent = &sent["event"];
+        assert_eq!(sent["user"], user);
+        assert_eq!(sent["external_user"]["ids"].as_str(), external);
+        assert_eq!(sent["notification_type"], "push");
+        assert_eq!(sent["environment"], "production");
+        let message = sent["message"].as_str().unwrap();
+        let message = base64::prelude::BASE64_STANDARD.decode(message).unwrap();
+        assert_eq!(message, payload.to_string().into_bytes());
+    }
+}

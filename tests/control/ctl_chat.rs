@@ -121,6 +121,19 @@ async fn every_chat_verb_becomes_its_command() {
             json!({"user": "desk", "reason": "sends spam"}),
         ),
         (
+            &[
+                "push", "--to", "desk", "--to", "7", "--title", "Alarm", "--life", "60", "Leak",
+                "below",
+            ],
+            "push",
+            json!({"users": ["desk", 7], "title": "Alarm", "life_s": 60, "text": "Leak below"}),
+        ),
+        (
+            &["push", "--any-tag", "duty", "--any-tag", "night", "Leak"],
+            "push",
+            json!({"any_tag": ["duty", "night"], "text": "Leak"}),
+        ),
+        (
             &["report", "message", MESSAGE, "spam"],
             "report_message",
             json!({"message": MESSAGE, "reason": "spam"}),

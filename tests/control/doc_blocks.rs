@@ -70,6 +70,12 @@ const NOT_EXECUTED: &[(&str, &str, &str, &str)] = &[
         "lines of a broker's access list",
     ),
     (
+        "push.md",
+        "js",
+        "pushManager",
+        "a page's own code; web/src/push.ts does the same, and tests/interop/phone_push.mjs runs it",
+    ),
+    (
         "mqtt.md",
         "",
         "pattern write",

@@ -29,6 +29,10 @@ mod pair;
 #[allow(clippy::unwrap_used)] // All of it is test code.
 mod playing;
 mod preview;
+#[path = "../support/push_service.rs"]
+// The whole of it serves the hub's tests; all of it is test code.
+#[allow(dead_code, clippy::unwrap_used)]
+mod push_service;
 mod recordings;
 mod recovery;
 mod ringing;
@@ -41,3 +45,5 @@ mod site;
 mod soak;
 mod upstream;
 mod visitor_messages;
+#[allow(clippy::unwrap_used)] // All of it is test code.
+mod waking;

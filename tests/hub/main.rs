@@ -6,6 +6,7 @@
 mod blobs;
 mod broadcast;
 mod chat;
+mod chat_alerts;
 mod data;
 mod deletion;
 mod delivery_order;
@@ -22,6 +23,7 @@ mod message_changes;
 mod message_models;
 mod privacy;
 mod public_dialogs;
+mod push;
 mod reactions;
 mod recordings;
 mod replay;

@@ -179,6 +179,16 @@ async fn the_official_sdk_reports_users_and_messages() {
 }
 
 #[tokio::test]
+async fn the_official_sdk_subscribes_to_push_and_reaches_who_is_away() {
+    conforms("push", 15).await;
+}
+
+#[tokio::test]
+async fn the_web_phone_of_somebody_who_does_not_look_is_told_by_its_service_worker() {
+    passes("phone_push.mjs", 5).await;
+}
+
+#[tokio::test]
 async fn the_official_sdk_stores_and_fetches_files() {
     conforms("storage", 15).await;
 }

@@ -48,6 +48,8 @@ export class Hub {
   readonly reconnected = new Topic();
   link: Link = "offline";
   me: Me | undefined;
+  /** Of the session, for what the SDK has no method for. */
+  token = "";
   #credentials: Credentials | undefined;
   #watchdog: number | undefined;
 
@@ -100,6 +102,7 @@ export class Hub {
       await ConnectyCube.chat.connect({ userId: session.user_id, password: credentials.password });
       const user = session.user;
       this.#credentials = credentials;
+      this.token = session.token;
       this.me = { id: session.user_id, name: user?.full_name || user?.login || credentials.login };
     } catch (error) {
       this.#setLink("offline");
@@ -120,6 +123,13 @@ export class Hub {
     // The token dies on the server too; a hub that is away cannot be told.
     await ConnectyCube.destroySession().catch(() => undefined);
     this.#setLink("offline");
+  }
+
+  /** Tells the hub whether somebody looks: who does not is told by push notifications, too. */
+  attend(isLooking: boolean): void {
+    if (this.link !== "online") return;
+    if (isLooking) ConnectyCube.chat.markActive();
+    else ConnectyCube.chat.markInactive();
   }
 
   /** Finds out whether the stream is alive, and drops it if not so that it comes back. */

@@ -9,6 +9,7 @@ import { Calls, type Call } from "./calls";
 import { Conversations } from "./conversations";
 import { Hub, SignInError, type Credentials } from "./hub";
 import { People } from "./people";
+import { askToNotify, subscribe, unsubscribe } from "./push";
 import { rememberedLogin, rememberLogin } from "./remembered";
 import { Ringtone } from "./ringtone";
 import { CallView } from "./ui/call";
@@ -52,10 +53,12 @@ conversations.changed.subscribe(refresh);
 calls.changed.subscribe(onCall);
 hub.linkChanged.subscribe((link) => shell.setLink(link));
 hub.reconnected.subscribe(() => {
+  hub.attend(document.visibilityState === "visible");
   people.watch();
   conversations.resume().catch(() => shell.notify("The missed messages could not be fetched."));
 });
 document.addEventListener("visibilitychange", () => {
+  hub.attend(document.visibilityState === "visible");
   if (document.visibilityState !== "visible") return;
   conversations.markRead();
   void hub.probe();
@@ -91,7 +94,8 @@ async function start(): Promise<void> {
   if (!remembered) return showLogin();
   for (;;) {
     try {
-      return await enter(remembered);
+      await enter(remembered);
+      return await beReached();
     } catch (error) {
       if (!(error instanceof SignInError) || !error.passing) {
         return showLogin(error instanceof Error ? error.message : String(error));
@@ -120,10 +124,23 @@ function showLogin(problem?: string): void {
 
 async function signIn(credentials: Credentials, remember: boolean): Promise<void> {
   try {
+    // Browsers ask only while the tap is being handled; the answer may come when it likes.
+    const asked = remember ? askToNotify() : undefined;
     await enter(credentials);
     rememberLogin(remember ? credentials : undefined);
+    void asked?.then(beReached);
   } catch (error) {
     login.fail(error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** On a device of the person's own: the hub may wake it. */
+async function beReached(): Promise<void> {
+  try {
+    await subscribe(hub.token);
+  } catch (error) {
+    // Without a push service within reach the phone rings while it is open, as ever.
+    console.warn("no push notifications:", error);
   }
 }
 
@@ -144,6 +161,7 @@ async function enter(credentials: Credentials): Promise<void> {
 async function signOut(): Promise<void> {
   calls.hangUp();
   rememberLogin(undefined);
+  await unsubscribe().catch(() => undefined);
   await hub.signOut();
   conversations.clear();
   people.clear();

@@ -31,6 +31,8 @@ pub struct Calls {
     pub quiet: Vec<QuietHours>,
     /// Whether those known to be offline are passed over while others are there.
     pub skip_offline: bool,
+    /// Whether phones are woken by push notifications.
+    pub wake: bool,
     /// The bell during a call.
     pub ring_in_call: BusyPolicy,
     /// Orders over a data channel of the call.

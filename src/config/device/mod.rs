@@ -119,6 +119,27 @@ pub struct Hub {
     pub password: Secret,
     /// The file it is in, unless it is a credential.
     pub password_file: Option<PathBuf>,
+    /// Which subscriptions push notifications are for.
+    pub push_environment: PushEnvironment,
+}
+
+/// How applications have subscribed to push notifications.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PushEnvironment {
+    /// As people use them.
+    Production,
+    /// As their makers try them.
+    Development,
+}
+
+impl PushEnvironment {
+    /// As the REST API has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Production => "production",
+            Self::Development => "development",
+        }
+    }
 }
 
 /// The name a user logs in by.

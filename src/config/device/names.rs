@@ -58,6 +58,7 @@ pub const VERBS: &[&str] = &[
     "profile_update",
     "report_user",
     "report_message",
+    "push",
     "download",
     "control_log",
     "reload",

@@ -7,8 +7,8 @@ use toml::de::DeValue;
 
 use super::{
     Account, Allow, Attachments, Audio, Camera, Chat, ChatEndpoint, ChatUnlock, Device,
-    DeviceConfig, Display, Door, History, Hub, Mqtt, MqttVersion, RtspAccess, Say, ScreenLayout,
-    VideoCodec, VideoSink, VideoSource,
+    DeviceConfig, Display, Door, History, Hub, Mqtt, MqttVersion, PushEnvironment, RtspAccess, Say,
+    ScreenLayout, VideoCodec, VideoSink, VideoSource,
 };
 use super::{
     ChatCommands, HomeAssistant, chat_commands, console, control, gpio, home_assistant, parse,
@@ -194,6 +194,12 @@ fn hub(section: &SectionReader<'_>) -> Option<Hub> {
         .given("password_file")
         .then(|| section.path("password_file"))
         .flatten();
+    let push_environment = section
+        .text("push_environment")
+        .map(|environment| match environment {
+            "development" => PushEnvironment::Development,
+            _ => PushEnvironment::Production,
+        });
     Some(Hub {
         api: api?,
         chat: chat?,
@@ -204,6 +210,7 @@ fn hub(section: &SectionReader<'_>) -> Option<Hub> {
         account: account?,
         password: password?,
         password_file,
+        push_environment: push_environment?,
     })
 }
 

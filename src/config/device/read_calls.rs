@@ -111,6 +111,7 @@ pub(super) fn calls(file: &FileReader<'_>, schedules: &[Schedule]) -> Option<Cal
     let incoming = incoming(&file.section("calls.incoming"), schedules);
     let preview = preview(&file.section("calls.preview"));
     let skip_offline = section.boolean("skip_offline");
+    let wake = section.boolean("wake");
     let ring_in_call = busy(&section, "ring_in_call");
     let data_channel = section.text("data_channel").map(|policy| match policy {
         "off" => DataChannel::Off,
@@ -166,6 +167,7 @@ pub(super) fn calls(file: &FileReader<'_>, schedules: &[Schedule]) -> Option<Cal
         steps: steps?,
         quiet: quiet?,
         skip_offline: skip_offline?,
+        wake: wake?,
         ring_in_call: ring_in_call?,
         data_channel: data_channel?,
         forward_to,

@@ -26,6 +26,13 @@ pub(super) const SECTION: Section = Section {
             true,
             "Do not ring who is known not to be connected, as long as somebody else is.",
         ),
+        boolean(
+            "wake",
+            true,
+            "Ask the server for a push notification to whoever the bell rings, or would ring if they \
+             were there: a cubelet hub sends it to those who are not connected or do not look. Who \
+             wakes up in time is rung.",
+        ),
         field(
             "ring_in_call",
             Kind::Choice(&["reject", "wait", "replace"]),

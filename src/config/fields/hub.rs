@@ -83,5 +83,11 @@ pub(super) const SECTION: Section = Section {
             Without::Rule("one of the two is required"),
             "The systemd credential (`LoadCredential=`) holding the user's password.",
         ),
+        field(
+            "push_environment",
+            Kind::Choice(&["production", "development"]),
+            Without::Text("production"),
+            "Which subscriptions the device's push notifications are for, as applications subscribed.",
+        ),
     ],
 };

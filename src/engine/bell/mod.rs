@@ -30,6 +30,7 @@ use super::calls::{Dial, HangUpCalls};
 use super::command::{CommandError, ErrorCode};
 use super::event::RingPhase;
 use super::mailbox::MAILBOX_CAPACITY;
+use super::messages::wake;
 use super::state::CallStatus;
 use super::supervised::{Life, supervised};
 use super::wiring::Wiring;
@@ -112,15 +113,29 @@ impl Bell {
                     told.step = Some(step + 1);
                     told.reason = Some(reason.name());
                 }),
-                Output::Offline { users, is_rung } => self.tell(RingPhase::Offline, |told| {
-                    told.users = users;
-                    told.rung = Some(is_rung);
-                }),
+                Output::Offline { users, is_rung } => {
+                    if !is_rung {
+                        self.wake(users.clone(), None);
+                    }
+                    self.tell(RingPhase::Offline, |told| {
+                        told.users = users;
+                        told.rung = Some(is_rung);
+                    });
+                }
                 Output::PressedAgain => self.tell(RingPhase::Repeated, |_| {}),
                 Output::Finished(outcome) => self.finish(outcome, None, ctx),
             }
         }
         self.show();
+    }
+
+    /// Has phones woken that nobody looks at. The ring does not wait for it.
+    fn wake(&self, users: Vec<UserId>, call: Option<String>) {
+        if !self.wiring.config.calls.wake {
+            return;
+        }
+        let wiring = self.wiring.clone();
+        actix::spawn(async move { wake(&wiring, &users, call.as_deref()).await });
     }
 
     /// Nothing else is handled until the calls are begun, so that no news of them comes before
@@ -199,6 +214,9 @@ impl Bell {
             let ids: Vec<&String> = calls.iter().map(|(_, call)| call).collect();
             // Who asked may have stopped waiting.
             let _ = asker.send(Ok(json!({ "ring": ring.id, "calls": ids })));
+        }
+        for (user, call) in &calls {
+            self.wake(vec![*user], Some(call.clone()));
         }
         self.feed(Input::Dialled { step, users, calls }, ctx);
     }

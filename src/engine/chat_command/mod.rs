@@ -8,6 +8,7 @@
 mod dialogs;
 mod messages;
 mod people;
+mod push;
 mod reading;
 mod rules;
 
@@ -20,6 +21,7 @@ pub use messages::{Draft, Edit, React, Remove, SendSystem, TEXT_MAX, Typing};
 pub use people::{
     Block, FindUsers, LastActivity, ReportMessage, ReportUser, Unblock, UpdateProfile,
 };
+pub use push::Push;
 pub use reading::{Download, MarkRead, ReadHistory, Search};
 pub use rules::Checked;
 
@@ -82,6 +84,8 @@ pub enum ChatCommand {
     ReportUser(ReportUser),
     /// `report_message`
     ReportMessage(ReportMessage),
+    /// `push`
+    Push(Box<Push>),
 }
 
 /// What a command must satisfy beyond its types. The error names the field and the rule.
@@ -156,6 +160,7 @@ impl Check for ChatCommand {
             Self::UpdateProfile(update) => people::check_profile(update),
             Self::ReportUser(report) => people::check_reason(&report.reason),
             Self::ReportMessage(report) => people::check_message_report(report),
+            Self::Push(push) => push::check(push),
             Self::Users(find) => people::check_users(find),
             Self::Unread
             | Self::LastActivity(_)

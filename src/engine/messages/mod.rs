@@ -1,5 +1,5 @@
 //! Chat commands carried out: `sending` and `changing` messages, `reading` the history, `dialogs`,
-//! `people`, `blocking` some of them.
+//! `people`, `blocking` some of them, `pushing` notifications to them.
 //!
 //! Invariant: what is answered "ok" is on the disk, or was done by the hub.
 //! Must not enter: the JSON of a command (that is `control`), how a message reaches the hub.
@@ -8,6 +8,7 @@ mod blocking;
 mod changing;
 mod dialogs;
 mod people;
+mod pushing;
 mod reading;
 mod sending;
 
@@ -20,6 +21,7 @@ use crate::chat::SendError;
 use crate::rest::RestError;
 use crate::store::StoreError;
 
+pub(super) use pushing::wake;
 pub(super) use sending::place;
 pub use sending::{queue_file, send, send_with};
 
@@ -57,6 +59,7 @@ pub async fn execute(wiring: &Wiring, command: ChatCommand) -> Result<Value, Com
         ChatCommand::Block(whom) => blocking::block(wiring, whom).await,
         ChatCommand::Unblock(whom) => blocking::unblock(wiring, whom).await,
         ChatCommand::Blocked => blocking::list(wiring).await,
+        ChatCommand::Push(push) => pushing::push(wiring, *push).await,
         ChatCommand::UpdateProfile(update) => people::update_profile(wiring, update).await,
         ChatCommand::ReportUser(report) => people::report_user(wiring, report).await,
         ChatCommand::ReportMessage(report) => people::report_message(wiring, report).await,

@@ -14,10 +14,12 @@ mod dialogs;
 mod downloads;
 mod enrolments;
 mod error;
+mod events;
 mod message_changes;
 mod message_creation;
 mod messages;
 mod params;
+mod push_subscriptions;
 mod range;
 mod reactions;
 mod request;
@@ -138,6 +140,12 @@ async fn route(method: &Method, path: &str, request: &Request) -> Answer {
         ("PUT", ["data", class, id]) => data::update(request, class, id).await,
         ("DELETE", ["data", class, ids]) => data::delete(request, class, ids).await,
 
+        ("POST", ["subscriptions"]) => push_subscriptions::create(request).await,
+        ("GET", ["subscriptions"]) => push_subscriptions::list(request).await,
+        ("DELETE", ["subscriptions", id]) => push_subscriptions::delete(request, id).await,
+        ("POST", ["events"]) => events::create(request).await,
+
+        ("GET", ["cubelet", "push"]) => push_subscriptions::show_key(request).await,
         ("GET", ["cubelet", "version"]) => version::show(request).await,
         ("POST", ["calls", "reject"]) => calls::reject(request).await,
         _ => Err(no_route(method.as_str(), path)),

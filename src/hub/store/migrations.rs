@@ -12,6 +12,7 @@ const STEPS: &[&str] = &[
     include_str!("schema_tags.sql"),
     include_str!("schema_data.sql"),
     include_str!("schema_enrolment.sql"),
+    include_str!("schema_push.sql"),
 ];
 
 /// Applies the steps this database has not seen.

@@ -57,6 +57,14 @@ pub struct User {
 pub struct Taken(pub &'static str);
 
 impl User {
+    /// What people call the user: the full name, else the login, else the number.
+    pub fn name(&self) -> String {
+        let login = self.json["login"].as_str();
+        let name = self.full_name.as_deref().filter(|name| !name.is_empty());
+        name.or(login)
+            .map_or_else(|| self.id.to_string(), str::to_owned)
+    }
+
     /// The user object of wire reference E.2.
     pub fn json(&self) -> serde_json::Value {
         self.json.clone()

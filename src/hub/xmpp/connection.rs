@@ -207,6 +207,19 @@ impl Connection {
         batch
     }
 
+    /// Messages up to a place that the peer has not acknowledged, written or waiting, if the session
+    /// can be resumed.
+    pub fn unacknowledged(&self, last: i64) -> Vec<Arc<Element>> {
+        let is_wanted = |queued: &&Queued| queued.seq.is_some_and(|seq| seq <= last);
+        let element = |queued: &Queued| Arc::clone(&queued.element);
+        let sending = self.sending.lock();
+        let mut found: Vec<_> = sending.kept().filter(is_wanted).map(element).collect();
+        drop(sending);
+        let queue = self.queue.lock();
+        found.extend(queue.waiting.iter().filter(is_wanted).map(element));
+        found
+    }
+
     /// Whether there is something to write.
     pub fn has_waiting(&self) -> bool {
         !self.is_stalled() && !self.queue.lock().waiting.is_empty()

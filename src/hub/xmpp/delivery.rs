@@ -10,6 +10,7 @@ use std::sync::Arc;
 use minidom::Element;
 use tokio::sync::oneshot;
 
+use super::alerts;
 use super::announce::rest_address;
 use super::change::{self, After, Target};
 use super::fan_out::{Outgoing, Receivers, copy_to_own, deliver, push, receivers};
@@ -230,6 +231,9 @@ async fn chat(
                     }
                 }
                 let must_arrive = is_saved || message.has_child("body", ns::CLIENT);
+                if must_arrive {
+                    alerts::to_one(site, db, &message, to, user)?;
+                }
                 let to = Receivers::One(to, resource);
                 write_down(site, db, message, to, user, must_arrive, is_saved).map(Ok)
             };
@@ -371,8 +375,12 @@ async fn group(
                 return Ok(known);
             }
         }
-        let must_arrive = is_listed && (is_saved || message.has_child("body", ns::CLIENT));
+        let is_told = is_saved || message.has_child("body", ns::CLIENT);
+        let must_arrive = is_listed && is_told;
         let to = receivers(site, &dialog, user, None);
+        if is_told {
+            alerts::in_dialog(site, db, &message, &dialog, user)?;
+        }
         write_down(site, db, message, to, user, must_arrive, is_saved).map(Ok)
     };
     submit(site, sender, job, outcome).await;
@@ -402,11 +410,15 @@ pub async fn post(
             return Ok((insertion, None));
         };
         let (to, must_arrive) = match new.recipient {
-            Some(recipient) => (Receivers::One(recipient, None), true),
-            None => (
-                receivers(site, &dialog, user, None),
-                dialog.kind == dialogs::GROUP,
-            ),
+            Some(recipient) => {
+                alerts::to_one(site, db, &stanza, recipient, user)?;
+                (Receivers::One(recipient, None), true)
+            }
+            None => {
+                alerts::in_dialog(site, db, &stanza, &dialog, user)?;
+                let is_listed = dialog.kind == dialogs::GROUP;
+                (receivers(site, &dialog, user, None), is_listed)
+            }
         };
         let outgoing = write_down(site, db, stanza, to, user, must_arrive, true)?;
         Ok((insertion, outgoing))

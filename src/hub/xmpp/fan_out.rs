@@ -106,19 +106,28 @@ pub(super) fn receivers(
     } else {
         dialog.occupants.clone()
     };
+    users.retain(|user| Some(*user) != except);
+    leave_out_blocks(site, dialog, sender, &mut users);
+    Receivers::Many {
+        dialog: dialog.id.clone(),
+        users,
+    }
+}
+
+/// Leaves out whom the dialog has blocked, and who has blocked the sender.
+pub(super) fn leave_out_blocks(
+    site: &Site,
+    dialog: &Dialog,
+    sender: UserId,
+    users: &mut Vec<UserId>,
+) {
     let peer = Peer::Occupant {
         dialog: &dialog.id,
         user: sender,
     };
     users.retain(|user| {
-        Some(*user) != except
-            && !dialog.blocked.contains(user)
-            && site.blocks.takes(&site.router, *user, None, &peer)
+        !dialog.blocked.contains(user) && site.blocks.takes(&site.router, *user, None, &peer)
     });
-    Receivers::Many {
-        dialog: dialog.id.clone(),
-        users,
-    }
 }
 
 /// Hands a stanza that the hub made for `user` to the people of a dialog, the user's own

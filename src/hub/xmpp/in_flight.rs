@@ -93,6 +93,11 @@ impl<T: Clone> InFlight<T> {
         self.last_seq
     }
 
+    /// The last place given out.
+    pub fn last_seq(&self) -> i64 {
+        self.last_seq
+    }
+
     /// Takes what the store has to do; it is given out once.
     pub fn take_changes(&mut self) -> Vec<Change<T>> {
         std::mem::take(&mut self.changes)

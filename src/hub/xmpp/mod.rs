@@ -5,6 +5,7 @@
 //! Must not enter: SQL, HTTP other than the WebSocket upgrade.
 
 pub mod addresses;
+mod alerts;
 pub mod announce;
 pub mod blocks;
 mod change;

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use minidom::Element;
 use parking_lot::Mutex;
@@ -114,6 +115,17 @@ impl Router {
     /// Whether a user takes messages now.
     pub fn is_online(&self, user: UserId) -> bool {
         !self.available(user).is_empty()
+    }
+
+    /// Whether somebody looks at what comes for a user: a connection that is there, and whose client
+    /// neither sleeps nor asked for push notifications (RT-48). One whose line is broken is not
+    /// there, even while it can be resumed.
+    pub fn is_attended(&self, user: UserId) -> bool {
+        self.available(user).iter().any(|one| {
+            !one.is_detached()
+                && !one.is_inactive.load(Ordering::Relaxed)
+                && !one.wants_push.load(Ordering::Relaxed)
+        })
     }
 
     /// A user's connections that take messages.

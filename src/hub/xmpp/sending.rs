@@ -85,6 +85,12 @@ impl Sending {
             .map_or(0, |all| all.sent.outstanding())
     }
 
+    /// What would be sent again after a resumption, oldest first.
+    pub fn kept(&self) -> impl Iterator<Item = &Queued> {
+        let sent = self.counted.iter().flat_map(|all| all.sent.iter());
+        sent.filter_map(|sent| sent.again.as_ref())
+    }
+
     /// Counts what is about to be written. Returns the places of messages of which no
     /// acknowledgement will come: having written them must do.
     pub fn note(&mut self, batch: &[Queued]) -> Vec<i64> {

@@ -14,7 +14,7 @@ use super::presence::{self, After};
 use super::router::Connection;
 use super::sending::Queued;
 use super::stanza::Refusal;
-use super::{iq, login, resumption, undelivered, unexpected};
+use super::{alerts, iq, login, resumption, undelivered, unexpected};
 use crate::hub::site::Site;
 use crate::protocol::ns;
 use crate::protocol::scram::MECHANISM;
@@ -147,6 +147,9 @@ pub async fn serve<T: Transport>(site: Arc<Site>, mut transport: T, address: Opt
         // Even a line that is replaced is kept for, in case its successor never comes about.
         let kept = Arc::clone(&connection);
         let detached = connection.detached();
+        if is_lost {
+            alerts::line_lost(&site, &connection).await;
+        }
         drop(line);
         transport.close(ending).await;
         drop((slot, share));

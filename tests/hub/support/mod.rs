@@ -1,6 +1,8 @@
 //! A hub of one's own per test, and a small chat client.
 
 pub mod client;
+#[path = "../../support/push_service.rs"]
+pub mod push_service;
 pub mod raw;
 pub mod recording;
 

@@ -11,7 +11,6 @@ const ELSEWHERE = [
   ["addressbook.", "address book: not chat"],
   ["linkpreview.", "a service of its own, not the hub's"],
   ["meeting.", "meetings: not chat"],
-  ["pushnotifications.", "push: not chat"],
   ["whiteboard.", "whiteboards: not chat"],
   ["service.", "below every REST call of the other services"],
   ["chat.streamManagement.", "driven by chat.connect and chat.send; its outcome is chat.onSentMessageCallback"],

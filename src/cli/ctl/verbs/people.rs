@@ -47,6 +47,58 @@ pub struct Profile {
     no_tags: bool,
 }
 
+/// Whom to push a notification to, and what.
+#[derive(Debug, Args)]
+pub struct Pushed {
+    #[command(flatten)]
+    whom: Whom,
+    /// A title; without it the device's name.
+    #[arg(long)]
+    title: Option<String>,
+    /// For so long it is worth something, seconds.
+    #[arg(long, value_name = "SECONDS")]
+    life: Option<u32>,
+    /// The text.
+    #[arg(required = true)]
+    text: Vec<String>,
+}
+
+/// Exactly one way of choosing people; each may be repeated.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Whom {
+    /// A user, by login or number.
+    #[arg(long = "to", value_name = "USER")]
+    users: Vec<String>,
+    /// The number another system has for a user.
+    #[arg(long, value_name = "ID")]
+    external: Vec<String>,
+    /// Whoever has one of these tags.
+    #[arg(long, value_name = "TAG")]
+    any_tag: Vec<String>,
+    /// Whoever has all of these tags.
+    #[arg(long, value_name = "TAG")]
+    all_tags: Vec<String>,
+    /// Whoever has none of these tags.
+    #[arg(long, value_name = "TAG")]
+    without_tag: Vec<String>,
+}
+
+impl Pushed {
+    fn order(&self) -> Order {
+        let payload = Payload::new()
+            .people("users", &self.whom.users)
+            .list("external_ids", &self.whom.external)
+            .list("any_tag", &self.whom.any_tag)
+            .list("all_tags", &self.whom.all_tags)
+            .list("without_tags", &self.whom.without_tag)
+            .put("title", self.title.as_ref())
+            .put("life_s", self.life)
+            .put("text", Some(self.text.join(" ")));
+        ("push", payload.done())
+    }
+}
+
 /// What to report.
 #[derive(Debug, Subcommand)]
 pub enum ReportVerb {
@@ -107,6 +159,8 @@ pub enum PeopleVerb {
     /// Report somebody or a message to the application's administration.
     #[command(subcommand)]
     Report(ReportVerb),
+    /// Send a push notification to people, wherever they are.
+    Push(Box<Pushed>),
     /// Change the profile of the device's user.
     Profile(Box<Profile>),
 }
@@ -174,6 +228,7 @@ impl PeopleVerb {
                 let payload = Payload::new().person("user", Some(user));
                 ("unblock", payload.done())
             }
+            Self::Push(pushed) => pushed.order(),
             Self::Blocked => ("blocked", json!({})),
             Self::Report(report) => report.order(),
             Self::Profile(profile) => profile.order(),

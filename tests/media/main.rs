@@ -10,6 +10,7 @@ mod colours;
 mod display;
 mod echo;
 mod fanout;
+mod far_side;
 mod films;
 mod live_room;
 mod loss;

@@ -21,6 +21,9 @@ mod pre_roll;
 mod recording;
 mod relay;
 mod room;
+// Makes certificates with what the hub makes its own.
+#[cfg(feature = "hub")]
+mod secure_camera;
 mod segments;
 mod sound;
 mod sources;

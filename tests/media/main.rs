@@ -16,6 +16,7 @@ mod live_room;
 mod loss;
 mod network_camera;
 mod one_way;
+mod pauses;
 mod playing;
 mod pre_roll;
 mod recording;

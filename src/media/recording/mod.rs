@@ -19,6 +19,7 @@ mod feed;
 mod file;
 mod h264;
 mod muxer;
+mod opus;
 mod outcome;
 mod picture;
 mod pre_roll;

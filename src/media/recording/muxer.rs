@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::boxes::{
     self, AUDIO_CLOCK, FREE_SIZE, TrackFormat, VIDEO_CLOCK, data_header, fragment, head, index,
 };
+use super::opus;
 use super::picture::{Picture, PictureFormat};
 use super::sample_table::{Pending, Sample, SampleTable};
 use super::timeline::Timeline;
@@ -74,6 +75,8 @@ pub(super) struct Muxer {
     audio: Option<Track>,
     video_time: Timeline,
     audio_time: Timeline,
+    /// Where the last packet of sound ends, in its ticks.
+    audio_end: Option<u64>,
     /// Of the pictures in it.
     format: Option<PictureFormat>,
     needs_key: bool,
@@ -102,6 +105,7 @@ impl Muxer {
             audio: None,
             video_time: Timeline::new(VIDEO_CLOCK),
             audio_time: Timeline::new(AUDIO_CLOCK),
+            audio_end: None,
             format: None,
             needs_key: false,
             sequence: 0,
@@ -198,6 +202,11 @@ impl Muxer {
         };
         self.last = self.last.max(since + AUDIO_PACKET);
         let time = ticks(since, AUDIO_CLOCK);
+        if let Some(end) = self.audio_end {
+            track.be_silent(end, time);
+        }
+        let length = opus::duration(&packet.payload);
+        self.audio_end = Some(time + length.unwrap_or(opus::SILENCE_TICKS));
         track.pending.push(time, true, packet.payload.to_vec());
         Ok(Taken::Yes)
     }
@@ -284,6 +293,9 @@ impl Muxer {
 
     /// The end; what was recorded in all.
     pub(super) fn finish(mut self) -> Result<Ending, MuxError> {
+        if let (Some(track), Some(end)) = (&mut self.audio, self.audio_end) {
+            track.be_silent(end, ticks(self.last, AUDIO_CLOCK));
+        }
         for track in self.tracks_mut() {
             track.pending.end();
         }
@@ -306,6 +318,16 @@ impl Track {
             format,
             pending: Pending::new(usual),
             table: SampleTable::default(),
+        }
+    }
+
+    /// What was not sent is silence: browsers play a packet right after the one before, whatever
+    /// their times are, and would be ahead of the pictures. In ticks of sound.
+    fn be_silent(&mut self, from: u64, until: u64) {
+        let mut end = from;
+        while end + opus::SILENCE_TICKS <= until {
+            self.pending.push(end, true, opus::SILENCE.to_vec());
+            end += opus::SILENCE_TICKS;
         }
     }
 }

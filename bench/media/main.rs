@@ -1,7 +1,7 @@
 //! `make bench-media`: what calls cost and how late their pictures are, beside GStreamer's
 //! `webrtcbin` doing the same. Method and figures: docs/benchmarks.md.
 //!
-//! Usage: media_load [cost|latency]... [--seconds N]
+//! Usage: media_load [cost|latency|chromium]... [--seconds N]
 //! Its parts, which tell each other lines of JSON: send CALLS | receive | watch | latency-ours SECONDS
 
 mod ends;
@@ -42,11 +42,11 @@ fn measure(words: &[&str]) -> anyhow::Result<()> {
     let mut words = words.iter();
     while let Some(word) = words.next() {
         match *word {
-            "cost" | "latency" => parts.push(*word),
+            "cost" | "latency" | "chromium" => parts.push(*word),
             "--seconds" => seconds = words.next().context("--seconds needs a number")?.parse()?,
             // What cargo tells every benchmark.
             "--bench" => {}
-            other => bail!("unknown argument {other:?}: cost, latency, --seconds N"),
+            other => bail!("unknown argument {other:?}: cost, latency, chromium, --seconds N"),
         }
     }
     let wants = |part| parts.is_empty() || parts.contains(&part);
@@ -57,18 +57,46 @@ fn measure(words: &[&str]) -> anyhow::Result<()> {
     if wants("latency") {
         delay(duration)?;
     }
+    // Needs the packages of the interop tests, so that it is asked for by name.
+    if parts.contains(&"chromium") {
+        beside_chromium(duration)?;
+    }
+    Ok(())
+}
+
+fn run(program: Program, peers: u32, duration: Duration) -> anyhow::Result<process::Cost> {
+    let cost = Call::start(program, peers)?.measure(duration)?;
+    eprintln!(
+        "{program:?} with {peers} peers: {:.1} % of a core, {:.1} MB, each receives {:?} kbit/s",
+        cost.cpu_percent, cost.resident_mb, cost.received_kbps
+    );
+    Ok(cost)
+}
+
+/// Three calls of each, at the same size, rate and limit of the bitrate.
+fn beside_chromium(duration: Duration) -> anyhow::Result<()> {
+    let ours = run(Program::Ours, 3, duration)?;
+    let theirs = run(Program::Chromium, 3, duration)?;
+    let peer = "chromium";
+    print(
+        "media_cpu_three_peers",
+        "% of a core",
+        ours.cpu_percent,
+        Some((peer, theirs.cpu_percent)),
+        Bound::AtMost(theirs.cpu_percent),
+    );
+    print(
+        "media_memory_three_peers",
+        "MB",
+        ours.resident_mb,
+        Some((peer, theirs.resident_mb)),
+        Bound::AtMost(theirs.resident_mb),
+    );
     Ok(())
 }
 
 fn cost(duration: Duration) -> anyhow::Result<()> {
-    let run = |program: Program, peers: u32| -> anyhow::Result<process::Cost> {
-        let cost = Call::start(program, peers)?.measure(duration)?;
-        eprintln!(
-            "{program:?} with {peers} peers: {:.1} % of a core, {:.1} MB, each receives {:?} kbit/s",
-            cost.cpu_percent, cost.resident_mb, cost.received_kbps
-        );
-        Ok(cost)
-    };
+    let run = |program, peers| run(program, peers, duration);
     let encoding = run(Program::Ours, 0)?;
     let (one, three) = (run(Program::Ours, 1)?, run(Program::Ours, 3)?);
     let (their_one, their_three) = (run(Program::Webrtcbin, 1)?, run(Program::Webrtcbin, 3)?);

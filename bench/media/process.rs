@@ -23,6 +23,8 @@ pub enum Program {
     Ours,
     /// GStreamer's, driven by a small program beside this one.
     Webrtcbin,
+    /// Debian's Chromium, driven by a small program beside this one.
+    Chromium,
 }
 
 impl Program {
@@ -37,6 +39,14 @@ impl Program {
                     "/bench/media/webrtcbin.py"
                 ));
                 python
+            }
+            Self::Chromium => {
+                let mut node = Command::new("node");
+                node.arg(concat!(
+                    env!("CARGO_MANIFEST_DIR"),
+                    "/bench/media/chromium.mjs"
+                ));
+                node
             }
         };
         command
@@ -68,28 +78,80 @@ impl Running {
         Ok((Self { child, input }, BufReader::new(output)))
     }
 
-    /// Seconds of processor time so far.
-    fn cpu(&self) -> anyhow::Result<f64> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // Behind the name, which may contain anything: state is the third field.
-        let (_, fields) = stat.rsplit_once(')').context("stat without a name")?;
-        let ticks = |field: usize| -> anyhow::Result<f64> {
-            let text = fields.split_whitespace().nth(field - 3);
-            Ok(text.context("stat is short")?.parse()?)
+    /// What does the work: the program, or what it drives.
+    fn workers(&self, program: Program) -> anyhow::Result<Vec<u32>> {
+        let root = self.child.id();
+        let Program::Chromium = program else {
+            return Ok(vec![root]);
         };
-        // utime and stime in ticks, of which Linux has 100 a second for every program.
-        Ok((ticks(14)? + ticks(15)?) / 100.0)
+        let mut parents = Vec::new();
+        for entry in std::fs::read_dir("/proc")? {
+            let name = entry?.file_name();
+            let Some(id) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else {
+                continue;
+            };
+            // One that has just ended is none any more.
+            if let Ok(fields) = stat(id) {
+                parents.push((id, fields.parent));
+            }
+        }
+        let mut family = vec![root];
+        let mut at = 0;
+        while let Some(parent) = family.get(at).copied() {
+            let children = parents.iter().filter(|(_, of)| *of == parent);
+            family.extend(children.map(|(id, _)| *id));
+            at += 1;
+        }
+        family.remove(0);
+        ensure!(!family.is_empty(), "Chromium does not run");
+        Ok(family)
     }
 
-    fn resident_mb(&self) -> anyhow::Result<f64> {
-        let rollup = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", self.child.id()))?;
-        let line = rollup.lines().find_map(|line| line.strip_prefix("Rss:"));
-        let kb: f64 = line
-            .and_then(|line| line.split_whitespace().next())
-            .context("no resident memory")?
-            .parse()?;
+    /// Seconds of processor time so far.
+    fn cpu(&self, program: Program) -> anyhow::Result<f64> {
+        let mut seconds = 0.0;
+        for id in self.workers(program)? {
+            seconds += stat(id)?.cpu_seconds;
+        }
+        Ok(seconds)
+    }
+
+    /// Of several processes, what they share is counted once.
+    fn resident_mb(&self, program: Program) -> anyhow::Result<f64> {
+        let what = match program {
+            Program::Chromium => "Pss:",
+            _ => "Rss:",
+        };
+        let mut kb = 0.0;
+        for id in self.workers(program)? {
+            let rollup = std::fs::read_to_string(format!("/proc/{id}/smaps_rollup"))?;
+            let line = rollup.lines().find_map(|line| line.strip_prefix(what));
+            let text = line.and_then(|line| line.split_whitespace().next());
+            kb += text.context("no resident memory")?.parse::<f64>()?;
+        }
         Ok(kb / 1_024.0)
     }
+}
+
+struct Stat {
+    parent: u32,
+    cpu_seconds: f64,
+}
+
+fn stat(id: u32) -> anyhow::Result<Stat> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat"))?;
+    // Behind the name, which may contain anything: state is the third field.
+    let (_, fields) = stat.rsplit_once(')').context("stat without a name")?;
+    let field = |field: usize| {
+        let text = fields.split_whitespace().nth(field - 3);
+        text.context("stat is short")
+    };
+    // utime and stime in ticks, of which Linux has 100 a second for every program.
+    let ticks = field(14)?.parse::<f64>()? + field(15)?.parse::<f64>()?;
+    Ok(Stat {
+        parent: field(4)?.parse()?,
+        cpu_seconds: ticks / 100.0,
+    })
 }
 
 impl Drop for Running {
@@ -108,6 +170,7 @@ enum End {
 
 /// A sender with a receiver for each of its calls.
 pub struct Call {
+    program: Program,
     sender: Running,
     receiver: Running,
     lines: Receiver<(End, String)>,
@@ -124,6 +187,7 @@ impl Call {
         listen(End::Sender, from_sender, told.clone());
         listen(End::Receiver, from_receiver, told);
         Ok(Self {
+            program,
             sender,
             receiver,
             lines,
@@ -142,16 +206,16 @@ impl Call {
             ensure!(Instant::now() < limit, "no pictures came: {kbps:?} kbit/s");
         }
         self.carry_until(Instant::now() + WARM_UP)?;
-        let (began, before) = (Instant::now(), self.sender.cpu()?);
+        let (began, before) = (Instant::now(), self.sender.cpu(self.program)?);
         let received_kbps = self.carry_until(began + duration)?;
-        let spent = self.sender.cpu()? - before;
+        let spent = self.sender.cpu(self.program)? - before;
         ensure!(
             self.peers == 0 || self.flows(&received_kbps),
             "pictures ceased: {received_kbps:?} kbit/s"
         );
         Ok(Cost {
             cpu_percent: spent * 100.0 / began.elapsed().as_secs_f64(),
-            resident_mb: self.sender.resident_mb()?,
+            resident_mb: self.sender.resident_mb(self.program)?,
             received_kbps,
         })
     }
@@ -201,6 +265,7 @@ pub fn latencies(program: Program, duration: Duration) -> anyhow::Result<Latenci
     let word = match program {
         Program::Ours => "latency-ours",
         Program::Webrtcbin => "latency",
+        Program::Chromium => bail!("Chromium's pictures carry no time"),
     };
     let (running, output) = Running::start(program.command(&[word, &seconds])?)?;
     let (told, lines) = channel();

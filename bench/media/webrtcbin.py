@@ -32,8 +32,13 @@ ENCODER = (
 WARM_UP = 5
 
 
+SPEAKING = threading.Lock()
+
+
 def tell(**line):
-    print(json.dumps(line), flush=True)
+    # Each call tells from a thread of its own, and a line is written in two parts.
+    with SPEAKING:
+        print(json.dumps(line), flush=True)
 
 
 def description(kind, text):
@@ -46,7 +51,7 @@ def description(kind, text):
 def send(calls):
     heads = " ".join(
         # The filter tells each of them its format before the first packet, as it offers at once.
-        f"t. ! queue ! {RTP},clock-rate=90000 ! w{n}.sink_0 "
+        f"t. ! queue ! {RTP},clock-rate=90000,packetization-mode=(string)1 ! w{n}.sink_0 "
         f"webrtcbin name=w{n} bundle-policy=max-bundle"
         for n in range(calls)
     )

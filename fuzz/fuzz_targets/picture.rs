@@ -23,7 +23,12 @@ static FILE: LazyLock<PathBuf> = LazyLock::new(|| {
 
 // Two bytes are a packet's marker, time and length, then comes its payload.
 fuzz_target!(|data: &[u8]| {
-    let codec = VideoCodec::H264;
+    for codec in VideoCodec::ALL {
+        record(codec, data);
+    }
+});
+
+fn record(codec: VideoCodec, data: &[u8]) {
     let mut assembler = FrameAssembler::new(RunId::fresh());
     let (mut timestamp, mut now) = (0_u32, Instant::now());
     let mut frames = Vec::new();
@@ -38,14 +43,13 @@ fuzz_target!(|data: &[u8]| {
             payload: Bytes::copy_from_slice(payload),
         };
         let is_key = starts_key_frame(codec, payload);
-        let _ = starts_key_frame(VideoCodec::Vp8, payload);
         frames.extend(assembler.push(timestamp, is_key, packet, now));
     }
     for frame in &frames {
         let _ = parameter_sets(frame);
     }
-    if let Some(file) = assembled(&frames) {
+    if let Some(file) = assembled(codec, &frames) {
         std::fs::write(&*FILE, file).expect("room for a small file");
         length_of(&FILE).expect("a file made here can be read");
     }
-});
+}

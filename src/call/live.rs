@@ -37,6 +37,8 @@ pub struct LiveSettings {
     pub camera_max_kbps: Option<u32>,
     /// The camera's pictures per second at most.
     pub camera_max_fps: Option<u32>,
+    /// What is set of cameras, by their names in the configuration and their drivers' names of it.
+    pub camera_controls: BTreeMap<String, BTreeMap<String, i64>>,
     /// How several pictures share the screen; without, as the configuration says.
     pub screen_layout: Option<ScreenLayout>,
 }
@@ -124,6 +126,10 @@ mod tests {
             duplex: Some(Duplex::Half),
             camera_max_kbps: Some(300),
             camera_max_fps: Some(10),
+            camera_controls: BTreeMap::from([(
+                "v4l2:/dev/video2".into(),
+                BTreeMap::from([("brightness".into(), -3)]),
+            )]),
             screen_layout: Some(ScreenLayout::Speaker),
         };
         let text = serde_json::to_string(&live).unwrap();

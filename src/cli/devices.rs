@@ -5,7 +5,8 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::device::cameras::{self, Role, VideoNode};
+use crate::device::cameras::{self, ControlKind, Role, VideoNode};
+use crate::device::controls;
 use crate::device::gpio::{self, Chip};
 use crate::device::sound::{self, Pcm, Use};
 use crate::media::encoder::Verdict;
@@ -114,8 +115,18 @@ fn write_cameras(page: &mut String, nodes: &[VideoNode]) -> std::fmt::Result {
                     writeln!(page, "    {}  {}", format.fourcc, sizes.join(" "))?;
                 }
                 if !controls.is_empty() {
-                    let names: Vec<&str> = controls.iter().map(|c| c.name.as_str()).collect();
-                    writeln!(page, "    can be set: {}", names.join(", "))?;
+                    writeln!(page, "    can be set (`camera/set`, `controls`):")?;
+                }
+                for control in controls
+                    .iter()
+                    .filter(|one| one.kind != ControlKind::Button)
+                {
+                    let range = controls::range(control);
+                    write!(page, "      {}: {range}", control.key)?;
+                    match control.value {
+                        Some(value) => writeln!(page, "; is {value}")?,
+                        None => writeln!(page)?,
+                    }
                 }
             }
             Role::Unusable { reason } => {

@@ -4,11 +4,12 @@
 
 use std::fmt;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use v4l::capability::Flags;
-use v4l::control::{Flags as ControlFlags, MenuItem, Type};
+use v4l::control::{Flags as ControlFlags, MenuItem, Type, Value};
 use v4l::frameinterval::FrameIntervalEnum;
 use v4l::framesize::FrameSizeEnum;
 use v4l::video::Capture;
@@ -79,6 +80,11 @@ pub struct Control {
     pub id: u32,
     /// The driver's name of it.
     pub name: String,
+    /// The name it is set by: as `v4l2-ctl` makes it of the driver's, `Pan, Absolute` being
+    /// `pan_absolute`.
+    pub key: String,
+    /// What values it takes.
+    pub kind: ControlKind,
     /// Smallest value.
     pub minimum: i64,
     /// Largest value.
@@ -87,9 +93,25 @@ pub struct Control {
     pub step: u64,
     /// What it is without anybody's doing.
     pub default: i64,
+    /// What it is now; none if the driver does not say.
+    pub value: Option<i64>,
     /// The choices, where values are names.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub choices: Vec<Choice>,
+}
+
+/// What values a control takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ControlKind {
+    /// Any of its range.
+    Number,
+    /// On or off.
+    Switch,
+    /// One of its choices.
+    Choice,
+    /// It is pressed, not set.
+    Button,
 }
 
 /// One named value of a control.
@@ -212,28 +234,65 @@ fn fastest(device: &Device, fourcc: v4l::FourCC, width: u32, height: u32) -> Opt
 }
 
 /// A camera without controls is a camera all the same.
-fn controls(device: &Device) -> Vec<Control> {
-    let told = device.query_controls().unwrap_or_default();
+pub(super) fn controls(device: &Device) -> Vec<Control> {
+    // The library panics at a control of a type its kernel headers do not have yet.
+    let told = catch_unwind(AssertUnwindSafe(|| device.query_controls()));
+    let Ok(told) = told else {
+        tracing::warn!("a camera has controls of a kind that is not known; none of it can be set");
+        return Vec::new();
+    };
+    let told = told.unwrap_or_default();
     told.into_iter()
         .filter(|control| {
             !control
                 .flags
                 .intersects(ControlFlags::DISABLED | ControlFlags::READ_ONLY)
-                && matches!(
-                    control.typ,
-                    Type::Integer | Type::Boolean | Type::Menu | Type::IntegerMenu | Type::Button
-                )
         })
-        .map(|control| Control {
-            id: control.id,
-            name: control.name,
-            minimum: control.minimum,
-            maximum: control.maximum,
-            step: control.step,
-            default: control.default,
-            choices: choices(control.items),
+        .filter_map(|control| {
+            let kind = match control.typ {
+                Type::Integer => ControlKind::Number,
+                Type::Boolean => ControlKind::Switch,
+                Type::Menu | Type::IntegerMenu => ControlKind::Choice,
+                Type::Button => ControlKind::Button,
+                _ => return None,
+            };
+            let is_told =
+                kind != ControlKind::Button && !control.flags.contains(ControlFlags::WRITE_ONLY);
+            Some(Control {
+                id: control.id,
+                key: key(&control.name),
+                name: control.name,
+                kind,
+                minimum: control.minimum,
+                maximum: control.maximum,
+                step: control.step,
+                default: control.default,
+                value: is_told.then(|| value(device, control.id)).flatten(),
+                choices: choices(control.items),
+            })
         })
         .collect()
+}
+
+fn value(device: &Device, id: u32) -> Option<i64> {
+    match device.control(id).ok()?.value {
+        Value::Integer(value) => Some(value),
+        Value::Boolean(is_on) => Some(is_on.into()),
+        _ => None,
+    }
+}
+
+/// As `name2var` of `v4l2-ctl` has it.
+fn key(name: &str) -> String {
+    let mut key = String::new();
+    for c in name.chars() {
+        if c.is_ascii_alphanumeric() {
+            key.push(c.to_ascii_lowercase());
+        } else if !key.is_empty() && !key.ends_with('_') {
+            key.push('_');
+        }
+    }
+    key.trim_end_matches('_').to_owned()
 }
 
 fn choices(items: Option<Vec<(u32, MenuItem)>>) -> Vec<Choice> {
@@ -267,6 +326,19 @@ mod tests {
         let denied = io::Error::from(io::ErrorKind::PermissionDenied);
         let said = super::super::remedy(Path::new("/dev/video0"), &denied, "video");
         assert!(said.contains("adduser USER video"), "{said}");
+    }
+
+    #[test]
+    fn a_control_is_named_as_v4l2_ctl_names_it() {
+        for (name, wanted) in [
+            ("Brightness", "brightness"),
+            ("Pan, Absolute", "pan_absolute"),
+            ("White Balance, Automatic", "white_balance_automatic"),
+            ("LED1 Mode (torch)", "led1_mode_torch"),
+            ("Exposure Time, Absolute", "exposure_time_absolute"),
+        ] {
+            assert_eq!(key(name), wanted);
+        }
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! What is attached to this machine: cameras through V4L2, sound cards through ALSA, relays and
 //! buttons through GPIO chips.
 //!
-//! Invariant: looking changes nothing; only a line of `gpio` that was opened is moved, and only
-//! `mixer` sets a volume. A device is opened to be asked what it can do, never to
+//! Invariant: looking changes nothing; only a line of `gpio` that was opened is moved, only
+//! `mixer` sets a volume, and only `controls` sets what a camera can be set to. A device is opened to be asked what it can do, never to
 //! capture or play, so that a daemon at work is not disturbed.
 //! Must not enter: GStreamer (`media` captures and plays), configuration, what a device is for.
 
 pub mod cameras;
+pub mod controls;
 pub mod gpio;
 pub mod mixer;
 pub mod sound;

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::call_settings::reconsider;
 use super::calls::{InCall, Operation};
+use super::camera_controls;
 use super::command::{CommandError, ErrorCode};
 use super::directory::resolve_all;
 use super::dispatch::{LIMIT, away};
@@ -114,9 +115,31 @@ async fn apply_camera(wiring: &Wiring, camera: CameraSetting) -> Result<(), Comm
             return Err(CommandError::new(ErrorCode::NotFound, message));
         }
     }
+    let controls = match &camera.controls {
+        Some(wanted) => {
+            let present = wiring.live.read(|live| live.camera.clone());
+            let source = camera.source.as_ref().or(present.as_ref());
+            let source = source.map(String::as_str);
+            Some(camera_controls::set(wiring, source, wanted.clone()).await?)
+        }
+        None => None,
+    };
     wiring
         .live
         .change(wiring, |live| {
+            if let Some((name, values)) = controls {
+                let kept = live.camera_controls.entry(name).or_default();
+                kept.extend(values);
+                // What is to be as the driver has it is for the driver to keep.
+                for (control, _) in camera
+                    .controls
+                    .iter()
+                    .flatten()
+                    .filter(|(_, v)| v.is_none())
+                {
+                    kept.remove(control);
+                }
+            }
             live.camera = camera.source.or(live.camera.take());
             live.camera_muted = camera.muted.unwrap_or(live.camera_muted);
             if let Some(kbps) = camera.max_kbps {

@@ -4,13 +4,15 @@ use actix::prelude::*;
 use futures::future::LocalBoxFuture;
 use tokio::sync::mpsc;
 
+use super::camera_controls;
 use super::live::Sources;
 use super::mailbox::MAILBOX_CAPACITY;
 use super::media_settings::{self, camera_named, name_of_camera};
 use super::state::{SourceState, SourceStatus};
 use super::supervised::{Life, supervised};
 use super::wiring::Wiring;
-use crate::media::{SourceEvent, VideoSource, VideoSourceSettings};
+use crate::config::VideoSource;
+use crate::media::{self, SourceEvent, VideoSourceSettings};
 
 /// The actor. Its source feeds the fan-out, which outlives it: a call goes on when a new
 /// incarnation, or another camera, brings new pictures.
@@ -18,7 +20,7 @@ pub struct Camera {
     _life: Life,
     wiring: Wiring,
     /// What runs, and the camera it is of.
-    running: Option<(VideoSource, VideoSourceSettings)>,
+    running: Option<(media::VideoSource, VideoSourceSettings)>,
     follower: Option<SpawnHandle>,
 }
 
@@ -60,10 +62,17 @@ impl Camera {
         if let Some(follower) = self.follower.take() {
             ctx.cancel_future(follower);
         }
-        let source = name_of_camera(camera_named(config, wanted));
+        let camera = camera_named(config, wanted);
+        let node = match camera {
+            VideoSource::V4l2(path) => Some(path.clone()),
+            _ => None,
+        };
+        let name = name_of_camera(camera);
+        let source = name.clone();
         self.wiring.board.update(|state| {
             state.camera = SourceState {
                 source,
+                controls: std::mem::take(&mut state.camera.controls),
                 muted: state.camera.muted,
                 max_kbps: state.camera.max_kbps,
                 max_fps: state.camera.max_fps,
@@ -74,12 +83,18 @@ impl Camera {
             return;
         };
         let (events, mut news) = mpsc::unbounded_channel();
-        let source = VideoSource::start(settings.clone(), self.wiring.video.clone(), events);
+        let source = media::VideoSource::start(settings.clone(), self.wiring.video.clone(), events);
         self.running = Some((source, settings));
-        let board = self.wiring.board.clone();
+        let (board, live) = (self.wiring.board.clone(), self.wiring.live.clone());
         let follow = async move {
+            let mut runs = false;
             while let Some(event) = news.recv().await {
+                let ran =
+                    std::mem::replace(&mut runs, matches!(event, SourceEvent::Running { .. }));
                 board.update(|state| show(&mut state.camera, event));
+                if let (Some(node), true) = (&node, runs && !ran) {
+                    camera_controls::restore(node.clone(), live.controls(&name)).await;
+                }
             }
         };
         self.follower = Some(ctx.spawn(follow.into_actor(self)));

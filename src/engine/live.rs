@@ -1,5 +1,6 @@
 //! What is changed about calls while the device runs: kept in the store, shown in the state.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
@@ -64,6 +65,12 @@ impl Live {
             Err(error) => tracing::error!(%error, "the call settings cannot be read"),
         }
         self.show(wiring);
+    }
+
+    /// What is set of a camera, by its name.
+    pub fn controls(&self, camera: &str) -> BTreeMap<String, i64> {
+        self.read(|live| live.camera_controls.get(camera).cloned())
+            .unwrap_or_default()
     }
 
     /// Changes it. What is answered "ok" holds over a power cut.
@@ -136,11 +143,12 @@ impl Live {
             },
         });
         let layout = self.read(|live| live.screen_layout);
+        let camera = name_of_camera(camera_named(&wiring.config, sources.camera.as_deref()));
+        let controls = self.controls(&camera);
         let layout = layout.unwrap_or(wiring.config.display.layout);
         if let Some(display) = &wiring.display {
             display.set_layout(layout);
         }
-        let camera = name_of_camera(camera_named(&wiring.config, sources.camera.as_deref()));
         wiring.board.update(|state| {
             state.policy = shown;
             state.camera.source = camera;
@@ -151,6 +159,7 @@ impl Live {
             state.camera.muted = sources.camera_muted;
             state.camera.max_kbps = sources.ceiling.kbps;
             state.camera.max_fps = sources.ceiling.framerate;
+            state.camera.controls = controls;
             state.display.layout = wiring.display.is_some().then_some(layout);
         });
         self.sources.send_if_modified(|now| {

@@ -1,10 +1,12 @@
 //! The configuration's words for media, turned into media's own settings.
 
+use url::Url;
+
 use crate::config::{self, DeviceConfig};
 use crate::media::display::{Display, Screen};
 use crate::media::peer::{ChannelPolicy, IceServer, PeerSettings};
 use crate::media::sink::{AudioSinkKind, VideoSinkKind};
-use crate::media::source::{RtspCamera, RtspLogin};
+use crate::media::source::{RtspCamera, RtspLogin, RtspTrust};
 use crate::media::{
     AudioDeviceSettings, AudioSourceKind, Loudspeaker, Processing, VideoCodec, VideoSourceKind,
     VideoSourceSettings,
@@ -21,21 +23,7 @@ pub fn video_source(config: &DeviceConfig, wanted: Option<&str>) -> Option<Video
         config::VideoSource::V4l2(device) => VideoSourceKind::V4l2 {
             device: device.display().to_string(),
         },
-        config::VideoSource::Rtsp(url) => VideoSourceKind::Rtsp(RtspCamera {
-            url: url.to_string(),
-            login: camera
-                .rtsp
-                .login
-                .as_ref()
-                .map(|(user, password)| RtspLogin {
-                    user: user.clone(),
-                    password: password
-                        .as_ref()
-                        .map(|password| password.expose().to_owned())
-                        .unwrap_or_default(),
-                }),
-            udp: camera.rtsp.udp,
-        }),
+        config::VideoSource::Rtsp(url) => VideoSourceKind::Rtsp(network_camera(camera, url)),
         config::VideoSource::File(path) => VideoSourceKind::File { path: path.clone() },
         config::VideoSource::Screen(display) => VideoSourceKind::Screen {
             display: display.clone(),
@@ -51,6 +39,26 @@ pub fn video_source(config: &DeviceConfig, wanted: Option<&str>) -> Option<Video
         bitrate_kbps: camera.bitrate_kbps,
         warm: camera.warm,
     })
+}
+
+fn network_camera(camera: &config::Camera, url: &Url) -> RtspCamera {
+    let access = camera.access(url);
+    RtspCamera {
+        url: url.to_string(),
+        login: access.login.map(|(user, password)| RtspLogin {
+            user: user.clone(),
+            password: password
+                .as_ref()
+                .map(|password| password.expose().to_owned())
+                .unwrap_or_default(),
+        }),
+        udp: access.udp,
+        trust: match access.trust {
+            config::CertificateTrust::System => RtspTrust::System,
+            config::CertificateTrust::File(file) => RtspTrust::File(file),
+            config::CertificateTrust::Any => RtspTrust::Any,
+        },
+    }
 }
 
 /// One that is configured no longer is as good as none.

@@ -15,6 +15,7 @@ pub mod call_command;
 mod call_settings;
 pub mod calls;
 pub mod camera;
+mod camera_controls;
 pub mod chat;
 pub mod chat_command;
 mod chat_status;

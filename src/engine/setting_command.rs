@@ -1,18 +1,23 @@
 //! Desired settings: what is published to `<part>/set`. The serde form of each is its JSON, field
 //! for field what `<part>/state` shows; fields left out stay as they are.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::chat_command::{Check, Checked};
 use super::command::UserRef;
 use crate::call::duplex::Duplex;
 use crate::call::screen_layout::ScreenLayout;
+use crate::device::controls::WantedControls;
 
 /// The parts that can be set.
 pub const PARTS: &[&str] = &["policy", "call", "audio", "camera", "display", "door"];
 
 /// Logins and numbers in one list.
 const USERS_MAX: usize = 100;
+/// A camera has a few dozen.
+const CONTROLS_MAX: usize = 64;
 /// Kbit/s; below it there are no pictures worth sending.
 const KBPS: std::ops::RangeInclusive<u32> = 64..=100_000;
 
@@ -96,6 +101,10 @@ pub struct CameraSetting {
     pub max_kbps: Option<u32>,
     /// Its pictures per second at most, 1 to 60; 0 lifts the limit.
     pub max_fps: Option<u32>,
+    /// Of a camera of `v4l2:`, at most 64: what its driver lets be set (`cubelet devices` lists
+    /// names and ranges), all of it or nothing. Choices by name or number; `null` sets the driver's
+    /// default and is not kept. `invalid_payload` names the control and what it takes.
+    pub controls: Option<WantedControls>,
 }
 
 /// The screen, at once and also in a call; kept over a restart. Without one `unavailable`.
@@ -202,7 +211,14 @@ impl Check for Setting {
             Self::Audio(audio) => within("volume", audio.volume, 0..=100),
             Self::Camera(camera) => {
                 limit("max_kbps", camera.max_kbps, KBPS)?;
-                limit("max_fps", camera.max_fps, 1..=60)
+                limit("max_fps", camera.max_fps, 1..=60)?;
+                match camera.controls.as_ref().map(BTreeMap::len) {
+                    Some(0) => Err("controls: at least one is needed".into()),
+                    Some(count) if count > CONTROLS_MAX => Err(format!(
+                        "controls: {count} are more than the most {CONTROLS_MAX}"
+                    )),
+                    _ => Ok(()),
+                }
             }
             // Its words are all there is to check, and serde knows them.
             Self::Display(_) => Ok(()),
@@ -289,6 +305,13 @@ mod tests {
                     ..CameraSetting::default()
                 }),
                 "max_fps",
+            ),
+            (
+                Setting::Camera(CameraSetting {
+                    controls: Some(BTreeMap::new()),
+                    ..CameraSetting::default()
+                }),
+                "controls",
             ),
             (
                 Setting::Door(DoorSetting {

@@ -385,6 +385,9 @@ pub struct SourceState {
     /// Of a camera: pictures per second at most, while that is limited.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_fps: Option<u32>,
+    /// Of a camera: what of it was set (`camera/set`, `controls`), by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub controls: BTreeMap<String, i64>,
     /// The encoder in use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoder: Option<String>,

@@ -20,6 +20,23 @@ const LOOKED_AT_HZ: u32 = 12_000;
 /// around it to 0.7.
 const ALIKE: f32 = 0.25;
 
+/// What the canceller reaches of the delay a card does not tell of; later, less of the echo goes
+/// with each millisecond. Its filter is 48 ms long, and 40 ms are measured (docs/benchmarks.md, "Echo").
+pub const REACH: Duration = Duration::from_millis(40);
+
+/// What is to be said of a delay.
+pub fn warning(delay: Duration) -> Option<String> {
+    (delay > REACH).then(|| {
+        format!(
+            "echo comes back after {} ms, and cancelling it is known to hold to {} ms beyond what the \
+             sound card tells of: try a call, and if the other side hears itself set `[audio] duplex` \
+             to \"half\"",
+            delay.as_millis(),
+            REACH.as_millis()
+        )
+    })
+}
+
 /// The chirp, one channel at this rate.
 pub fn chirp(rate: u32) -> Vec<f32> {
     let length = samples(CHIRP, rate);
@@ -129,5 +146,15 @@ mod tests {
             .map(|n| (TAU * 1_000.0 * n as f32 / 48_000.0).sin())
             .collect();
         assert_eq!(find(&hum, 48_000), None);
+    }
+
+    #[test]
+    fn a_delay_is_warned_of_beyond_what_the_canceller_reaches() {
+        assert_eq!(warning(Duration::from_millis(40)), None);
+        let warning = warning(Duration::from_millis(41)).unwrap();
+        assert!(
+            warning.contains("41 ms") && warning.contains("duplex"),
+            "{warning}"
+        );
     }
 }

@@ -20,7 +20,7 @@ use crate::control::remote::Remote;
 use crate::device::cameras::{self, Role};
 use crate::device::sound::{self as pcms, Use};
 use crate::discovery;
-use crate::media::source::RtspCamera;
+use crate::media::source::{RtspCamera, RtspTrust};
 use crate::media::{self, VideoFanout, VideoSource, VideoSourceKind, VideoSourceSettings};
 use crate::protocol::enrolment::Code;
 use crate::rest::enrolment;
@@ -140,6 +140,7 @@ fn camera(source: &str, folder: &Path) -> Result<VideoSourceKind, String> {
             url: url.into(),
             login: None,
             udp: false,
+            trust: RtspTrust::System,
         }),
         config::VideoSource::File(path) => VideoSourceKind::File {
             path: folder.join(path),

@@ -138,6 +138,26 @@ class Story:
         check(kind == ["ff", "d8", "ff"], f"no JPEG: {kind}")
         return int(self.machine.run("stat", "-c", "%s", "/root/picture.jpg"))
 
+    def control(self):
+        """The brightness the camera's driver has."""
+        found = json.loads(self.as_daemon("cubelet", "devices", "--json"))
+        camera = next(node for node in found["video"] if node["path"] == "/dev/video0")
+        return next(one for one in camera["controls"] if one["key"] == "brightness")
+
+    def camera_is_set(self):
+        with step("the camera's brightness is set, and what it does not take is refused"):
+            was = self.control()
+            check((was["minimum"], was["maximum"]) == (0, 255) and was["value"] != 200, f"vivid has {was}")
+            since = self.board.states.mark()
+            self.board.order("set", "camera", "controls.brightness=200")
+            self.board.state(lambda state: state["camera"].get("controls") == {"brightness": 200}, "it is shown",
+                             LIMIT, max(since - 1, 0))
+            check(self.control()["value"] == 200, f"the driver has {self.control()}")
+            done = subprocess.run(self.board.shell("ctl", "-d", "board", "set", "camera", "controls.brightness=256"),
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            check(done.returncode != 0 and "controls.brightness: must be 0 to 255, not 256" in done.stdout, done.stdout)
+            check(self.control()["value"] == 200, "what is refused changes nothing")
+
     def call(self):
         with step("the button is pressed, the station answers: picture and sound both ways"):
             check(self.snapshot() > 2000, "vivid's test picture is not that small")
@@ -191,6 +211,10 @@ class Story:
             self.board.state(self.flows, "pictures flow again", LIMIT, self.board.states.mark())
             self.station.state(self.flows, "pictures arrive again", LIMIT, self.station.states.mark())
             check(self.snapshot() > 2000, "a picture after the camera came back")
+            # It is set again beside the first pictures; nothing tells of it.
+            until = time.monotonic() + LIMIT
+            while self.control()["value"] != 200:
+                check(time.monotonic() < until, f"the camera that came back has {self.control()}")
 
     def hang_up(self):
         with step("the call ends"):
@@ -312,6 +336,7 @@ class Story:
         self.doctor()
         self.station_starts()
         self.idle()
+        self.camera_is_set()
         self.call()
         self.door_opens()
         self.camera_goes_and_comes()

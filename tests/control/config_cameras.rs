@@ -1,6 +1,6 @@
 //! `[camera]`: the kinds of sources, and how cameras of the network are let in to.
 
-use cubelet::config::VideoSource;
+use cubelet::config::{CertificateTrust, VideoSource};
 
 use crate::fixture::Fixture;
 
@@ -48,7 +48,7 @@ fn a_camera_of_the_network_has_a_query_and_no_secret_in_its_address() {
         ("rtsp://admin@camera/live", "must not contain a user"),
         ("rtsp://camera/user=admin&password=horse", "`password`"),
         ("rtsp://camera/live?Token=horse", "`Token`"),
-        ("rtsps://camera/live", "rtsps is not spoken"),
+        ("rtsps://admin@camera/live", "must not contain a user"),
         ("rtsp:///live", "without host"),
         ("file:", "must name a film"),
         ("http://camera/live", "is not known; must be `test`"),
@@ -92,4 +92,127 @@ fn user_and_password_of_cameras_are_apart_and_the_password_is_not_printed() {
         inline.contains("rtsp_password_file") && !inline.contains("horse"),
         "{inline}"
     );
+}
+
+#[test]
+fn each_camera_of_the_network_may_have_its_own_user_and_certificate() {
+    let fixture = Fixture::new();
+    fixture.secret("all", "plain horse\n", 0o600);
+    fixture.secret("garden", "green horse\n", 0o600);
+    fixture.certificate("garden.pem");
+    let config = fixture.check_with(
+        "[camera]
+         source = 'rtsps://garden.lan/live'
+         others = ['rtsp://garden.lan:8554/low', 'rtsp://[::1]/a', 'rtsps://gate.lan/live']
+         rtsp_username = 'admin'
+         rtsp_password_file = 'all'
+         rtsp_transport = 'udp'
+         [[camera.network]]
+         host = 'Garden.lan'
+         username = 'door'
+         password_file = 'garden'
+         certificate = 'garden.pem'
+         [[camera.network]]
+         host = 'garden.lan:8554'
+         transport = 'tcp'
+         [[camera.network]]
+         host = 'gate.lan'
+         certificate_check = 'none'
+         ",
+    );
+    let camera = config.outcome.unwrap().camera;
+    let access = |text: &str| {
+        let access = camera.access(&text.parse().unwrap());
+        let login = access.login.map(|(user, password)| {
+            let password = password.as_ref().unwrap().expose().to_owned();
+            (user.clone(), password)
+        });
+        (login, access.udp, access.trust)
+    };
+    let login = |user: &str, password: &str| Some((user.to_owned(), password.to_owned()));
+    let own = CertificateTrust::File(fixture.path().join("garden.pem"));
+    let cases = [
+        // Pictures of `rtsps:` never go in clear.
+        (
+            "rtsps://garden.lan/live",
+            (login("door", "green horse"), false, own),
+        ),
+        (
+            "rtsp://garden.lan:8554/low",
+            (None, false, CertificateTrust::System),
+        ),
+        (
+            "rtsp://[::1]/a",
+            (
+                login("admin", "plain horse"),
+                true,
+                CertificateTrust::System,
+            ),
+        ),
+        (
+            "rtsps://gate.lan/live",
+            (None, false, CertificateTrust::Any),
+        ),
+    ];
+    for (url, wanted) in cases {
+        assert_eq!(access(url), wanted, "{url}");
+    }
+    assert!(!format!("{camera:?}").contains("horse"));
+}
+
+#[test]
+fn a_section_of_a_camera_of_the_network_that_cannot_hold_is_refused() {
+    let fixture = Fixture::new();
+    fixture.secret("garden", "green horse\n", 0o600);
+    fixture.secret("no-certificate", "green horse\n", 0o600);
+    let refused = |source: &str, more: &str| {
+        let text = format!("[camera]\nsource = '{source}'\n[[camera.network]]\n{more}\n");
+        fixture.check_with(&text).outcome.unwrap_err().to_string()
+    };
+    let (plain, secure) = ("rtsp://garden.lan/live", "rtsps://garden.lan/live");
+    for (source, more, wanted) in [
+        (plain, "username = 'door'", "host: is required"),
+        (plain, "host = 'gate.lan'", "is the host of no `rtsp:`"),
+        (
+            plain,
+            "host = 'garden.lan:8554'",
+            "is the host of no `rtsp:`",
+        ),
+        (plain, "host = 'garden.lan/live'", "must be a host"),
+        (plain, "host = 'admin@garden.lan'", "must be a host"),
+        (
+            plain,
+            "host = 'garden.lan'\npassword_file = 'garden'",
+            "username: is required",
+        ),
+        (
+            plain,
+            "host = 'garden.lan'\nusername = 'a'\npassword = 'horse'",
+            "password_file",
+        ),
+        (
+            plain,
+            "host = 'garden.lan'\ncertificate_check = 'none'",
+            "no use without `rtsps:`",
+        ),
+        (
+            secure,
+            "host = 'garden.lan'\ntransport = 'udp'",
+            "in its connection alone",
+        ),
+        (
+            secure,
+            "host = 'garden.lan'\ncertificate = 'no-certificate'",
+            "no PEM certificate",
+        ),
+        (
+            plain,
+            "host = 'garden.lan'\n[[camera.network]]\nhost = 'garden.lan'",
+            "has a section of its own already",
+        ),
+    ] {
+        let refused = refused(source, more);
+        assert!(refused.contains(wanted), "{more}: {refused}");
+        assert!(!refused.contains("horse"), "{refused}");
+    }
 }

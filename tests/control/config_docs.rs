@@ -66,6 +66,11 @@ fn with_value(section: &str, key: &str, value: &str) -> String {
             ("password_file", "'password'".into()),
         ],
         "camera" => vec![("rtsp_username", "'admin'".into())],
+        "camera.network" if key == "transport" => vec![("host", "'nvr.lan'".into())],
+        "camera.network" => vec![
+            ("host", "'secure.lan'".into()),
+            ("username", "'admin'".into()),
+        ],
         "attachments" => vec![("save_to", "'.'".into())],
         "mqtt" => vec![("host", "'127.0.0.1'".into())],
         "calls.ice_servers" => vec![("urls", "['stun:stun.example']".into())],
@@ -109,6 +114,9 @@ fn with_value(section: &str, key: &str, value: &str) -> String {
     let mut others = match section {
         // A step may not ring for longer than a call does, quiet hours need their schedule.
         "calls.step" => "[calls]\nanswer_timeout_s = 300\n".to_owned(),
+        "camera.network" => {
+            "[camera]\nsource = 'rtsp://nvr.lan/a'\nothers = ['rtsps://secure.lan/a']\n".to_owned()
+        }
         "calls" => "[recording]\nenabled = true\n".to_owned(),
         "mqtt.home_assistant" => "[mqtt]\nhost = '127.0.0.1'\n".to_owned(),
         "calls.quiet" => {

@@ -323,3 +323,35 @@ async fn the_screen_is_laid_out_anew_and_stays_so_over_a_restart() {
     indoor.stop().await;
     site.hub.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn controls_of_a_camera_that_has_none_or_is_away_are_refused_and_nothing_else_is_changed() {
+    let site = Site::start().await;
+    let cameras = "[camera]\nsource = \"test:ball\"\nothers = [\"v4l2:/dev/video-absent\"]\n";
+    let calls = "[calls]\nbind = [\"127.0.0.1\"]\n";
+    let door = site.station_with_camera("door", cameras, calls).await;
+    let bright = |source: Option<&str>| {
+        Setting::Camera(CameraSetting {
+            source: source.map(str::to_owned),
+            muted: Some(true),
+            controls: Some([("brightness".to_owned(), None)].into()),
+            ..CameraSetting::default()
+        })
+    };
+    for (source, wanted) in [
+        (None, "controls: test:ball has none"),
+        (
+            Some("v4l2:/dev/video-absent"),
+            "controls: there is no /dev/video-absent",
+        ),
+    ] {
+        let refused = set(&door, bright(source)).await.unwrap_err();
+        assert_eq!(refused.code, ErrorCode::Unavailable);
+        assert!(refused.message.starts_with(wanted), "{}", refused.message);
+        let camera = door.state().camera;
+        assert_eq!((camera.source.as_str(), camera.muted), ("test:ball", false));
+        assert!(camera.controls.is_empty());
+    }
+    door.stop().await;
+    site.hub.stop().await;
+}

@@ -229,6 +229,11 @@ async fn a_device_and_a_web_phone_see_hear_write_and_open_the_door() {
 }
 
 #[tokio::test]
+async fn chromium_hears_a_device_that_pauses_in_a_call_and_in_a_recording() {
+    passes("pauses.mjs", 2).await;
+}
+
+#[tokio::test]
 async fn a_browser_without_any_sdk_watches_a_device_by_whep() {
     passes("whep.mjs", 6).await;
 }

@@ -10,16 +10,21 @@ mod colours;
 mod display;
 mod echo;
 mod fanout;
+mod far_side;
 mod films;
 mod live_room;
 mod loss;
 mod network_camera;
 mod one_way;
+mod pauses;
 mod playing;
 mod pre_roll;
 mod recording;
 mod relay;
 mod room;
+// Makes certificates with what the hub makes its own.
+#[cfg(feature = "hub")]
+mod secure_camera;
 mod segments;
 mod sound;
 mod sources;

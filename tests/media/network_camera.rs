@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 
-use cubelet::media::source::{RtspCamera, RtspLogin};
+use cubelet::media::source::{RtspCamera, RtspLogin, RtspTrust};
 use cubelet::media::{
     SourceEvent, VideoCodec, VideoFanout, VideoSource, VideoSourceKind, VideoSourceSettings,
 };
@@ -15,9 +15,9 @@ use crate::sources::{jpeg_size, watch_until};
 use crate::support::{LIMIT, camera_settings, warm, within};
 
 /// The process of the server; killed when dropped.
-struct Server {
+pub(crate) struct Server {
     child: Child,
-    port: u16,
+    pub(crate) port: u16,
 }
 
 impl Server {
@@ -25,7 +25,7 @@ impl Server {
         Self::start_at(0, launch, &[])
     }
 
-    fn start_at(port: u16, launch: &str, login: &[&str]) -> Self {
+    pub(crate) fn start_at(port: u16, launch: &str, login: &[&str]) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/media/rtsp_server.py");
         // Debian's, which is who has GStreamer's bindings.
         let mut child = Command::new("/usr/bin/python3")
@@ -70,24 +70,25 @@ fn camera_at(port: u16) -> RtspCamera {
         url: format!("rtsp://127.0.0.1:{port}/live"),
         login: None,
         udp: false,
+        trust: RtspTrust::System,
     }
 }
 
-fn h264(pattern: &str) -> String {
+pub(crate) fn h264(pattern: &str) -> String {
     format!(
         "( videotestsrc is-live=true pattern={pattern} ! video/x-raw,width=320,height=240,framerate=15/1 \
          ! x264enc tune=zerolatency speed-preset=ultrafast key-int-max=15 ! rtph264pay name=pay0 pt=96 )"
     )
 }
 
-struct Watched {
-    fanout: VideoFanout,
+pub(crate) struct Watched {
+    pub(crate) fanout: VideoFanout,
     events: UnboundedReceiver<SourceEvent>,
     source: VideoSource,
 }
 
 impl Watched {
-    fn start(camera: RtspCamera) -> Self {
+    pub(crate) fn start(camera: RtspCamera) -> Self {
         let fanout = VideoFanout::new();
         let (tell, events) = unbounded_channel();
         let settings = VideoSourceSettings {
@@ -109,7 +110,7 @@ impl Watched {
         within("pictures of the camera", running).await;
     }
 
-    async fn fails(&mut self) -> String {
+    pub(crate) async fn fails(&mut self) -> String {
         let failing = async {
             loop {
                 if let Some(SourceEvent::Failed { reason }) = self.events.recv().await {
@@ -120,7 +121,7 @@ impl Watched {
         within("a failure", failing).await
     }
 
-    async fn colour(&self) -> Colour {
+    pub(crate) async fn colour(&self) -> Colour {
         middle(&self.fanout.snapshot(LIMIT).await.unwrap())
     }
 

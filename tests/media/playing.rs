@@ -23,17 +23,27 @@ pub struct Played {
     pub audio: Stream,
 }
 
-/// Blocks until all of it is decoded.
+/// Blocks until all of it is decoded: H264 and Opus.
 pub fn play(file: &Path) -> Played {
+    decode(file, "h264parse ! avdec_h264 max-threads=1")
+}
+
+/// As [`play`], of VP8.
+#[allow(dead_code)] // Not every crate that plays has files of it.
+pub fn play_vp8(file: &Path) -> Played {
+    decode(file, "vp8dec")
+}
+
+fn decode(file: &Path, decoder: &str) -> Played {
     gst::init().unwrap();
     // GStreamer 1.22 reads the sample rate of Opus in the wrong byte order, and would refuse it.
-    let pipeline = gst::parse::launch(
+    let pipeline = gst::parse::launch(&format!(
         "filesrc name=file ! qtdemux name=demux \
          demux.video_0 ! queue max-size-time=0 max-size-buffers=0 max-size-bytes=0 \
-           ! h264parse ! avdec_h264 max-threads=1 ! appsink name=video sync=false async=false \
+           ! {decoder} ! appsink name=video sync=false async=false \
          demux.audio_0 ! queue max-size-time=0 max-size-buffers=0 max-size-bytes=0 \
            ! capssetter join=true caps=audio/x-opus,rate=48000 ! opusdec ! appsink name=audio sync=false async=false",
-    )
+    ))
     .unwrap()
     .downcast::<gst::Pipeline>()
     .unwrap();

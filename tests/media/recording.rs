@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use cubelet::media::recording::{
-    DiskError, EndedBy, RecordError, Recorder, RecorderEvent, RecorderSettings, Recording,
-    RecoveryError, recover, recover_file,
+    DiskError, EndedBy, Pictures, RecordError, Recorder, RecorderEvent, RecorderSettings,
+    Recording, RecoveryError, recover, recover_file,
 };
 use cubelet::media::{AudioFanout, VideoCodec, VideoFanout};
 use rand::{Rng, SeedableRng};
@@ -22,7 +22,7 @@ pub(crate) const STEP: Duration = Duration::from_millis(100);
 pub(crate) fn settings(file: &Path) -> RecorderSettings {
     RecorderSettings {
         file: file.to_owned(),
-        picture: true,
+        pictures: Pictures::H264,
         sound: true,
         max_duration: Duration::from_secs(60),
         max_bytes: 50 << 20,
@@ -355,7 +355,7 @@ async fn without_a_picture_the_sound_is_recorded_alone_and_without_either_it_say
         Err(RecordError::NothingCame(_))
     ));
     let no_source = RecorderSettings {
-        picture: false,
+        pictures: Pictures::None,
         sound: false,
         ..settings(&folder.path().join("none.mp4"))
     };

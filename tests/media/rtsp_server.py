@@ -1,6 +1,7 @@
 """GStreamer's own RTSP server, as a camera of the network.
 
-Usage: rtsp_server.py PORT LAUNCH [USER PASSWORD]. Says the port it got, and ends with its input.
+Usage: rtsp_server.py PORT LAUNCH [USER PASSWORD [PEM]]. With a PEM file of certificate and key it speaks
+TLS. Says the port it got, and ends with its input.
 """
 
 import os
@@ -12,7 +13,7 @@ import gi
 gi.require_version("Gst", "1.0")
 gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
+from gi.repository import Gio, GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
 
 def end_with_input():
@@ -20,7 +21,7 @@ def end_with_input():
     os._exit(0)
 
 
-def main(port, launch, login):
+def main(port, launch, login, pem):
     Gst.init(None)
     threading.Thread(target=end_with_input, daemon=True).start()
     server = GstRtspServer.RTSPServer()
@@ -35,6 +36,8 @@ def main(port, launch, login):
         auth = GstRtspServer.RTSPAuth()
         auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
         auth.add_digest(*login, token)
+        if pem:
+            auth.set_tls_certificate(Gio.TlsCertificate.new_from_file(pem[0]))
         server.set_auth(auth)
         permissions = GstRtspServer.RTSPPermissions()
         for what in ("media.factory.access", "media.factory.construct"):
@@ -47,4 +50,4 @@ def main(port, launch, login):
     GLib.MainLoop().run()
 
 
-main(sys.argv[1], sys.argv[2], sys.argv[3:5])
+main(sys.argv[1], sys.argv[2], sys.argv[3:5], sys.argv[5:])

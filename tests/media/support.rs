@@ -65,6 +65,20 @@ impl Device {
     }
 
     pub fn with(camera: VideoSourceSettings) -> Self {
+        let microphone = AudioDeviceSettings::microphone(AudioSourceKind::Test, true);
+        Self::of(camera, microphone)
+    }
+
+    /// One that sends next to nothing while it is silent: its microphone ticks once a second.
+    pub fn that_pauses() -> Self {
+        let microphone = AudioDeviceSettings {
+            dtx: true,
+            ..AudioDeviceSettings::microphone(AudioSourceKind::Test, true)
+        };
+        Self::of(camera_settings(), microphone)
+    }
+
+    fn of(camera: VideoSourceSettings, microphone: AudioDeviceSettings) -> Self {
         let video = VideoFanout::new();
         let audio = AudioFanout::new();
         let (events, camera_events) = unbounded_channel();
@@ -72,7 +86,7 @@ impl Device {
         let (events, _) = unbounded_channel();
         let loudspeaker = Loudspeaker::new();
         let microphone = AudioDevice::start(
-            AudioDeviceSettings::microphone(AudioSourceKind::Test, true),
+            microphone,
             &audio,
             &loudspeaker,
             &Loudspeaker::new(),

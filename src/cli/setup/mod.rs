@@ -18,7 +18,7 @@ use self::terminal::{Answer, Terminal};
 use super::WRONG_CONFIGURATION;
 use super::output::print;
 use crate::config::{MigrateError, Migrated, migrate};
-use crate::setup::{Flow, PlaceError, Plan, Step, Target, Topic, Trial, trial};
+use crate::setup::{Flow, PlaceError, Plan, Step, Target, Topic, Trial, echo, trial};
 
 /// A file cannot be made (`EX_CANTCREAT` of `sysexits.h`).
 const CANNOT_CREATE: u8 = 73;
@@ -119,7 +119,10 @@ fn set_up(arguments: &SetupArgs) -> Result<Value, Failure> {
         "camera": { "source": plan.camera, "picture": found(Topic::Camera) },
         "microphone": { "source": plan.microphone, "heard": found(Topic::Microphone) },
         "speaker": { "sink": plan.speaker, "played": found(Topic::Speaker) },
-        "echo": { "delay_ms": flow.echo().map(|delay| delay.as_millis() as u64) },
+        "echo": {
+            "delay_ms": flow.echo().map(|delay| delay.as_millis() as u64),
+            "warning": flow.echo().and_then(echo::warning),
+        },
         "ring": plan.ring,
         "broker": plan.broker.as_ref().map(|broker| json!({
             "host": broker.host, "port": broker.port(), "reached": found(Topic::Broker),
@@ -205,6 +208,10 @@ impl Shell<'_> {
                     Err(reason) => format!("the echo's delay is not known: {reason}"),
                 };
                 self.terminal.say(&format!("  {speaker}: {told}"));
+                let delay = measured.as_ref().ok().copied().flatten();
+                if let Some(warning) = delay.and_then(echo::warning) {
+                    self.terminal.say(&format!("  warning: {warning}"));
+                }
                 flow.measured(measured.ok().flatten());
                 return Ok(());
             }

@@ -8,6 +8,7 @@ mod control;
 mod gpio;
 mod home_assistant;
 mod names;
+mod network_camera;
 mod parse;
 mod read;
 mod read_calls;
@@ -33,6 +34,7 @@ pub use console::{Console, TlsFiles};
 pub use gpio::{Button, GpioLine, Level, Pull};
 pub use home_assistant::{DiscoveryForm, HomeAssistant};
 pub use names::{EVENTS, GROUP_VERBS, GROUP_VERBS_ON_REQUEST, VERBS};
+pub use network_camera::{CameraAccess, CertificateTrust, Login, NetworkCamera};
 pub(super) use parse::PATTERNS;
 pub use read::{check_device, load_device};
 pub use recording::{Recording, RecordingNotice};
@@ -231,13 +233,15 @@ pub struct Camera {
     pub warm: bool,
     /// How cameras of the network are watched.
     pub rtsp: RtspAccess,
+    /// How those at some hosts are watched; see [`Camera::access`].
+    pub network: Vec<NetworkCamera>,
 }
 
-/// How cameras of the network are watched, all of them.
+/// How cameras of the network are watched that have no [`NetworkCamera`] of their own.
 #[derive(Clone, Debug, Default)]
 pub struct RtspAccess {
     /// Who looks, and the password, which may be none.
-    pub login: Option<(String, Option<Secret>)>,
+    pub login: Option<Login>,
     /// In datagrams of their own and not through the connection.
     pub udp: bool,
 }
@@ -252,7 +256,7 @@ pub enum VideoSource {
     },
     /// A Video4Linux device node.
     V4l2(PathBuf),
-    /// A camera of the network (RFC 2326), without user and password.
+    /// A camera of the network (RFC 2326), `rtsp` or `rtsps`, without user and password.
     Rtsp(Url),
     /// A film, over and over.
     File(PathBuf),

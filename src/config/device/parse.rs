@@ -185,8 +185,7 @@ pub(super) fn video_source(text: &str) -> Result<VideoSource, String> {
         }
         ("v4l2", node) if node.starts_with("/dev/") => Ok(VideoSource::V4l2(node.into())),
         ("v4l2", _) => Err("must name a device node: `v4l2:/dev/video0`".into()),
-        ("rtsp", _) => rtsp_url(text).map(VideoSource::Rtsp),
-        ("rtsps", _) => Err("rtsps is not spoken; use rtsp, in a network you trust".into()),
+        ("rtsp" | "rtsps", _) => rtsp_url(text).map(VideoSource::Rtsp),
         ("file", path) if !path.is_empty() => Ok(VideoSource::File(path.into())),
         ("file", _) => Err("must name a film: `file:/path/film.mp4`".into()),
         ("screen", display) => optional_name(display).map(VideoSource::Screen),
@@ -204,7 +203,15 @@ impl std::str::FromStr for VideoSource {
 }
 
 const SOURCES: &str = "`test`, `test:PATTERN`, `v4l2:/dev/videoN`, `libcamera`, `libcamera:NAME`, \
-     `rtsp://HOST/PATH`, `file:PATH`, `screen`, `screen:DISPLAY` or `none`";
+     `rtsp://HOST/PATH`, `rtsps://HOST/PATH`, `file:PATH`, `screen`, `screen:DISPLAY` or `none`";
+
+/// Whom a camera of the network lets in; HTTP's basic authentication ends the name at a colon.
+pub(super) fn camera_user(text: &str) -> Result<String, String> {
+    match text.chars().count() {
+        1..=64 if !text.contains(|c: char| c.is_control() || c == ':') => Ok(text.to_owned()),
+        _ => Err("must be 1 to 64 characters without colons".to_owned()),
+    }
+}
 
 /// A camera of the network. Its address is shown in the state and in logs, so that no secret may be
 /// in it; unlike other URLs it often has a query, which tells the camera's channels apart.

@@ -11,8 +11,8 @@ use super::{
     ScreenLayout, VideoCodec, VideoSink, VideoSource,
 };
 use super::{
-    ChatCommands, HomeAssistant, chat_commands, console, control, gpio, home_assistant, parse,
-    read_calls, recording, rtsp, rule, visitor_message,
+    ChatCommands, HomeAssistant, chat_commands, console, control, gpio, home_assistant,
+    network_camera, parse, read_calls, recording, rtsp, rule, visitor_message,
 };
 use crate::base::loopback::is_loopback;
 use crate::call::duplex::Duplex;
@@ -84,7 +84,7 @@ fn read(path: &Path, file: &FileReader<'_>) -> Option<DeviceConfig> {
     let chat = chat(&file.section("chat"), commands);
     let history = history(&file.section("history"));
     let attachments = attachments(&file.section("attachments"));
-    let camera = camera(&file.section("camera"));
+    let camera = camera(file);
     let audio = audio(&file.section("audio"));
     let display = display(&file.section("display"));
     let schedules = read_calls::schedules(file);
@@ -285,7 +285,8 @@ fn attachments(section: &SectionReader<'_>) -> Option<Attachments> {
     })
 }
 
-fn camera(section: &SectionReader<'_>) -> Option<Camera> {
+fn camera(file: &FileReader<'_>) -> Option<Camera> {
+    let section = &file.section("camera");
     let placed = |source| match source {
         VideoSource::File(path) => VideoSource::File(section.resolved(&path)),
         source => source,
@@ -313,6 +314,8 @@ fn camera(section: &SectionReader<'_>) -> Option<Camera> {
     });
     let warm = section.boolean("warm");
     let rtsp = rtsp_access(section);
+    let sources: Vec<_> = source.iter().chain(&others).collect();
+    let network = network_camera::read(file, &sources);
     Some(Camera {
         source: source?,
         others,
@@ -323,14 +326,12 @@ fn camera(section: &SectionReader<'_>) -> Option<Camera> {
         codec: codec?,
         warm: warm?,
         rtsp: rtsp?,
+        network: network?,
     })
 }
 
 fn rtsp_access(section: &SectionReader<'_>) -> Option<RtspAccess> {
-    let username = section.parsed("rtsp_username", |text| match text.chars().count() {
-        1..=64 if !text.contains(|c: char| c.is_control() || c == ':') => Ok(text.to_owned()),
-        _ => Err("must be 1 to 64 characters without colons".to_owned()),
-    });
+    let username = section.parsed("rtsp_username", parse::camera_user);
     let password = section.secret("rtsp_password", false);
     if password.is_some() && !section.given("rtsp_username") {
         section.fail("rtsp_username", "is required with a password");

@@ -16,7 +16,7 @@ pub(super) const SECTION: Section = Section {
             "source",
             Kind::Text(
                 "`test`, `test:PATTERN`, `v4l2:/dev/videoN`, `libcamera`, `libcamera:NAME`, \
-                 `rtsp://HOST/PATH`, `file:PATH`, `screen`, `screen:DISPLAY`, `none`",
+                 `rtsp://HOST/PATH`, `rtsps://HOST/PATH`, `file:PATH`, `screen`, `screen:DISPLAY`, `none`",
             ),
             Without::Text("none"),
             "The camera. `rtsp` is one of the network, `file` a film that is played over and over, \
@@ -57,7 +57,7 @@ pub(super) const SECTION: Section = Section {
             "rtsp_username",
             Kind::Text("1 to 64 characters, no colon"),
             Without::Nothing,
-            "Whom cameras of the network let in. All of `rtsp:` get the same user and password.",
+            "Whom cameras of the network let in that have no `[[camera.network]]`.",
         ),
         field(
             "rtsp_password_file",

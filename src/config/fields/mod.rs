@@ -22,6 +22,7 @@ mod home_assistant;
 mod hub;
 mod incoming;
 mod mqtt;
+mod network_camera;
 mod preview;
 mod recording;
 mod ringing;
@@ -160,6 +161,7 @@ pub static DEVICE: &[Section] = &[
     history::SECTION,
     attachments::SECTION,
     camera::SECTION,
+    network_camera::SECTION,
     audio::SECTION,
     display::SECTION,
     calls::SECTION,

@@ -100,7 +100,8 @@ fn remedy(camera: &config::VideoSource) -> &'static str {
     match camera {
         config::VideoSource::Rtsp(_) => {
             "try the same address, user and password in a player; they are `source`, \
-             `rtsp_username` and `rtsp_password_file` in [camera]"
+             `rtsp_username` and `rtsp_password_file` in [camera], or in its [[camera.network]], where \
+             a certificate is named, too"
         }
         config::VideoSource::File(_) => "name a film in [camera], as an MP4 file with H264",
         config::VideoSource::Screen(_) => {

@@ -12,7 +12,7 @@ use super::name::{RecordedSide, RecordingName};
 use super::{Begun, Current, News, Recordings, StartRecording, Take, notice};
 use crate::config::{AudioSource, RecordedCall, VideoSource};
 use crate::media::recording::{
-    EndedBy, RecordError, Recorder, RecorderEvent, RecorderSettings, Recording, Segments,
+    EndedBy, Pictures, RecordError, Recorder, RecorderEvent, RecorderSettings, Recording, Segments,
 };
 
 /// A file this large is followed by another …
@@ -91,17 +91,20 @@ impl Recordings {
 
     fn start(&mut self, name: RecordingName, longest: Duration) -> Recorder {
         let config = &self.wiring.config;
-        let (has_picture, has_sound) = match name.side {
+        let (pictures, has_sound) = match name.side {
             RecordedSide::Door => (
-                config.camera.source != VideoSource::None,
+                match config.camera.source {
+                    VideoSource::None => Pictures::None,
+                    _ => Pictures::H264,
+                },
                 config.audio.source != AudioSource::None,
             ),
             // What does not come is left out.
-            RecordedSide::Remote => (true, true),
+            RecordedSide::Remote => (Pictures::AsSent, true),
         };
         let settings = RecorderSettings {
             file: self.folder.file(name),
-            picture: has_picture,
+            pictures,
             sound: has_sound,
             max_duration: longest,
             max_bytes: MAX_BYTES,

@@ -14,7 +14,7 @@ use crate::config::VideoSource;
 use crate::config::device::Tone;
 use crate::media::announcement::Announcement;
 use crate::media::recording::{
-    EndedBy, RecordError, Recorder, RecorderEvent, RecorderSettings, Recording,
+    EndedBy, Pictures, RecordError, Recorder, RecorderEvent, RecorderSettings, Recording,
 };
 
 /// What the index at the file's end may take of the largest upload.
@@ -102,7 +102,10 @@ impl VisitorMessages {
         let has_camera = camera.source != VideoSource::None;
         let settings = RecorderSettings {
             file: self.archive.file(&current.id),
-            picture: has_camera,
+            pictures: match has_camera {
+                true => Pictures::H264,
+                false => Pictures::None,
+            },
             sound: config.audio.source != crate::config::AudioSource::None,
             max_duration: Duration::from_secs(config.visitor_message.max_s.into()),
             max_bytes: MAX_FILE - INDEX_ROOM,

@@ -25,6 +25,7 @@ use parking_lot::Mutex;
 pub use layout::{Cell, cells};
 
 use self::composing::{Composition, Output, push};
+use self::darkness::Darkness;
 use self::layout::Seats;
 use super::sink::PictureTap;
 pub use crate::call::screen_layout::ScreenLayout as Layout;
@@ -113,6 +114,7 @@ impl Display {
         Seat {
             display: Arc::clone(&self.0),
             number,
+            darkness: Mutex::default(),
         }
     }
 }
@@ -148,12 +150,13 @@ impl Inner {
 pub(super) struct Seat {
     display: Arc<Inner>,
     number: u64,
+    darkness: Mutex<Darkness>,
 }
 
 impl Seat {
     /// On GStreamer's thread; never waits.
     pub(super) fn show(&self, sample: gst::Sample) {
-        let is_black = darkness::is_black(&sample);
+        let is_black = self.darkness.lock().is_black(&sample);
         let mut state = self.display.state.lock();
         let moves_again = state.seats.picture(self.number, is_black, Instant::now());
         if moves_again && let Some(signals) = &state.signals {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::boxes::FREE_AT;
 use super::muxer::{Muxer, Plan, Taken};
+use crate::media::VideoCodec;
 use crate::media::rtp::EncodedFrame;
 
 /// Longer ones are cut off.
@@ -11,7 +12,10 @@ const LENGTH_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The finished file a recording of these pictures, in their order, would be; none when nothing
 /// of them can be recorded.
-pub fn assembled<'f>(pictures: impl IntoIterator<Item = &'f EncodedFrame>) -> Option<Vec<u8>> {
+pub fn assembled<'f>(
+    codec: VideoCodec,
+    pictures: impl IntoIterator<Item = &'f EncodedFrame>,
+) -> Option<Vec<u8>> {
     let mut muxer = Muxer::new(Plan {
         picture: true,
         sound: false,
@@ -21,7 +25,7 @@ pub fn assembled<'f>(pictures: impl IntoIterator<Item = &'f EncodedFrame>) -> Op
     let mut file = Vec::new();
     for picture in pictures {
         // Where the format changes another file would begin.
-        match muxer.video(picture) {
+        match muxer.video(codec, picture) {
             Ok(Taken::Yes | Taken::Skipped) => {}
             Ok(Taken::Full) | Err(_) => break,
         }
@@ -73,13 +77,17 @@ mod tests {
         let first = picture(run, 0, start, &[SPS, PPS, &[0x65, 0x88, 0x84, 0x00]]);
         let others = (1..20).map(|number| picture(run, number, start, &[&[0x41, 0x9a]]));
         let pictures: Vec<_> = std::iter::once(first).chain(others).collect();
-        let file = assembled(&pictures).unwrap();
+        let file = assembled(VideoCodec::H264, &pictures).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("whole.mp4");
         std::fs::write(&path, file).unwrap();
         let length = length_of(&path).unwrap();
         // Nobody told how long the last one is seen.
         assert!((1_900..2_000).contains(&length.as_millis()), "{length:?}");
-        assert_eq!(assembled(&pictures[1..]), None, "nothing begins with these");
+        assert_eq!(
+            assembled(VideoCodec::H264, &pictures[1..]),
+            None,
+            "nothing begins with these"
+        );
     }
 }

@@ -13,10 +13,10 @@ use mp4_atom::{
     Audio, Avc1, Avcc, Co64, Codec, Dinf, Dops, Dref, DrefEntry, Edts, Elst, ElstEntry, Encode,
     Ftyp, Hdlr, Mdhd, Mdia, Mfhd, Minf, Moof, Moov, Mvex, Mvhd, Opus, Smhd, Stbl, Stsc, StscEntry,
     Stsd, Stss, Stsz, StszSamples, Stts, SttsEntry, Tfdt, Tfhd, Tkhd, Traf, Trak, Trex, Trun,
-    TrunEntry, Url, Visual, Vmhd,
+    TrunEntry, Url, Visual, Vmhd, Vp08, VpcC,
 };
 
-use super::h264::ParameterSets;
+use super::picture::PictureFormat;
 use super::sample_table::{Sample, SampleTable};
 
 /// RFC 6184 §8.2.1.
@@ -28,6 +28,21 @@ const MOVIE_CLOCK: u32 = 1_000;
 /// Of a sample that depends on others, and of one that does not (ISO/IEC 14496-12 §8.8.3.1).
 const DEPENDENT: u32 = 0x0101_0000;
 pub(super) const INDEPENDENT: u32 = 0x0200_0000;
+
+/// RFC 6386 §2 and §9.2: eight bits of 4:2:0 in the matrix of BT.601, of studio range; primaries and
+/// transfer are nowhere told. VP8 has no levels. The numbers are those of "VP Codec ISO Media File
+/// Format Binding" 1.0 and, for the colours, of ISO/IEC 23091-2.
+const VP8_COLOURS: VpcC = VpcC {
+    profile: 0,
+    level: 0,
+    bit_depth: 8,
+    chroma_subsampling: 0,
+    video_full_range_flag: false,
+    color_primaries: 2,
+    transfer_characteristics: 2,
+    matrix_coefficients: 6,
+    codec_initialization_data: Vec::new(),
+};
 
 /// Where `free` lies: behind an `ftyp` of five brands.
 pub(super) const FREE_AT: u64 = 36;
@@ -46,20 +61,18 @@ impl TrackFormat {
     /// Pictures of a size in pixels.
     pub(super) fn video(
         id: u32,
-        sets: &ParameterSets,
-        width: u16,
-        height: u16,
+        format: &PictureFormat,
+        (width, height): (u16, u16),
     ) -> Result<Self, mp4_atom::Error> {
-        Ok(Self {
-            id,
-            clock: VIDEO_CLOCK,
-            codec: Codec::Avc1(Avc1 {
-                visual: Visual {
-                    data_reference_index: 1,
-                    width,
-                    height,
-                    ..Visual::default()
-                },
+        let visual = Visual {
+            data_reference_index: 1,
+            width,
+            height,
+            ..Visual::default()
+        };
+        let codec = match format {
+            PictureFormat::H264(sets) => Codec::Avc1(Avc1 {
+                visual,
                 avcc: Avcc::new(&sets.sps, &sets.pps)?,
                 btrt: None,
                 colr: None,
@@ -68,6 +81,19 @@ impl TrackFormat {
                 fiel: None,
                 spatial: None,
             }),
+            PictureFormat::Vp8(header) => Codec::Vp08(Vp08 {
+                visual,
+                vpcc: VpcC {
+                    profile: header.profile,
+                    ..VP8_COLOURS
+                },
+                ..Vp08::default()
+            }),
+        };
+        Ok(Self {
+            id,
+            clock: VIDEO_CLOCK,
+            codec,
         })
     }
 
@@ -97,12 +123,14 @@ impl TrackFormat {
     }
 
     pub(super) fn is_video(&self) -> bool {
-        matches!(self.codec, Codec::Avc1(_))
+        matches!(self.codec, Codec::Avc1(_) | Codec::Vp08(_))
     }
 
     fn size(&self) -> (u16, u16) {
         match &self.codec {
-            Codec::Avc1(video) => (video.visual.width, video.visual.height),
+            Codec::Avc1(Avc1 { visual, .. }) | Codec::Vp08(Vp08 { visual, .. }) => {
+                (visual.width, visual.height)
+            }
             _ => (0, 0),
         }
     }
@@ -215,12 +243,21 @@ impl TrackFormat {
 /// The beginning of the file. `created` is in seconds since 1904.
 pub(super) fn head(formats: &[TrackFormat], created: u64) -> Result<Vec<u8>, mp4_atom::Error> {
     let mut bytes = Vec::new();
+    let is_avc = formats
+        .iter()
+        .any(|one| matches!(one.codec, Codec::Avc1(_)));
     Ftyp {
         major_brand: b"isom".into(),
         minor_version: 0x200,
-        compatible_brands: [b"isom", b"iso6", b"avc1", b"mp41", b"mp42"]
-            .map(mp4_atom::FourCC::from)
-            .to_vec(),
+        compatible_brands: [
+            b"isom",
+            b"iso6",
+            if is_avc { b"avc1" } else { b"iso5" },
+            b"mp41",
+            b"mp42",
+        ]
+        .map(mp4_atom::FourCC::from)
+        .to_vec(),
     }
     .encode(&mut bytes)?;
     debug_assert_eq!(bytes.len() as u64, FREE_AT);

@@ -15,21 +15,28 @@
 
 mod assembled;
 mod boxes;
+mod feed;
 mod file;
 mod h264;
 mod muxer;
+mod opus;
+mod outcome;
+mod picture;
 mod pre_roll;
 mod recorder;
 mod recovery;
+mod run;
 mod sample_table;
+mod settings;
 mod sps;
 mod timeline;
+mod vp8;
 
 pub use assembled::assembled;
 pub use file::{DiskError, free_space};
 pub use h264::parameter_sets;
+pub use outcome::{EndedBy, RecordError, RecorderEvent, Recording};
 pub use pre_roll::{Held, PreRoll, PreRollSettings};
-pub use recorder::{
-    EndedBy, RecordError, Recorder, RecorderEvent, RecorderSettings, Recording, Segments,
-};
+pub use recorder::Recorder;
 pub use recovery::{Recovered, RecoveryError, length_of, recover, recover_file};
+pub use settings::{Pictures, RecorderSettings, Segments};

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 use super::boxes::{
     self, AUDIO_CLOCK, FREE_SIZE, TrackFormat, VIDEO_CLOCK, data_header, fragment, head, index,
 };
-use super::h264::{ParameterSets, access_unit};
+use super::opus;
+use super::picture::{Picture, PictureFormat};
 use super::sample_table::{Pending, Sample, SampleTable};
-use super::sps::picture_size;
 use super::timeline::Timeline;
+use crate::media::VideoCodec;
 use crate::media::rtp::EncodedFrame;
 
 /// A fragment is closed when it is so long or so large. Twice as often as a second of loss would
@@ -74,7 +75,10 @@ pub(super) struct Muxer {
     audio: Option<Track>,
     video_time: Timeline,
     audio_time: Timeline,
-    sets: ParameterSets,
+    /// Where the last packet of sound ends, in its ticks.
+    audio_end: Option<u64>,
+    /// Of the pictures in it.
+    format: Option<PictureFormat>,
     needs_key: bool,
     sequence: u32,
     written: u64,
@@ -101,7 +105,8 @@ impl Muxer {
             audio: None,
             video_time: Timeline::new(VIDEO_CLOCK),
             audio_time: Timeline::new(AUDIO_CLOCK),
-            sets: ParameterSets::default(),
+            audio_end: None,
+            format: None,
             needs_key: false,
             sequence: 0,
             written: 0,
@@ -128,37 +133,42 @@ impl Muxer {
         self.plan.picture = false;
     }
 
-    pub(super) fn video(&mut self, frame: &EncodedFrame) -> Result<Taken, MuxError> {
+    pub(super) fn video(
+        &mut self,
+        codec: VideoCodec,
+        frame: &EncodedFrame,
+    ) -> Result<Taken, MuxError> {
         let at = self.video_time.place(frame);
-        let Some(unit) = access_unit(frame) else {
+        let Some(picture) = Picture::read(codec, frame) else {
             self.needs_key = true;
             return Ok(Taken::Skipped);
         };
         if self.begin.is_none() {
-            if !self.plan.picture || !unit.is_key || !unit.sets.is_complete() {
+            let format = picture.format.as_ref().filter(|_| picture.is_key);
+            let Some(format) = format.filter(|_| self.plan.picture) else {
                 return Ok(Taken::Skipped);
-            }
-            // A set that cannot be read is damaged; another comes with the next key frame.
-            let Some((width, height)) = picture_size(&unit.sets.sps) else {
+            };
+            // A format that cannot be read is damaged; another comes with the next key frame.
+            let Some(size) = format.size() else {
                 return Ok(Taken::Skipped);
             };
             self.video = Some(Track::new(
-                TrackFormat::video(1, &unit.sets, width, height)?,
+                TrackFormat::video(1, format, size)?,
                 VIDEO_CLOCK / 30,
             ));
-            self.sets = unit.sets.clone();
+            self.format = Some(format.clone());
             self.start(at);
         }
-        let Some(track) = &mut self.video else {
+        let (Some(track), Some(format)) = (&mut self.video, &self.format) else {
             return Ok(Taken::Skipped);
         };
-        if unit.is_key {
-            if unit.sets.is_complete() && unit.sets != self.sets {
+        if picture.is_key {
+            if picture.format.is_some_and(|told| told != *format) {
                 return Err(MuxError::FormatChanged);
             }
             self.needs_key = false;
         }
-        if self.needs_key {
+        if self.needs_key || format.codec() != codec {
             return Ok(Taken::Skipped);
         }
         let since = at.saturating_duration_since(self.begin.unwrap_or(at));
@@ -167,7 +177,7 @@ impl Muxer {
         }
         self.last = self.last.max(since);
         let time = ticks(since, VIDEO_CLOCK);
-        track.pending.push(time, unit.is_key, unit.data);
+        track.pending.push(time, picture.is_key, picture.data);
         Ok(Taken::Yes)
     }
 
@@ -192,6 +202,11 @@ impl Muxer {
         };
         self.last = self.last.max(since + AUDIO_PACKET);
         let time = ticks(since, AUDIO_CLOCK);
+        if let Some(end) = self.audio_end {
+            track.be_silent(end, time);
+        }
+        let length = opus::duration(&packet.payload);
+        self.audio_end = Some(time + length.unwrap_or(opus::SILENCE_TICKS));
         track.pending.push(time, true, packet.payload.to_vec());
         Ok(Taken::Yes)
     }
@@ -278,6 +293,9 @@ impl Muxer {
 
     /// The end; what was recorded in all.
     pub(super) fn finish(mut self) -> Result<Ending, MuxError> {
+        if let (Some(track), Some(end)) = (&mut self.audio, self.audio_end) {
+            track.be_silent(end, ticks(self.last, AUDIO_CLOCK));
+        }
         for track in self.tracks_mut() {
             track.pending.end();
         }
@@ -300,6 +318,16 @@ impl Track {
             format,
             pending: Pending::new(usual),
             table: SampleTable::default(),
+        }
+    }
+
+    /// What was not sent is silence: browsers play a packet right after the one before, whatever
+    /// their times are, and would be ahead of the pictures. In ticks of sound.
+    fn be_silent(&mut self, from: u64, until: u64) {
+        let mut end = from;
+        while end + opus::SILENCE_TICKS <= until {
+            self.pending.push(end, true, opus::SILENCE.to_vec());
+            end += opus::SILENCE_TICKS;
         }
     }
 }

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
-use super::recorder::{Feed, Kind};
+use super::feed::{Feed, Kind};
+use super::settings::Pictures;
 use crate::media::rtp::EncodedFrame;
-use crate::media::{AudioFanout, MediaError, VideoCodec, VideoFanout, network};
+use crate::media::{AudioFanout, MediaError, VideoFanout, network};
 
 /// Key frames are asked for at this distance at least and at most, half the length in between:
 /// what is kept begins at one, so that more are kept than wanted by up to the distance.
@@ -64,7 +65,11 @@ impl PreRoll {
         video: &VideoFanout,
         audio: &AudioFanout,
     ) -> Result<Self, MediaError> {
-        let feed = Feed::live(settings.picture, settings.sound, video, audio);
+        let pictures = match settings.picture {
+            true => Pictures::H264,
+            false => Pictures::None,
+        };
+        let feed = Feed::live(pictures, settings.sound, video, audio);
         // Orders are few: mutes, and one at the end.
         let (orders, received) = mpsc::unbounded_channel();
         let held = Arc::new(Mutex::new(Held::default()));
@@ -115,7 +120,7 @@ async fn collect(
                 let now = frame.encoded_at;
                 ring.push(kind, frame);
                 if ring.wants_key_frame(now) {
-                    feed.video_fanout().request_key_frame(VideoCodec::H264);
+                    feed.request_key_frame();
                 }
             }
         }
@@ -172,7 +177,7 @@ impl Ring {
     /// Whether a recording can begin with it.
     fn can_begin(&self, kind: Kind, frame: &EncodedFrame) -> bool {
         match kind {
-            Kind::Video => frame.key,
+            Kind::Video(_) => frame.key,
             Kind::Audio => !self.settings.picture,
         }
     }
@@ -221,6 +226,7 @@ impl Ring {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::VideoCodec;
     use crate::media::rtp::{Packet, RunId};
 
     const SETTINGS: PreRollSettings = PreRollSettings {
@@ -229,6 +235,8 @@ mod tests {
         picture: true,
         sound: true,
     };
+
+    const VIDEO: Kind = Kind::Video(VideoCodec::H264);
 
     fn frame(key: bool, at: Instant, bytes: usize) -> Arc<EncodedFrame> {
         Arc::new(EncodedFrame {
@@ -250,7 +258,7 @@ mod tests {
         let mut wants = true;
         for n in 0..tenths {
             let now = start + Duration::from_millis(100) * n;
-            ring.push(Kind::Video, frame(wants, now, 1_000));
+            ring.push(VIDEO, frame(wants, now, 1_000));
             ring.push(Kind::Audio, frame(true, now, 100));
             wants = ring.wants_key_frame(now);
         }
@@ -262,7 +270,7 @@ mod tests {
         for tenths in 80..160 {
             let ring = run(SETTINGS, tenths);
             let (kind, first) = &ring.frames[0];
-            assert!(*kind == Kind::Video && first.key, "after {tenths}");
+            assert!(*kind == VIDEO && first.key, "after {tenths}");
             let length = ring.held().length;
             assert!(
                 (SETTINGS.length..Duration::from_millis(6_200)).contains(&length),
@@ -310,11 +318,11 @@ mod tests {
         let mut ring = run(SETTINGS, 50);
         ring.clear();
         let now = Instant::now() + Duration::from_secs(9);
-        ring.push(Kind::Video, frame(false, now, 10));
+        ring.push(VIDEO, frame(false, now, 10));
         assert_eq!(ring.held(), Held::default());
         assert!(ring.wants_key_frame(now), "it asks for one");
         assert!(!ring.wants_key_frame(now), "once");
-        ring.push(Kind::Video, frame(true, now, 10));
+        ring.push(VIDEO, frame(true, now, 10));
         assert_eq!(ring.held().frames, 1);
     }
 }

@@ -1,6 +1,7 @@
 //! Where a decoder can start, read from the payload itself: encoders and payloaders differ in
 //! how they flag key frames, the bits on the wire do not.
 
+use super::vp8::Vp8Payload;
 use crate::media::VideoCodec;
 
 /// Whether this payload begins a key frame. Never fails: a payload too short is none.
@@ -43,23 +44,8 @@ fn h264(payload: &[u8]) -> bool {
 
 /// The first packet of partition 0 whose frame header has a clear P bit (RFC 7741 §4.2, §4.3).
 fn vp8(payload: &[u8]) -> Option<bool> {
-    let descriptor = *payload.first()?;
-    let first_of_frame = descriptor & 0x10 != 0 && descriptor & 0x07 == 0;
-    let mut at = 1;
-    if descriptor & 0x80 != 0 {
-        let extension = *payload.get(at)?;
-        at += 1;
-        if extension & 0x80 != 0 {
-            at += if *payload.get(at)? & 0x80 != 0 { 2 } else { 1 };
-        }
-        if extension & 0x40 != 0 {
-            at += 1;
-        }
-        if extension & 0x30 != 0 {
-            at += 1;
-        }
-    }
-    Some(first_of_frame && payload.get(at)? & 1 == 0)
+    let payload = Vp8Payload::read(payload)?;
+    Some(payload.starts_frame && payload.data.first()? & 1 == 0)
 }
 
 #[cfg(test)]

@@ -8,8 +8,10 @@ mod frame;
 mod key_frame;
 mod missing;
 mod rewriter;
+mod vp8;
 
 pub use frame::{EncodedFrame, FrameAssembler, Packet, RunId};
 pub use key_frame::starts_key_frame;
 pub use missing::Missing;
 pub use rewriter::{Rewritten, RtpRewriter};
+pub use vp8::Vp8Payload;

@@ -13,6 +13,7 @@ mod film;
 mod libcamera;
 mod placeholder;
 mod rtsp;
+mod rtsp_tls;
 mod screen;
 pub(super) mod supervision;
 mod v4l2;
@@ -24,6 +25,7 @@ pub(super) use encode::read_packet;
 
 pub use feed::{FeedError, PictureFeed};
 pub use rtsp::{RtspCamera, RtspLogin};
+pub use rtsp_tls::RtspTrust;
 pub use video::{VideoSource, VideoSourceKind, VideoSourceSettings};
 
 /// A kind of source that is no device node, and whether it can be used here.

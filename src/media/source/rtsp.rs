@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use super::super::decoder;
 use super::super::pipeline::{End, Pipeline};
 use super::installed;
+use super::rtsp_tls::{self, RtspTrust};
 
 /// The element, and where it comes from.
 pub(super) const SOURCE: &str = "rtspsrc";
@@ -22,13 +23,15 @@ const WAIT_MS: u32 = 200;
 /// Where a camera of the network is, and how it lets us in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RtspCamera {
-    /// `rtsp://host[:port]/path`, without user and password.
+    /// `rtsp://host[:port]/path` or `rtsps:`, without user and password.
     pub url: String,
     /// Who looks; nobody in particular without.
     pub login: Option<RtspLogin>,
     /// RTP in datagrams of their own, which a firewall or a lossy network may eat, and not through
     /// the connection.
     pub udp: bool,
+    /// Which certificates are good, with `rtsps:`.
+    pub trust: RtspTrust,
 }
 
 /// A user of a camera.
@@ -49,7 +52,7 @@ impl std::fmt::Debug for RtspLogin {
 }
 
 /// What goes wrong is told by GStreamer in words of its own; where it is known better, this says it.
-type Diagnosis = Arc<Mutex<Option<String>>>;
+pub(super) type Diagnosis = Arc<Mutex<Option<String>>>;
 
 /// `tail` takes decoded pictures.
 pub(super) fn pipeline(
@@ -81,6 +84,9 @@ pub(super) fn pipeline(
     if let Some(login) = &camera.login {
         source.set_property("user-id", &login.user);
         source.set_property("user-pw", &login.password);
+    }
+    if camera.url.starts_with("rtsps:") {
+        rtsp_tls::check_certificates(&source, &camera.trust, &diagnosis)?;
     }
     select_pictures(&source, &diagnosis);
     let pictures: gst::Element = pipeline.element("pictures")?;

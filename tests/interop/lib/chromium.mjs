@@ -24,12 +24,12 @@ const FLAGS = [
 
 /**
  * A browser with a fresh profile. `options` go to Playwright's launchPersistentContext;
- * `video` is an MJPEG or Y4M file to play as the camera instead of the test pattern, `sound` a
+ * `flags` are further ones of the browser; `video` is an MJPEG or Y4M file to play as the camera instead of the test pattern, `sound` a
  * WAV file to play over and over as the microphone instead of a beep a second.
  */
-export async function launch({ video, sound, ...options } = {}) {
+export async function launch({ video, sound, flags = [], ...options } = {}) {
   const profile = await mkdtemp(join(tmpdir(), "cubelet-chromium-"));
-  const args = [...FLAGS];
+  const args = [...FLAGS, ...flags];
   if (video) args.push(`--use-file-for-fake-video-capture=${video}`);
   if (sound) args.push(`--use-file-for-fake-audio-capture=${sound}`);
   const context = await chromium.launchPersistentContext(profile, {

@@ -9,7 +9,7 @@ const READY_LIMIT_MS = 30_000;
 /**
  * Starts the device of a signed-up user. `ring` and `allowed` are logins: whom the bell calls,
  * and who may open the door; `warm` keeps the camera ready between calls; `source` is the camera,
- * `sound` the microphone, `sink` the loudspeaker; `calls` is TOML for the section of that name, `more` for sections of
+ * `sound` the microphone, `dtx` whether it pauses, `sink` the loudspeaker; `calls` is TOML for the section of that name, `more` for sections of
  * its own.
  */
 export async function startDevice(settings) {
@@ -31,6 +31,8 @@ export async function startDevice(settings) {
   const online = await child.line(child.stdout, isReady, READY_LIMIT_MS);
   return {
     pid: child.pid,
+    /** Where its files are. */
+    folder: home,
     /** Where its console listens, if it has one. */
     console: online.console,
     tail: () => child.tail(),
@@ -41,7 +43,7 @@ export async function startDevice(settings) {
   };
 }
 
-function config({ ready, user, brokerPort, name, ring, allowed, warm = true, source = "test:ball", sound = "test", sink = "null", calls = "", more = "" }) {
+function config({ ready, user, brokerPort, name, ring, allowed, warm = true, source = "test:ball", sound = "test", dtx = false, sink = "null", calls = "", more = "" }) {
   // A JSON string is a TOML string, and a JSON list of strings a TOML list.
   const toml = JSON.stringify;
   return `
@@ -66,6 +68,7 @@ warm = ${warm}
 [audio]
 source = ${toml(sound)}
 sink = ${toml(sink)}
+dtx = ${dtx}
 
 [calls]
 ring = ${toml(ring)}

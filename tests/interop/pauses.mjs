@@ -38,7 +38,9 @@ async function run() {
     await phone.accept();
     await phone.receives(door.id, undefined, { frames: 15, packets: 5 });
     const before = await phone.counters(door.id);
-    const ticks = await phone.page.evaluate(hearCall, { user: door.id, wanted: TICKS });
+    // The first is heard while the jitter buffer, which begins when somebody listens, still finds its delay.
+    const heard = await phone.page.evaluate(hearCall, { user: door.id, wanted: TICKS + 1 });
+    const ticks = heard.slice(1);
     const after = await phone.counters(door.id);
     inStep(ticks);
     const perSecond = ((after.packets - before.packets) * 1_000) / (after.at - before.at);

@@ -1,0 +1,133 @@
+//! Camera, sound and screen.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::call::duplex::Duplex;
+use crate::call::screen_layout::ScreenLayout;
+
+/// Camera or microphone.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct SourceState {
+    /// `stopped`, `running`, `failed`.
+    pub status: SourceStatus,
+    /// The configured source.
+    pub source: String,
+    /// It is to deliver nothing, because somebody set it so.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub muted: bool,
+    /// Of a camera: kbit/s of its pictures at most, while that is limited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_kbps: Option<u32>,
+    /// Of a camera: pictures per second at most, while that is limited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_fps: Option<u32>,
+    /// Of a camera: what of it was set (`camera/set`, `controls`), by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub controls: BTreeMap<String, i64>,
+    /// The encoder in use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<String>,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Microphone and loudspeaker.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct AudioState {
+    /// The microphone.
+    #[serde(flatten)]
+    pub microphone: SourceState,
+    /// The loudspeaker's volume in percent; absent until it is set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub volume: Option<u8>,
+    /// The loudspeaker is to be silent.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub speaker_muted: bool,
+    /// Who may speak when.
+    pub duplex: Duplex,
+    /// With `push_to_talk`: somebody here talks.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub talking: bool,
+    /// The loudspeaker.
+    pub speaker: SpeakerState,
+    /// What is done to the microphone's sound.
+    pub processing: ProcessingState,
+}
+
+/// The screen.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct DisplayState {
+    /// How the pictures of several people share it; absent where there is no screen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layout: Option<ScreenLayout>,
+}
+
+/// The loudspeaker.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct SpeakerState {
+    /// `absent`, `closed`, `playing`, `failed`.
+    pub status: SpeakerStatus,
+    /// Who sets the volume, once it is set: `card` by its mixer, `mix` where the card has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub volume_by: Option<VolumeBy>,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Who sets the volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum VolumeBy {
+    /// A control of the card's mixer.
+    Card,
+    /// The mix of all that is heard.
+    Mix,
+}
+
+/// Where the loudspeaker stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SpeakerStatus {
+    /// None is configured.
+    #[default]
+    Absent,
+    /// Nobody is to be heard.
+    Closed,
+    /// It is open, and plays what there is.
+    Playing,
+    /// It does not work.
+    Failed,
+}
+
+/// What is done to the microphone's sound before it is sent.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct ProcessingState {
+    /// What the loudspeaker plays is taken out.
+    pub echo_cancel: bool,
+    /// Steady noise is taken out.
+    pub noise_suppression: bool,
+    /// Voices near and far are brought to one loudness.
+    pub gain_control: bool,
+    /// Rumble below speech is taken out.
+    pub high_pass: bool,
+    /// Why something that is configured is not done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lack: Option<String>,
+}
+
+/// Where a source stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceStatus {
+    /// Nobody needs it.
+    #[default]
+    Stopped,
+    /// It delivers.
+    Running,
+    /// It does not; in place of a camera's picture others see a placeholder.
+    Failed,
+}

@@ -73,7 +73,8 @@ class Device:
     def state(self, wanted, what, limit, since=0):
         """The first state from number `since` on that is wanted."""
         def fits(line):
-            return line["availability"] == "online" and wanted(line["state"])
+            # Availability and state are messages of their own, and one of them comes first.
+            return line["availability"] == "online" and line["state"] is not None and wanted(line["state"])
         return self.states.wait(fits, f"{self.name}: {what}", limit, since)["state"]
 
     def online(self, limit, since=0):

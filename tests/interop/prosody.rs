@@ -186,6 +186,19 @@ async fn at_rest(client: &Running) {
     waiting.expect("it does not come to rest");
 }
 
+/// User 1 and user 2 each write so much to the other, and hear it once and in order.
+async fn both_say_and_hear(one: &mut Running, two: &mut Running, round: usize, count: usize) {
+    let bodies: Vec<String> = (0..count).map(|n| format!("{round}.{n}")).collect();
+    for body in &bodies {
+        one.client.send(to(2, body)).await.unwrap();
+        two.client.send(to(1, body)).await.unwrap();
+    }
+    for body in &bodies {
+        assert_eq!(two.message().await.body, *body);
+        assert_eq!(one.message().await.body, *body);
+    }
+}
+
 async fn resumed(client: &Running) {
     client
         .status(|status| matches!(status, ConnectionStatus::Online { resumed: true, .. }))
@@ -274,15 +287,7 @@ async fn nothing_is_lost_or_doubled_when_lines_to_prosody_are_cut() {
                 two_line.cut();
             }
         }
-        let bodies: Vec<String> = (0..30).map(|number| format!("{round}.{number}")).collect();
-        for body in &bodies {
-            one.client.send(to(2, body)).await.unwrap();
-            two.client.send(to(1, body)).await.unwrap();
-        }
-        for body in &bodies {
-            assert_eq!(two.message().await.body, *body);
-            assert_eq!(one.message().await.body, *body);
-        }
+        both_say_and_hear(&mut one, &mut two, round, 30).await;
     }
     for client in [&one, &two] {
         at_rest(client).await;
@@ -336,15 +341,7 @@ async fn two_who_write_while_their_lines_to_prosody_break_lose_and_double_nothin
     let mut one = prosody.user(1, lines[0].port());
     let mut two = prosody.user(2, lines[1].port());
     for round in 0..25 {
-        let bodies: Vec<_> = (0..AT_ONCE).map(|n| format!("{round}.{n}")).collect();
-        for body in &bodies {
-            one.client.send(to(2, body)).await.unwrap();
-            two.client.send(to(1, body)).await.unwrap();
-        }
-        for body in &bodies {
-            assert_eq!(two.message().await.body, *body);
-            assert_eq!(one.message().await.body, *body);
-        }
+        both_say_and_hear(&mut one, &mut two, round, AT_ONCE).await;
     }
     for line in &lines {
         assert!(line.cuts.load(Ordering::Relaxed) > 5, "few cuts");

@@ -1,6 +1,8 @@
 //! `[camera]`: what is captured, and how it is encoded.
 
-use super::{Kind, Occurs, Section, Without, boolean, field, integer};
+use super::{
+    Kind, Occurs, Section, Without, boolean, field, integer, secret_credential, secret_file,
+};
 
 const INLINE_PASSWORD: &str = "a password is not written in this file, which is copied and shown \
      around: put it alone into a file of mode 0600 and name that in `rtsp_password_file`, or name a \
@@ -59,16 +61,9 @@ pub(super) const SECTION: Section = Section {
             Without::Nothing,
             "Whom cameras of the network let in that have no `[[camera.network]]`.",
         ),
-        field(
-            "rtsp_password_file",
-            Kind::Path("file, mode 0600 or 0400"),
-            Without::Nothing,
-            "A file holding that user's password.",
-        ),
-        field(
+        secret_file("rtsp_password_file", "A file holding that user's password."),
+        secret_credential(
             "rtsp_password_credential",
-            Kind::Text("systemd credential"),
-            Without::Nothing,
             "The systemd credential holding that password.",
         ),
         field(

@@ -1,6 +1,8 @@
 //! `[console]`: the device's own small web server.
 
-use super::{Kind, Occurs, Section, Without, boolean, field, integer};
+use super::{
+    Kind, Occurs, Section, Without, boolean, field, integer, secret_credential, secret_file,
+};
 
 pub(super) const SECTION: Section = Section {
     name: "console",
@@ -21,16 +23,12 @@ pub(super) const SECTION: Section = Section {
             "Where it listens. Other machines reach it only if this is an address of theirs: \
              then the token and TLS are required.",
         ),
-        field(
+        secret_file(
             "token_file",
-            Kind::Path("file, mode 0600 or 0400"),
-            Without::Nothing,
             "A file holding the bearer token whoever asks must have, 16 to 256 characters.",
         ),
-        field(
+        secret_credential(
             "token_credential",
-            Kind::Text("systemd credential"),
-            Without::Nothing,
             "The systemd credential holding that token.",
         ),
         field(

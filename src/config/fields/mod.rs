@@ -141,6 +141,18 @@ const fn boolean(key: &'static str, default: bool, doc: &'static str) -> Field {
     field(key, Kind::Boolean, Without::Boolean(default), doc)
 }
 
+/// A secret apart from the configuration, in a file only its owner reads.
+const fn secret_file(key: &'static str, doc: &'static str) -> Field {
+    let kind = Kind::Path("file, mode 0600 or 0400");
+    field(key, kind, Without::Nothing, doc)
+}
+
+/// The same by name of a systemd credential.
+const fn secret_credential(key: &'static str, doc: &'static str) -> Field {
+    let kind = Kind::Text("systemd credential");
+    field(key, kind, Without::Nothing, doc)
+}
+
 const INLINE_PASSWORD: &str = "a password is not written in this file, which is copied and shown \
      around: put it alone into a file of mode 0600 and name that in `password_file`, or name a \
      systemd credential in `password_credential`";

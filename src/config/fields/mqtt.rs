@@ -1,6 +1,8 @@
 //! `[mqtt]`: the broker for local control.
 
-use super::{INLINE_PASSWORD, Kind, Occurs, Section, Without, boolean, field};
+use super::{
+    INLINE_PASSWORD, Kind, Occurs, Section, Without, boolean, field, secret_credential, secret_file,
+};
 
 pub(super) const SECTION: Section = Section {
     name: "mqtt",
@@ -35,16 +37,9 @@ pub(super) const SECTION: Section = Section {
             Without::Nothing,
             "The device's user at the broker.",
         ),
-        field(
-            "password_file",
-            Kind::Path("file, mode 0600 or 0400"),
-            Without::Nothing,
-            "A file holding that user's password.",
-        ),
-        field(
+        secret_file("password_file", "A file holding that user's password."),
+        secret_credential(
             "password_credential",
-            Kind::Text("systemd credential"),
-            Without::Nothing,
             "The systemd credential holding that user's password.",
         ),
         field(

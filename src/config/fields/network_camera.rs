@@ -1,6 +1,8 @@
 //! `[[camera.network]]`: how one camera of the network lets us in.
 
-use super::{INLINE_PASSWORD, Kind, Occurs, Section, Without, field};
+use super::{
+    INLINE_PASSWORD, Kind, Occurs, Section, Without, field, secret_credential, secret_file,
+};
 
 pub(super) const SECTION: Section = Section {
     name: "camera.network",
@@ -22,16 +24,9 @@ pub(super) const SECTION: Section = Section {
             Without::Nothing,
             "Whom it lets in; nobody in particular without.",
         ),
-        field(
-            "password_file",
-            Kind::Path("file, mode 0600 or 0400"),
-            Without::Nothing,
-            "A file holding that user's password.",
-        ),
-        field(
+        secret_file("password_file", "A file holding that user's password."),
+        secret_credential(
             "password_credential",
-            Kind::Text("systemd credential"),
-            Without::Nothing,
             "The systemd credential holding that password.",
         ),
         field(

@@ -1,6 +1,9 @@
 //! `[rtsp]`: the camera for recorders and players.
 
-use super::{INLINE_PASSWORD, Kind, Occurs, Section, Without, boolean, field, integer};
+use super::{
+    INLINE_PASSWORD, Kind, Occurs, Section, Without, boolean, field, integer, secret_credential,
+    secret_file,
+};
 
 pub(super) const SECTION: Section = Section {
     name: "rtsp",
@@ -22,16 +25,12 @@ pub(super) const SECTION: Section = Section {
             Without::Text("viewer"),
             "Whom the password is of.",
         ),
-        field(
+        secret_file(
             "password_file",
-            Kind::Path("file, mode 0600 or 0400"),
-            Without::Nothing,
             "A file holding the password of whoever watches, 8 to 256 characters.",
         ),
-        field(
+        secret_credential(
             "password_credential",
-            Kind::Text("systemd credential"),
-            Without::Nothing,
             "The systemd credential holding that password.",
         ),
         field(

@@ -1,12 +1,11 @@
 //! Push notifications: those ordered, and those that wake the phone of somebody the bell rings.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use serde_json::{Map, Value, json};
 
 use super::super::chat_command::Push;
 use super::super::command::{CommandError, ErrorCode};
 use super::super::directory::resolve_all;
+use super::super::event::unix_ms;
 use super::super::wiring::Wiring;
 use super::of_rest;
 use crate::protocol::address::UserId;
@@ -30,10 +29,8 @@ pub(super) async fn push(wiring: &Wiring, push: Push) -> Result<Value, CommandEr
     payload.insert("title".to_owned(), json!(title));
     payload.insert("message".to_owned(), json!(push.text));
     if let Some(life) = push.life_s {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        // Before 1970 there is no end to tell.
-        let end = now.map(|now| now.as_secs() + u64::from(life));
-        payload.extend(end.ok().map(|end| ("expiration".to_owned(), json!(end))));
+        let end = unix_ms() / 1_000 + u64::from(life);
+        payload.insert("expiration".to_owned(), json!(end));
     }
     let event = PushEvent {
         environment: wiring.config.hub.push_environment.name(),

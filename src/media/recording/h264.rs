@@ -95,29 +95,10 @@ impl AccessUnit {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
-    use bytes::Bytes;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::media::rtp::{Packet, RunId};
-
-    fn frame(payloads: &[&[u8]]) -> EncodedFrame {
-        EncodedFrame {
-            run: RunId::fresh(),
-            rtp_timestamp: 0,
-            key: true,
-            packets: payloads
-                .iter()
-                .map(|payload| Packet {
-                    marker: false,
-                    payload: Bytes::copy_from_slice(payload),
-                })
-                .collect(),
-            encoded_at: Instant::now(),
-        }
-    }
+    use crate::media::recording::picture::fixtures::{any_frame, frame};
 
     #[test]
     fn a_key_frame_gives_its_parameter_sets_apart_from_its_picture() {
@@ -161,12 +142,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_payload_makes_it_fail(
-            payloads in proptest::collection::vec(
-                proptest::collection::vec(any::<u8>(), 0..32), 0..6)
-        ) {
-            let payloads: Vec<&[u8]> = payloads.iter().map(Vec::as_slice).collect();
-            access_unit(&frame(&payloads));
+        fn no_payload_makes_it_fail(frame in any_frame()) {
+            access_unit(&frame);
         }
     }
 }

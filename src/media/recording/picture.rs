@@ -64,3 +64,37 @@ impl Picture {
         })
     }
 }
+
+#[cfg(test)]
+pub(super) mod fixtures {
+    use std::time::Instant;
+
+    use bytes::Bytes;
+    use proptest::prelude::*;
+
+    use crate::media::rtp::{EncodedFrame, Packet, RunId};
+
+    /// A picture in these packets.
+    pub(in crate::media::recording) fn frame(payloads: &[&[u8]]) -> EncodedFrame {
+        let packets = payloads.iter().map(|payload| Packet {
+            marker: false,
+            payload: Bytes::copy_from_slice(payload),
+        });
+        EncodedFrame {
+            run: RunId::fresh(),
+            rtp_timestamp: 0,
+            key: true,
+            packets: packets.collect(),
+            encoded_at: Instant::now(),
+        }
+    }
+
+    /// A picture in any packets.
+    pub(in crate::media::recording) fn any_frame() -> impl Strategy<Value = EncodedFrame> {
+        let payload = proptest::collection::vec(any::<u8>(), 0..32);
+        proptest::collection::vec(payload, 0..6).prop_map(|payloads| {
+            let payloads: Vec<&[u8]> = payloads.iter().map(Vec::as_slice).collect();
+            frame(&payloads)
+        })
+    }
+}

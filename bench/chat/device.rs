@@ -22,11 +22,11 @@ use serde_json::{Value, json};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use crate::server::{Ready, Server};
+use crate::server::{Ready, Server, processor_time};
 use crate::statistics::Latencies;
 
 /// Messages of one run.
-const MESSAGES: usize = 3_000;
+pub const MESSAGES: usize = 10_000;
 /// Events taken at once, as the engine does.
 const AT_ONCE: usize = 64;
 /// For one run.
@@ -65,6 +65,8 @@ pub struct Speed {
     pub p50: f64,
     /// Likewise.
     pub p99: f64,
+    /// Processor time of the process with both clients, for each message, in µs.
+    pub cost: f64,
 }
 
 /// What the scripts are told.
@@ -203,6 +205,7 @@ async fn ours(job: &Job<'_>) -> anyhow::Result<Speed> {
         .map(|_| ObjectId::generate().to_string())
         .collect();
     let window = Rc::new(Semaphore::new(job.window));
+    let used = processor_time("self")?;
     let begin = Instant::now();
     let sent = std::cell::RefCell::new(Vec::with_capacity(ids.len()));
     let writing = async {
@@ -259,9 +262,11 @@ async fn ours(job: &Job<'_>) -> anyhow::Result<Speed> {
         both = async { tokio::try_join!(writing, reading) } => both?.1,
         () = markers => bail!("the author's chat has ended"),
     };
+    let cost = (processor_time("self")? - used) * 1e6 / job.messages as f64;
     Ok(Speed {
         per_second: job.messages as f64 / taken.as_secs_f64(),
         p50: latencies.quantile(0.5).unwrap_or_default(),
         p99: latencies.quantile(0.99).unwrap_or_default(),
+        cost,
     })
 }

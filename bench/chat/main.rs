@@ -184,14 +184,18 @@ async fn device(options: &Options, report: &mut Report) -> anyhow::Result<()> {
             if !options.wants(client.name()) {
                 continue;
             }
+            let before = server.processor_time()?;
             let speed = device::measure(client, &server, options.window).await?;
+            let hub = (server.processor_time()? - before) * 1e6 / device::MESSAGES as f64;
             eprintln!(
-                "round {round}: {client:?}: {:.0}/s, p50 {:.2} ms, p99 {:.2} ms",
-                speed.per_second, speed.p50, speed.p99
+                "round {round}: {client:?}: {:.0}/s, p50 {:.2} ms, p99 {:.2} ms, {:.0} µs and the hub {hub:.0} µs a message",
+                speed.per_second, speed.p50, speed.p99, speed.cost
             );
             report.add(client.name(), Sample::Device, speed.per_second);
             report.add(client.name(), Sample::DeviceMiddle, speed.p50);
             report.add(client.name(), Sample::DeviceTail, speed.p99);
+            report.add(client.name(), Sample::DeviceCost, speed.cost);
+            report.add(client.name(), Sample::DeviceHub, hub);
         }
     }
     Ok(())

@@ -42,6 +42,10 @@ pub enum Sample {
     DeviceMiddle,
     /// Their p99.
     DeviceTail,
+    /// Processor time of both devices for a message, in µs.
+    DeviceCost,
+    /// Of the hub, meanwhile.
+    DeviceHub,
 }
 
 /// All samples.
@@ -54,6 +58,8 @@ pub struct Report {
 #[derive(Clone, Copy)]
 enum Aim {
     Times(f64),
+    /// One of so many parts of the peer's.
+    Share(f64),
     AtMost(f64),
     Known,
 }
@@ -93,6 +99,7 @@ impl Report {
         };
         let bound = |theirs: Option<f64>| match (aim, theirs) {
             (Aim::Times(times), Some(theirs)) => Bound::AtLeast(times * theirs),
+            (Aim::Share(parts), Some(theirs)) => Bound::AtMost(theirs / parts),
             (Aim::AtMost(limit), _) => Bound::AtMost(limit),
             _ => Bound::None,
         };
@@ -225,6 +232,20 @@ impl Report {
                 "device to device, p99",
                 "ms",
                 Sample::DeviceTail,
+                &clients,
+                known,
+            ),
+            (
+                "device to device, processor time of both for a message",
+                "µs",
+                Sample::DeviceCost,
+                &clients,
+                Aim::Share(3.0),
+            ),
+            (
+                "device to device, processor time of the hub for a message",
+                "µs",
+                Sample::DeviceHub,
                 &clients,
                 known,
             ),

@@ -19,6 +19,7 @@ const [writer, reader] = [await connect(author), await connect(receiver)];
 const sentAt = new Map();
 const latencies = [];
 let sent = 0;
+const used = process.cpuUsage();
 const begin = performance.now();
 const end = await new Promise((resolve, reject) => {
   const write = () => {
@@ -40,8 +41,10 @@ const end = await new Promise((resolve, reject) => {
   };
   write();
 });
+const { user, system } = process.cpuUsage(used);
 latencies.sort((one, other) => one - other);
 const quantile = (share) => latencies[Math.round((latencies.length - 1) * share)];
 const seconds = (end - begin) / 1000;
-console.log(JSON.stringify({ per_second: messages / seconds, p50: quantile(0.5), p99: quantile(0.99) }));
+const cost = (user + system) / messages;
+console.log(JSON.stringify({ per_second: messages / seconds, p50: quantile(0.5), p99: quantile(0.99), cost }));
 process.exit(0);

@@ -84,22 +84,27 @@ impl Server {
     /// Seconds of processor time the server has taken so far: unlike what it delivers, it hardly
     /// depends on what else the machine does.
     pub fn processor_time(&self) -> anyhow::Result<f64> {
-        let file = format!("/proc/{}/stat", self.child.id());
-        let text = std::fs::read_to_string(&file).with_context(|| file.clone())?;
-        // The program's name comes in parentheses before the fields, and may hold spaces.
-        let (_, fields) = text.rsplit_once(')').context(file.clone())?;
-        let fields: Vec<&str> = fields.split_whitespace().collect();
-        let ticks = |place: usize| -> anyhow::Result<f64> {
-            Ok(fields.get(place).context(file.clone())?.parse()?)
-        };
-        // proc(5): utime and stime are the 14th and 15th field; the first here is the third.
-        Ok((ticks(11)? + ticks(12)?) / TICKS)
+        processor_time(&self.child.id().to_string())
     }
 
     /// The process, for a profiler.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
+}
+
+/// Seconds of processor time a process has taken so far; `self` is this one.
+pub fn processor_time(process: &str) -> anyhow::Result<f64> {
+    let file = format!("/proc/{process}/stat");
+    let text = std::fs::read_to_string(&file).with_context(|| file.clone())?;
+    // The program's name comes in parentheses before the fields, and may hold spaces.
+    let (_, fields) = text.rsplit_once(')').context(file.clone())?;
+    let fields: Vec<&str> = fields.split_whitespace().collect();
+    let ticks = |place: usize| -> anyhow::Result<f64> {
+        Ok(fields.get(place).context(file.clone())?.parse()?)
+    };
+    // proc(5): utime and stime are the 14th and 15th field; the first here is the third.
+    Ok((ticks(11)? + ticks(12)?) / TICKS)
 }
 
 struct Process(Child);

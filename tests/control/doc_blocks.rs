@@ -42,6 +42,24 @@ const EXECUTED: &[(&str, &str, &str, &str)] = &[
         "what_the_guide_says_of_trying_a_rule_is_what_is_printed",
     ),
     (
+        "pictures.md",
+        "yaml",
+        "scrape_configs",
+        "prometheus_configured_as_the_guide_says_has_the_devices_figures",
+    ),
+    (
+        "pictures.md",
+        "console",
+        "healthz",
+        "what_the_guide_types_with_curl_gives_pictures_and_health",
+    ),
+    (
+        "pictures.md",
+        "console",
+        "--cacert",
+        "what_the_guide_types_with_curl_gives_pictures_and_health",
+    ),
+    (
         "home-assistant.md",
         "yaml",
         "button.front_door_take_picture",
@@ -92,12 +110,6 @@ const NOT_EXECUTED: &[(&str, &str, &str, &str)] = &[
         "sh",
         "configs/mosquitto/acl",
         "restarts the system's broker; the file: mqtt_security.rs",
-    ),
-    (
-        "pictures.md",
-        "yaml",
-        "scrape_configs",
-        "Prometheus is not here; /metrics and its token: tests/engine/console.rs",
     ),
     (
         "pictures.md",
@@ -203,10 +215,13 @@ fn what_is_listed_is_there() {
             assert!(is_there, "{one:?} is in no page any more");
         }
     }
-    let tests =
-        ["guide_examples.rs", "rules.rs"].map(|file| root().join("tests/control").join(file));
+    let tests = [
+        "control/guide_examples.rs",
+        "control/rules.rs",
+        "interop/prometheus.rs",
+    ];
     let tests = tests
-        .map(|file| std::fs::read_to_string(file).unwrap())
+        .map(|file| std::fs::read_to_string(root().join("tests").join(file)).unwrap())
         .concat();
     for (.., by) in EXECUTED {
         let is_there = match by.strip_prefix("make ") {

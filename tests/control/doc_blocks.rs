@@ -1,7 +1,7 @@
 //! No block of the guides escapes: each is executed by a test, or its lines are checked here against
 //! what there is (options of our program, units, targets, packages, files), or it is listed with why
-//! neither is possible. **Checked is not run**: `sudo apt install` is not executed here; that the
-//! package installs, upgrades and goes is `make deb-test`, and that it works `make board-test`.
+//! neither is possible. **Checked is not run**. The page on installing is executed whole by
+//! `make deb-test`, on a machine that has booted; it is checked here as well, in every run.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -206,6 +206,14 @@ fn every_block_of_the_guides_is_executed_or_checked_or_said_not_to_be() {
     assert!(lines > 50, "{lines}");
 }
 
+/// `make deb-test` types every block, or fails.
+#[test]
+fn the_page_on_installing_is_typed_by_the_test_of_the_package() {
+    is_in("scripts/guide-test ", "scripts/deb-test").unwrap();
+    is_in("grep -c '^```sh' \"$page\"", "scripts/guide-test").unwrap();
+    is_in("docs/guide/install.md\"", "scripts/guide-test").unwrap();
+}
+
 #[test]
 fn what_is_listed_is_there() {
     let all = blocks();
@@ -269,10 +277,11 @@ fn check(command: &str) -> Result<(), String> {
         ("apt", ["remove" | "purge", "cubelet"]) => is_in("name = \"cubelet\"", "Cargo.toml"),
         ("sudoedit", [file]) => shipped(file),
         ("cp", [from, to]) => shipped(from).and_then(|()| shipped(to)),
-        // The name is the one the shipped configurations look for.
-        ("install", [.., "/dev/stdin", file, "<<<", _, _]) => {
+        // The names are those the shipped configurations look for.
+        ("install", ["-o", "cubelet", "-m", "600", "/dev/stdin", file, "<<<", ..])
+        | ("install", ["-m", "644", "/var/lib/cubelet-hub/tls/ca.pem", file]) => {
             let name = file.strip_prefix("/etc/cubelet/").ok_or("another folder")?;
-            is_in(&format!("password_file = {name:?}"), "configs/kiosk.toml")
+            is_in(&format!(" = {name:?}\n"), "configs/doorbell.toml")
         }
         ("tar", ["-C", "/var/lib", "-cf", .., folder]) => is_in(
             &format!("StateDirectory={folder}\n"),

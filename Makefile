@@ -37,7 +37,7 @@ lint: ## formatting and clippy
 deb: ## the Debian package in target/debian; PROFILE=dev for a quick one, release-small for small boards, TARGET= for another machine
 	@scripts/deb "$(or $(PROFILE),release)" $(TARGET)
 
-deb-test: ## install, upgrade, remove and purge the package in a Debian root; needs root
+deb-test: ## install, upgrade, remove and purge the package in a Debian root; type the guide on a booted one; needs root
 	@rm -f target/debian/cubelet_*.deb
 	@scripts/deb "$(or $(PROFILE),release)"
 	lintian --allow-root --fail-on error target/debian/cubelet_*.deb

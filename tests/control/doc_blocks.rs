@@ -1,7 +1,7 @@
 //! No block of the guides escapes: each is executed by a test, or its lines are checked here against
 //! what there is (options of our program, units, targets, packages, files), or it is listed with why
-//! neither is possible. **Checked is not run**: `sudo apt install` is not executed here; that the
-//! package installs, upgrades and goes is `make deb-test`, and that it works `make board-test`.
+//! neither is possible. **Checked is not run**. The page on installing is executed whole by
+//! `make deb-test`, on a machine that has booted; it is checked here as well, in every run.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -40,6 +40,24 @@ const EXECUTED: &[(&str, &str, &str, &str)] = &[
         "",
         "cubelet rules test",
         "what_the_guide_says_of_trying_a_rule_is_what_is_printed",
+    ),
+    (
+        "pictures.md",
+        "yaml",
+        "scrape_configs",
+        "prometheus_configured_as_the_guide_says_has_the_devices_figures",
+    ),
+    (
+        "pictures.md",
+        "console",
+        "healthz",
+        "what_the_guide_types_with_curl_gives_pictures_and_health",
+    ),
+    (
+        "pictures.md",
+        "console",
+        "--cacert",
+        "what_the_guide_types_with_curl_gives_pictures_and_health",
     ),
     (
         "home-assistant.md",
@@ -92,12 +110,6 @@ const NOT_EXECUTED: &[(&str, &str, &str, &str)] = &[
         "sh",
         "configs/mosquitto/acl",
         "restarts the system's broker; the file: mqtt_security.rs",
-    ),
-    (
-        "pictures.md",
-        "yaml",
-        "scrape_configs",
-        "Prometheus is not here; /metrics and its token: tests/engine/console.rs",
     ),
     (
         "pictures.md",
@@ -194,6 +206,14 @@ fn every_block_of_the_guides_is_executed_or_checked_or_said_not_to_be() {
     assert!(lines > 50, "{lines}");
 }
 
+/// `make deb-test` types every block, or fails.
+#[test]
+fn the_page_on_installing_is_typed_by_the_test_of_the_package() {
+    is_in("scripts/guide-test ", "scripts/deb-test").unwrap();
+    is_in("grep -c '^```sh' \"$page\"", "scripts/guide-test").unwrap();
+    is_in("docs/guide/install.md\"", "scripts/guide-test").unwrap();
+}
+
 #[test]
 fn what_is_listed_is_there() {
     let all = blocks();
@@ -203,10 +223,13 @@ fn what_is_listed_is_there() {
             assert!(is_there, "{one:?} is in no page any more");
         }
     }
-    let tests =
-        ["guide_examples.rs", "rules.rs"].map(|file| root().join("tests/control").join(file));
+    let tests = [
+        "control/guide_examples.rs",
+        "control/rules.rs",
+        "interop/prometheus.rs",
+    ];
     let tests = tests
-        .map(|file| std::fs::read_to_string(file).unwrap())
+        .map(|file| std::fs::read_to_string(root().join("tests").join(file)).unwrap())
         .concat();
     for (.., by) in EXECUTED {
         let is_there = match by.strip_prefix("make ") {
@@ -254,10 +277,11 @@ fn check(command: &str) -> Result<(), String> {
         ("apt", ["remove" | "purge", "cubelet"]) => is_in("name = \"cubelet\"", "Cargo.toml"),
         ("sudoedit", [file]) => shipped(file),
         ("cp", [from, to]) => shipped(from).and_then(|()| shipped(to)),
-        // The name is the one the shipped configurations look for.
-        ("install", [.., "/dev/stdin", file, "<<<", _, _]) => {
+        // The names are those the shipped configurations look for.
+        ("install", ["-o", "cubelet", "-m", "600", "/dev/stdin", file, "<<<", ..])
+        | ("install", ["-m", "644", "/var/lib/cubelet-hub/tls/ca.pem", file]) => {
             let name = file.strip_prefix("/etc/cubelet/").ok_or("another folder")?;
-            is_in(&format!("password_file = {name:?}"), "configs/kiosk.toml")
+            is_in(&format!(" = {name:?}\n"), "configs/doorbell.toml")
         }
         ("tar", ["-C", "/var/lib", "-cf", .., folder]) => is_in(
             &format!("StateDirectory={folder}\n"),

@@ -1,8 +1,13 @@
 //! People who are away are woken by push notifications, and told what concerns them (PN-09…PN-12).
 
+use std::collections::BTreeMap;
+
+use cubelet::engine::call_command::{CallCommand, Conference};
 use cubelet::engine::chat_command::{ChatCommand, Push};
 use cubelet::engine::command::{Command, ErrorCode};
 use cubelet::engine::event::{EventKind, RingPhase};
+use cubelet::protocol::address::UserRef;
+use cubelet::protocol::call_signal::CallType;
 use serde_json::{Value, json};
 
 use crate::push_service::{Browser, PushService};
@@ -167,4 +172,74 @@ async fn a_station_somebody_looks_at_is_rung_and_not_woken() {
     let first = service.next().await;
     assert_eq!(browser.read(&first)["data"]["message"], "ordered");
     stop_all(site, [anna, door]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_called_although_away_is_woken_and_rings_when_back() {
+    let (site, mut service) = site().await;
+    let ben = site.station("ben", QUIET).await;
+    let browser = subscribe(&site, &service, "ben", &ben.password).await;
+    let ben = ben.stop().await;
+    let door = door(&site, "").await;
+    let order = Command::Call {
+        user: UserRef::Login("ben".into()),
+        call_type: CallType::Audio,
+    };
+    let reply = door.command(order).await.expect("it calls");
+    let told = browser.read(&service.next().await)["data"].clone();
+    assert_eq!(told["message"], "door calls.");
+    assert_eq!(told["callType"], "audio");
+    assert_eq!(told["uuid"], reply["calls"][0], "{reply}");
+    let mut ben = ben.again(&site, QUIET).await;
+    ben.rings().await;
+    stop_all(site, [ben, door]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everybody_of_a_conference_is_woken_for_it_and_who_is_invited_later() {
+    let (site, mut service) = site().await;
+    let (_, anna) = away(&site, &service, "anna").await;
+    let (_, ben) = away(&site, &service, "ben").await;
+    let (_, carla) = away(&site, &service, "carla").await;
+    let door = door(&site, "").await;
+    let users = ["anna", "ben"]
+        .map(|user| UserRef::Login(user.into()))
+        .to_vec();
+    let conference = Conference {
+        users,
+        call_type: None,
+        info: BTreeMap::new(),
+    };
+    let order = Command::InCall(CallCommand::Confer(conference));
+    let call = door.command(order).await.expect("it calls")["call"].clone();
+    let mut woken = vec![service.next().await, service.next().await];
+    woken.sort_by(|one, other| one.path.cmp(&other.path));
+    for ((push, browser), path) in woken.iter().zip([anna, ben]).zip(["/anna", "/ben"]) {
+        assert_eq!(push.path, path);
+        assert_eq!(browser.read(push)["data"]["uuid"], call);
+    }
+    let order = Command::InCall(CallCommand::Invite(UserRef::Login("carla".into())));
+    door.command(order).await.expect("invited");
+    let push = service.next().await;
+    assert_eq!(push.path, "/carla");
+    assert_eq!(carla.read(&push)["data"]["session_id"], call);
+    stop_all(site, [door]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_woken_by_a_call_where_that_is_switched_off() {
+    let (site, mut service) = site().await;
+    let (_, browser) = away(&site, &service, "carla").await;
+    let door = door(&site, "wake = false").await;
+    let order = Command::Call {
+        user: UserRef::Login("carla".into()),
+        call_type: CallType::Video,
+    };
+    door.command(order).await.expect("it calls");
+    // The first that comes is what is ordered now: one subscription's are sent in their order.
+    let order = push(json!({"users": ["carla"], "text": "ordered"}));
+    door.command(order).await.expect("sent");
+    let first = service.next().await;
+    assert_eq!(browser.read(&first)["data"]["message"], "ordered");
+    stop_all(site, [door]).await;
 }

@@ -11,6 +11,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod aiortc;
+#[cfg(feature = "console")]
+mod prometheus;
 mod prosody;
 
 use std::fmt::Write as _;

@@ -30,8 +30,8 @@ pub(super) const SECTION: Section = Section {
             "wake",
             true,
             "Ask the server for a push notification to whoever the bell rings, or would ring if they \
-             were there: a cubelet hub sends it to those who are not connected or do not look. Who \
-             wakes up in time is rung.",
+             were there, and whom the device is told to call, confer with or invite: a cubelet hub \
+             sends it to those who are not connected or do not look. Who wakes up in time is rung.",
         ),
         field(
             "ring_in_call",

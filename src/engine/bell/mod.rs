@@ -30,7 +30,7 @@ use super::calls::{Dial, HangUpCalls};
 use super::command::{CommandError, ErrorCode};
 use super::event::RingPhase;
 use super::mailbox::MAILBOX_CAPACITY;
-use super::messages::wake;
+use super::messages::{Occasion, wake};
 use super::state::CallStatus;
 use super::supervised::{Life, supervised};
 use super::wiring::Wiring;
@@ -131,11 +131,12 @@ impl Bell {
 
     /// Has phones woken that nobody looks at. The ring does not wait for it.
     fn wake(&self, users: Vec<UserId>, call: Option<String>) {
-        if !self.wiring.config.calls.wake {
-            return;
-        }
         let wiring = self.wiring.clone();
-        actix::spawn(async move { wake(&wiring, &users, call.as_deref()).await });
+        let call_type = wiring.config.calls.call_type;
+        actix::spawn(async move {
+            let call = call.as_deref();
+            wake(&wiring, Occasion::Bell, &users, call, call_type).await;
+        });
     }
 
     /// Nothing else is handled until the calls are begun, so that no news of them comes before

@@ -117,10 +117,12 @@ impl Calls {
             );
             return Err(wrong(message));
         }
+        let call_type = session.call_type();
         let outputs = self
             .registry
             .handle(Instant::now(), call, Input::Invite(user));
         self.perform_all(outputs, ctx);
+        self.wake(vec![user], call, call_type);
         Ok(json!({ "call": call, "user": user }))
     }
 }

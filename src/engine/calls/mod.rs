@@ -34,6 +34,7 @@ pub use messages::{
 
 use super::command::{CommandError, ErrorCode};
 use super::mailbox::MAILBOX_CAPACITY;
+use super::messages::{Occasion, wake};
 use super::preview::Previews;
 use super::supervised::{Life, supervised};
 use super::wiring::Wiring;
@@ -172,7 +173,12 @@ impl Handler<Dial> for Calls {
                 let preview = self
                     .preview_for(user, dial.call_type)
                     .filter(|_| dial.joins);
-                self.dial(me, &[user], dial.call_type, UserInfo::new(), preview, ctx)
+                let call = self.dial(me, &[user], dial.call_type, UserInfo::new(), preview, ctx);
+                // Whom the bell rings, the bell has woken.
+                if !dial.joins {
+                    self.wake(vec![user], &call, dial.call_type);
+                }
+                call
             })
             .collect();
         Ok(calls)
@@ -184,11 +190,21 @@ impl Handler<Confer> for Calls {
 
     fn handle(&mut self, confer: Confer, ctx: &mut Self::Context) -> Self::Result {
         let me = self.ready_to_dial(false)?;
-        Ok(self.dial(me, &confer.users, confer.call_type, confer.info, None, ctx))
+        let call = self.dial(me, &confer.users, confer.call_type, confer.info, None, ctx);
+        self.wake(confer.users, &call, confer.call_type);
+        Ok(call)
     }
 }
 
 impl Calls {
+    /// Has phones woken that nobody looks at. The call does not wait for it.
+    fn wake(&self, users: Vec<UserId>, call: &str, call_type: CallType) {
+        let (wiring, call) = (self.wiring.clone(), call.to_owned());
+        actix::spawn(async move {
+            wake(&wiring, Occasion::Call, &users, Some(&call), call_type).await;
+        });
+    }
+
     /// Our user, if a call can be begun now.
     fn ready_to_dial(&self, joins: bool) -> Result<UserId, CommandError> {
         let me = self.wiring.user().ok_or_else(|| {

@@ -10,6 +10,9 @@ use crate::store::{Ownership, OwnershipError};
 
 /// Below this a visitor's message of a minute may not fit, bytes.
 const LITTLE_ROOM: u64 = 200 << 20;
+/// Below this the daemon may not be able to open its database, and then does not start, bytes.
+const NO_ROOM: u64 = 1 << 20;
+const ROOM: &str = "room on disk";
 /// 2025-01-01: no board that runs this has seen an earlier day.
 const OLDEST_DAY: Duration = Duration::from_secs(1_735_689_600);
 
@@ -61,19 +64,24 @@ pub(super) fn check(folder: &Path) -> (Vec<Check>, bool) {
 }
 
 fn room(folder: &Path) -> Check {
-    const NAME: &str = "room on disk";
     match rustix::fs::statvfs(folder) {
-        Err(error) => Check::skipped(NAME, format!("{}: {error}", folder.display())),
-        Ok(disk) => {
-            let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-            let detail = format!("{} MB free", free >> 20);
-            if free < LITTLE_ROOM {
-                let remedy = "messages, recordings and the history stop when it is full: make room";
-                Check::warning(NAME, detail, remedy)
-            } else {
-                Check::passed(NAME, detail)
-            }
+        Err(error) => Check::skipped(ROOM, format!("{}: {error}", folder.display())),
+        Ok(disk) => judge(disk.f_bavail.saturating_mul(disk.f_frsize)),
+    }
+}
+
+fn judge(free: u64) -> Check {
+    let detail = format!("{} MB free", free >> 20);
+    match free {
+        ..NO_ROOM => {
+            let remedy = "the daemon does not start without room for its database: make room";
+            Check::failed(ROOM, detail, remedy)
         }
+        NO_ROOM..LITTLE_ROOM => {
+            let remedy = "messages, recordings and the history stop when it is full: make room";
+            Check::warning(ROOM, detail, remedy)
+        }
+        _ => Check::passed(ROOM, detail),
     }
 }
 
@@ -102,6 +110,14 @@ mod tests {
     fn a_board_without_a_battery_is_told_to_set_its_clock() {
         assert_eq!(clock(UNIX_EPOCH).status, Status::Failed);
         assert_eq!(clock(SystemTime::now()).status, Status::Passed);
+    }
+
+    #[test]
+    fn a_full_disk_is_a_fault_and_little_room_a_warning() {
+        assert_eq!(judge(0).status, Status::Failed);
+        assert_eq!(judge(NO_ROOM - 1).status, Status::Failed);
+        assert_eq!(judge(NO_ROOM).status, Status::Warning);
+        assert_eq!(judge(LITTLE_ROOM).status, Status::Passed);
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::chat::SendError;
 use crate::rest::RestError;
 use crate::store::StoreError;
 
-pub(super) use pushing::wake;
+pub(super) use pushing::{Occasion, wake};
 pub(super) use sending::place;
 pub use sending::{queue_file, send, send_with};
 

@@ -1,5 +1,6 @@
 //! `hub.toml`: the site server's configuration. `configs/hub.toml` is the annotated example.
 
+mod data;
 mod push;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -7,6 +8,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+pub use self::data::{
+    ClassPermissions, ClassRules, DataRules, FieldType, Level, Permission, RESERVED_FIELDS,
+};
 pub use self::push::PushRules;
 use super::load::{Check, Validate};
 pub use super::secret::Secret;
@@ -84,6 +88,9 @@ pub struct HubConfig {
     /// Files that users store.
     #[serde(default)]
     pub files: FileRules,
+    /// Custom objects.
+    #[serde(default)]
+    pub data: DataRules,
     /// Reaching users who are away.
     #[serde(default)]
     pub push: PushRules,
@@ -431,6 +438,7 @@ impl HubConfig {
             announce: false,
             chat: ChatRules::default(),
             files: FileRules::default(),
+            data: DataRules::default(),
             push: PushRules::default(),
             limits: Limits::default(),
             is_scratch: false,
@@ -482,6 +490,7 @@ impl HubConfig {
         }
         faults.extend(self.chat.faults());
         faults.extend(self.files.faults());
+        faults.extend(self.data.faults());
         faults.extend(self.push.faults());
         let limits = &self.limits;
         for (name, value, least) in [

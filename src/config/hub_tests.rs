@@ -28,6 +28,7 @@ fn the_annotated_example_is_valid_and_shows_the_defaults() {
         format!("{:?}", config.files),
         format!("{:?}", defaults.files)
     );
+    assert_eq!(format!("{:?}", config.data), format!("{:?}", defaults.data));
     assert_eq!(format!("{:?}", config.push), format!("{:?}", defaults.push));
     assert_eq!(config.directory, defaults.directory);
     assert_eq!(config.list_users_v1, defaults.list_users_v1);

@@ -5,6 +5,7 @@
 //! rest  xmpp  web      what clients talk to
 //! auth                 who they are
 //! files                what they upload
+//! data                 what custom objects are
 //! push                 how they are reached while they are away
 //! store                what is remembered
 //! ```
@@ -16,6 +17,7 @@
 pub mod auth;
 mod certificate;
 pub mod clock;
+mod data;
 pub mod enrolment;
 mod files;
 mod http;

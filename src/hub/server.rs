@@ -19,6 +19,7 @@ use super::auth::scram::Salts;
 use super::auth::{Lockout, Passwords, Rates};
 use super::certificate::{self, Authority, CertificateError};
 use super::clock::Clock;
+use super::data::Classes;
 use super::files::{self, Files};
 use super::push::{Push, PushError, sender};
 use super::site::Site;
@@ -283,6 +284,7 @@ async fn open(config: HubConfig, clock: Clock, stop: CancellationToken) -> Resul
         lockout: Lockout::new(limits.login_failures, limits.lockout_seconds),
         chat_slots: Arc::new(Semaphore::new(limits.connections)),
         rates: Rates::new(limits.requests_per_second, limits.request_burst),
+        classes: Classes::new(&config.data),
         files,
         push,
         addresses: Arc::new(Addresses::new(

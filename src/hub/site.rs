@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::auth::scram::Salts;
 use super::auth::{Lockout, Passwords, Rates};
 use super::clock::Clock;
+use super::data::Classes;
 use super::files::Files;
 use super::push::Push;
 use super::store::Store;
@@ -31,6 +32,8 @@ pub struct Site {
     pub clock: Clock,
     /// What is remembered.
     pub store: Store,
+    /// The classes of custom objects.
+    pub classes: Classes,
     /// Files and uploads under way.
     pub files: Files,
     /// Reaching users who are away, unless it is switched off.

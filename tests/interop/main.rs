@@ -181,6 +181,11 @@ async fn the_official_sdk_reports_users_and_messages() {
 }
 
 #[tokio::test]
+async fn the_official_sdk_keeps_records_in_classes_of_the_operators() {
+    conforms("data", 15).await;
+}
+
+#[tokio::test]
 async fn the_official_sdk_subscribes_to_push_and_reaches_who_is_away() {
     conforms("push", 15).await;
 }

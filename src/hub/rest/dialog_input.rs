@@ -26,6 +26,8 @@ pub fn texts(params: &Json, fields: &[String]) -> Result<Texts, ApiError> {
         photo: text(params, "photo")?,
         extensions: extensions(params, fields)?,
         permissions: permissions(params)?,
+        // Read where the dialog is at hand.
+        data: params.get("data").cloned(),
     })
 }
 

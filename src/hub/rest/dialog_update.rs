@@ -11,7 +11,7 @@ use super::dialogs::{check_admins, check_occupants, existing, load, load_own, sh
 use super::error::ApiError;
 use super::params::Params;
 use super::request::Request;
-use super::{Answer, json as respond};
+use super::{Answer, dialog_data, json as respond};
 use crate::hub::roles::Action;
 use crate::hub::site::Site;
 use crate::hub::store::dialogs::{self, BROADCAST, Dialog, PRIVATE, PUBLIC, Texts};
@@ -30,8 +30,9 @@ pub async fn update(request: &Request, id: &str) -> Answer {
     let (json, gone) = request
         .in_store(move |db| {
             let dialog = load_own(db, &dialog_id, user)?;
-            let change = change.with_existing_users(db, &dialog)?;
+            let mut change = change.with_existing_users(db, &dialog)?;
             change.check(&site, &dialog, user)?;
+            dialog_data::settle(db, &site.classes, Some(&dialog), user, &mut change.texts)?;
             change.apply(db, &dialog, now)?;
             let dialog = load(db, &dialog_id)?;
             let json = shown(db, &site, &dialog, user)?;
@@ -115,6 +116,11 @@ impl Change {
                 texts.extensions.is_some(),
                 Action::ChangeExtensions,
                 "You cannot change the extensions of this dialog",
+            ),
+            (
+                texts.data.is_some(),
+                Action::ChangeExtensions,
+                "You cannot change the data of this dialog",
             ),
             (
                 texts.permissions.is_some(),

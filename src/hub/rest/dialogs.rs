@@ -10,7 +10,7 @@ use super::dialog_input::{texts, user_ids};
 use super::error::ApiError;
 use super::params::Params;
 use super::request::Request;
-use super::{Answer, json as respond};
+use super::{Answer, dialog_data, json as respond};
 use crate::hub::site::Site;
 use crate::hub::store::dialogs::{self, BROADCAST, Dialog, FIELDS, GROUP, PRIVATE, PUBLIC};
 use crate::hub::store::query::{Filter, Kind, Page, check_names};
@@ -26,16 +26,17 @@ const PAGE: u64 = 100;
 pub async fn list(request: &Request) -> Answer {
     let user = request.user().await?;
     let params = &request.params;
-    check_names(params, FIELDS, &["extensions"])?;
+    check_names(params, FIELDS, &["extensions", "data"])?;
     let mut page = Page::read(params, FIELDS, PAGE, PAGE);
     if page.sort.is_none() {
         page.sort = Some((
-            "coalesce(dialogs.last_message_date_sent, dialogs.created_at)",
+            "coalesce(dialogs.last_message_date_sent, dialogs.created_at)".into(),
             true,
         ));
     }
     let mut filter = dialogs::listed_for(user).and_request(params, FIELDS)?;
     filter_extensions(&mut filter, request)?;
+    let filter = dialog_data::add_filter(filter, request)?;
     let only_count = params.flag("count");
     let (site, wanted) = (Arc::clone(&request.site), page.clone());
     let (items, total) = request
@@ -93,7 +94,11 @@ pub fn shown(
     viewer: UserId,
 ) -> rusqlite::Result<Json> {
     let fields = &site.config.chat.dialog_extensions;
-    dialog_json::of(connection, &site.realm, fields, dialog, viewer)
+    let mut json = dialog_json::of(connection, &site.realm, fields, dialog, viewer)?;
+    if let Some(data) = dialog_data::shown(&site.classes, dialog) {
+        json["data"] = data;
+    }
+    Ok(json)
 }
 
 /// `POST /chat/Dialog`
@@ -105,7 +110,7 @@ pub async fn create(request: &Request) -> Answer {
     let mut admins = user_ids(params, "admins_ids")?;
     people.retain(|id| *id != user);
     admins.retain(|id| *id != user);
-    let texts = texts(params, &request.site.config.chat.dialog_extensions)?;
+    let mut texts = texts(params, &request.site.config.chat.dialog_extensions)?;
     if kind == PRIVATE {
         let [other] = people.as_slice() else {
             let rule = "of a private dialog names one other user";
@@ -123,10 +128,11 @@ pub async fn create(request: &Request) -> Answer {
     check_admins(admins.len())?;
     check_occupants(&request.site, people.len() + admins.len() + 1)?;
     let (now, site) = (request.site.now(), Arc::clone(&request.site));
-    let dialog = request.site.store.run(move |db| {
+    let dialog = request.in_store(move |db| {
         let (people, admins) = (existing(db, &people)?, existing(db, &admins)?);
+        dialog_data::settle(db, &site.classes, None, user, &mut texts)?;
         let dialog = dialogs::create(db, kind, user, &people, &admins, &texts, now)?;
-        shown(db, &site, &dialog, user)
+        Ok(shown(db, &site, &dialog, user)?)
     });
     Ok(respond(StatusCode::CREATED, &dialog.await?))
 }
@@ -152,18 +158,20 @@ async fn create_private(
     request: &Request,
     user: UserId,
     other: UserId,
-    texts: dialogs::Texts,
+    mut texts: dialogs::Texts,
 ) -> Answer {
     let (now, site) = (request.site.now(), Arc::clone(&request.site));
     let dialog = request.in_store(move |db| {
         if existing(db, &[other])?.is_empty() {
             return Err(ApiError::invalid("occupants_ids", "no such user"));
         }
+        dialog_data::settle(db, &site.classes, None, user, &mut texts)?;
         let is_new = dialogs::find_private(db, user, other)?.is_none();
         let mut dialog = dialogs::private_between(db, user, other, now)?;
-        if is_new && texts.extensions.is_some() {
+        if is_new && (texts.extensions.is_some() || texts.data.is_some()) {
             let extensions = dialogs::Texts {
                 extensions: texts.extensions,
+                data: texts.data,
                 ..dialogs::Texts::default()
             };
             dialogs::set_texts(db, &dialog.id, &extensions, now)?;

@@ -39,7 +39,7 @@ pub async fn list(request: &Request) -> Answer {
     check_names(params, FIELDS, &[])?;
     let mut page = Page::read(params, FIELDS, PAGE, MAX_PAGE);
     if page.sort.is_none() {
-        page.sort = Some(("m.date_sent", false));
+        page.sort = Some(("m.date_sent".into(), false));
     }
     let mark = params.text("mark_as_read").as_deref() != Some("0");
     let only_count = params.flag("count");
@@ -96,7 +96,7 @@ async fn preview(request: &Request, user: UserId, dialog: String) -> Answer {
         let page = Page {
             limit: PREVIEW,
             skip: 0,
-            sort: Some(("m.date_sent", true)),
+            sort: Some(("m.date_sent".into(), true)),
         };
         let mut items = messages::list(db, user, &filter, &page)?;
         items.reverse();

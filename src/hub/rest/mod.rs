@@ -7,6 +7,7 @@
 mod blobs;
 mod calls;
 mod data;
+mod dialog_data;
 mod dialog_input;
 mod dialog_removal;
 mod dialog_update;
@@ -134,11 +135,7 @@ async fn route(method: &Method, path: &str, request: &Request) -> Answer {
         }
         (method, ["blobs", rest @ ..]) => blob_route(method, rest, request).await,
 
-        ("POST", ["data", class]) => data::create(request, class).await,
-        ("GET", ["data", class]) => data::list(request, class).await,
-        ("GET", ["data", class, ids]) => data::show(request, class, ids).await,
-        ("PUT", ["data", class, id]) => data::update(request, class, id).await,
-        ("DELETE", ["data", class, ids]) => data::delete(request, class, ids).await,
+        (method, ["data", class, rest @ ..]) => data::route(method, class, rest, request).await,
 
         ("POST", ["subscriptions"]) => push_subscriptions::create(request).await,
         ("GET", ["subscriptions"]) => push_subscriptions::list(request).await,

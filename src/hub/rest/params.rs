@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value as Json};
 
+pub use crate::hub::data::value::plain;
 use crate::hub::store::query::list;
 
 /// Levels of brackets; the contract uses three.
@@ -119,16 +120,6 @@ impl Params for Json {
             })
             .filter(|item| !item.is_empty())
             .collect()
-    }
-}
-
-/// A scalar as text.
-pub fn plain(value: &Json) -> Option<String> {
-    match value {
-        Json::String(text) => Some(text.clone()),
-        Json::Number(number) => Some(number.to_string()),
-        Json::Bool(flag) => Some(flag.to_string()),
-        _ => None,
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Request {
     pub site: Arc<Site>,
     /// Query and body together; the body wins.
     pub params: Json,
+    /// Whether all of them are texts: no JSON was sent.
+    pub is_form: bool,
     /// Who connects.
     pub address: Option<IpAddr>,
     /// The hub's address as the client sees it, without a slash at the end.
@@ -72,9 +74,11 @@ impl Request {
             (!value.is_empty()).then(|| value.to_owned())
         };
         let mut params = read_form(http.query_string());
-        params.extend(read_body(&text, header("content-type").as_deref())?);
+        let (body, is_form) = read_body(&text, header("content-type").as_deref())?;
+        params.extend(body);
         Ok(Self {
             params: Json::Object(params),
+            is_form,
             address: http.peer_addr().map(|peer| peer.ip()),
             origin: origin_of(http, &site),
             conditions: Conditions {
@@ -200,19 +204,23 @@ pub fn origin_of(http: &HttpRequest, site: &Site) -> String {
     format!("{scheme}://{host}")
 }
 
-fn read_body(text: &str, content_type: Option<&str>) -> Result<Map<String, Json>, ApiError> {
+/// The parameters of a body, and whether it is no JSON.
+fn read_body(
+    text: &str,
+    content_type: Option<&str>,
+) -> Result<(Map<String, Json>, bool), ApiError> {
     let trimmed = text.trim();
     if trimmed.is_empty() {
-        return Ok(Map::new());
+        return Ok((Map::new(), true));
     }
     // curl sends JSON under the form type unless told otherwise, so the text itself decides.
     let is_json = trimmed.starts_with('{')
         || content_type.is_some_and(|kind| kind.starts_with("application/json"));
     if !is_json {
-        return Ok(read_form(trimmed));
+        return Ok((read_form(trimmed), true));
     }
     match serde_json::from_str(trimmed) {
-        Ok(Json::Object(body)) => Ok(body),
+        Ok(Json::Object(body)) => Ok((body, false)),
         Ok(_) => Err(ApiError::bad_request("The request body is no JSON object")),
         Err(error) => Err(ApiError::bad_request(format!(
             "The request body is no JSON: {error}"

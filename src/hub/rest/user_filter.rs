@@ -13,7 +13,7 @@ const PRIMARY: &[&str] = &["eq", "in", "start_with"];
 const COMPARE: &[&str] = &["gt", "lt", "gte", "lte"];
 const EXCLUDE: &str = "nin";
 /// A user's tags as rows.
-const TAGS: Kind = Kind::TextIn("tags WHERE tags.user_id = users.id");
+const TAGS: Kind<'static> = Kind::TextIn("tags WHERE tags.user_id = users.id");
 
 /// Fields a search may stand on.
 const STAND_ALONE: &[Field] = &[

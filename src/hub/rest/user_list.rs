@@ -64,7 +64,7 @@ async fn answer(request: &Request, filter: Filter, sort: Option<(&'static str, b
     let page = Page {
         limit: per_page,
         skip: (current - 1) * per_page,
-        sort,
+        sort: sort.map(|(column, down)| (column.into(), down)),
     };
     let found = request
         .site

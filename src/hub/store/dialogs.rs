@@ -43,7 +43,7 @@ pub const FIELDS: &[Field] = &[
 ];
 
 const COLUMNS: &str = "dialogs.id, dialogs.type, dialogs.name, description, photo, \
-     dialogs.user_id, extensions, permissions, pinned_messages_ids, last_message, \
+     dialogs.user_id, extensions, permissions, data, pinned_messages_ids, last_message, \
      last_message_id, last_message_user_id, last_message_date_sent, dialogs.created_at, \
      dialogs.updated_at";
 
@@ -74,6 +74,8 @@ pub struct Dialog {
     pub extensions: Option<String>,
     /// Permissions as JSON.
     pub permissions: Option<String>,
+    /// The custom object it is bound to, as JSON (CH-20).
+    pub data: Option<String>,
     /// The message with the latest date.
     pub last_message: Option<LastMessage>,
     /// Unix seconds.
@@ -108,6 +110,8 @@ pub struct Texts {
     pub extensions: Option<Json>,
     /// Permissions.
     pub permissions: Option<Json>,
+    /// The custom object it is bound to.
+    pub data: Option<Json>,
 }
 
 impl Texts {
@@ -127,6 +131,7 @@ impl Texts {
             ("photo", self.photo.as_ref().map(plain)),
             ("extensions", self.extensions.as_ref().map(nested)),
             ("permissions", self.permissions.as_ref().map(nested)),
+            ("data", self.data.as_ref().map(nested)),
         ]
         .into_iter()
         .filter_map(|(name, value)| Some((name, value?)))
@@ -197,6 +202,7 @@ impl Dialog {
             photo: row.get("photo")?,
             extensions: row.get("extensions")?,
             permissions: row.get("permissions")?,
+            data: row.get("data")?,
             last_message,
             created_at: row.get("created_at")?,
             updated_at: row.get("updated_at")?,
@@ -409,7 +415,7 @@ mod tests {
                 let page = Page {
                     limit: 100,
                     skip: 0,
-                    sort: Some(("dialogs.last_message_date_sent", true)),
+                    sort: Some(("dialogs.last_message_date_sent".into(), true)),
                 };
                 plan(connection, &list_sql(&filter, &page), filter.values())
             })

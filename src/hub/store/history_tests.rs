@@ -210,7 +210,7 @@ impl World {
             let page = Page {
                 limit: 1_000,
                 skip: 0,
-                sort: Some(("m.date_sent", false)),
+                sort: Some(("m.date_sent".into(), false)),
             };
             let filter = messages::visible_in(db, &self.dialog, user).unwrap();
             let listed = messages::list(db, user, &filter, &page).unwrap();

@@ -336,7 +336,7 @@ mod tests {
                 let page = Page {
                     limit: 100,
                     skip: 0,
-                    sort: Some(("m.date_sent", false)),
+                    sort: Some(("m.date_sent".into(), false)),
                 };
                 plan(connection, &list_sql(&filter, &page), filter.values())
             })

@@ -13,6 +13,7 @@ const STEPS: &[&str] = &[
     include_str!("schema_data.sql"),
     include_str!("schema_enrolment.sql"),
     include_str!("schema_push.sql"),
+    include_str!("schema_records.sql"),
 ];
 
 /// Applies the steps this database has not seen.

@@ -8,12 +8,12 @@
 
 pub mod blobs;
 pub mod changes;
-pub mod classes;
 mod damage;
 pub mod dialog_json;
 pub mod dialog_views;
 pub mod dialogs;
 pub mod enrolments;
+mod functions;
 #[cfg(test)]
 mod history_tests;
 pub mod messages;
@@ -26,6 +26,8 @@ pub mod reactions;
 mod reader;
 pub mod receipts;
 pub mod recipients;
+pub mod record_filter;
+pub mod record_groups;
 pub mod records;
 pub mod scram;
 pub mod search;
@@ -116,6 +118,7 @@ impl Store {
         connection.pragma_update(None, "temp_store", "MEMORY")?;
         connection.busy_timeout(std::time::Duration::from_secs(5))?;
         connection.set_prepared_statement_cache_capacity(128);
+        functions::add(&connection)?;
         migrations::apply(&mut connection)?;
         if max_bytes > 0 {
             let page: i64 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;

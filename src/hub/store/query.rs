@@ -2,37 +2,54 @@
 //!
 //! Column names come from closed lists, never from the request.
 
+use std::borrow::Cow;
+
 use rusqlite::types::Value;
 use serde_json::Value as Json;
 
-use crate::hub::clock::parse_time;
+use crate::hub::clock::{iso8601, parse_time};
+use crate::hub::data::value;
 
 /// How a column is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum Kind<'a> {
     /// As text.
     Text,
-    /// As a number.
+    /// As a whole number.
     Number,
+    /// As a number.
+    Real,
+    /// As a truth value: 1 or 0 in the table.
+    Flag,
     /// As a time: Unix seconds or ISO 8601 in the request, seconds in the table.
     Time,
+    /// The same with ISO 8601 in the table, in whole seconds of UTC.
+    Date,
+    /// By its distance from a place: longitude and latitude as a JSON list in the table.
+    Place,
     /// As a text of any of several rows: what follows `FROM`, with its `WHERE`.
-    TextIn(&'static str),
+    TextIn(&'a str),
+    /// As a whole number of any of several rows.
+    NumberIn(&'a str),
     /// As a number of any of several rows.
-    NumberIn(&'static str),
+    RealIn(&'a str),
+    /// As a truth value of any of several rows.
+    FlagIn(&'a str),
 }
 
-impl Kind {
-    fn rows(self) -> Option<&'static str> {
+impl<'a> Kind<'a> {
+    fn rows(self) -> Option<&'a str> {
         match self {
-            Self::TextIn(rows) | Self::NumberIn(rows) => Some(rows),
+            Self::TextIn(rows) | Self::NumberIn(rows) | Self::RealIn(rows) | Self::FlagIn(rows) => {
+                Some(rows)
+            }
             _ => None,
         }
     }
 }
 
 /// A filter field: its name in requests, the SQL it stands for, and how it is compared.
-pub type Field = (&'static str, &'static str, Kind);
+pub type Field = (&'static str, &'static str, Kind<'static>);
 
 /// A filter the request asked for and this server does not know.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,6 +83,8 @@ impl FilterError {
 const MAX_LIST: usize = 1000;
 /// Conditions of one request; SQLite itself allows expressions 1,000 deep.
 const MAX_CONDITIONS: usize = 200;
+/// Characters of a text that is looked for within another; SQLite itself allows 50,000 bytes.
+const MAX_PATTERN: usize = 1_000;
 /// Values of one request; SQLite itself allows 32,766 parameters.
 const MAX_VALUES: usize = 10_000;
 
@@ -113,7 +132,7 @@ impl Filter {
         &mut self,
         name: &str,
         column: &str,
-        kind: Kind,
+        kind: Kind<'_>,
         wanted: &Json,
     ) -> Result<(), FilterError> {
         match wanted {
@@ -135,7 +154,7 @@ impl Filter {
         &mut self,
         name: &str,
         column: &str,
-        kind: Kind,
+        kind: Kind<'_>,
         operator: &str,
         value: &Json,
     ) -> Result<(), FilterError> {
@@ -183,13 +202,25 @@ impl Filter {
 fn compare(
     name: &str,
     column: &str,
-    kind: Kind,
+    kind: Kind<'_>,
     operator: &str,
     value: &Json,
 ) -> Result<(String, Vec<Value>), FilterError> {
     let invalid = || FilterError::Value(name.to_owned());
+    let unsupported = || FilterError::Operator {
+        field: name.to_owned(),
+        operator: operator.chars().take(32).collect(),
+    };
+    if value.is_null() && matches!(operator, "eq" | "ne") {
+        let not = if operator == "ne" { "NOT " } else { "" };
+        return Ok((format!("{column} IS {not}NULL"), Vec::new()));
+    }
+    if (kind == Kind::Place) != (operator == "near") {
+        return Err(unsupported());
+    }
     let like = |pattern: fn(&str) -> String| {
         let text = match value {
+            Json::String(text) if text.chars().count() > MAX_PATTERN => return Err(invalid()),
             Json::String(text) => text.clone(),
             Json::Number(number) => number.to_string(),
             _ => return Err(invalid()),
@@ -206,25 +237,41 @@ fn compare(
         "lte" => "<=",
         "start_with" => return like(|text| format!("{text}%")),
         "ctn" => return like(|text| format!("%{text}%")),
-        "in" | "nin" => {
+        // One field that is one value or another is what `in` says, too.
+        "in" | "or" | "nin" => {
             let values: Option<Vec<Value>> = items(name, value)?
                 .iter()
-                .map(|item| bind(kind, item))
+                .map(|item| bind(kind, item).filter(|value| *value != Value::Null))
                 .collect();
             let values = values.ok_or_else(invalid)?;
-            let not = if operator == "nin" { "NOT " } else { "" };
             let marks = vec!["?"; values.len()].join(", ");
-            return Ok((format!("{column} {not}IN ({marks})"), values));
+            // What has no value has none of these, as with `ne`.
+            let condition = match operator {
+                "nin" => format!("({column} IS NULL OR {column} NOT IN ({marks}))"),
+                _ => format!("{column} IN ({marks})"),
+            };
+            return Ok((condition, values));
         }
-        other => {
-            return Err(FilterError::Operator {
-                field: name.to_owned(),
-                operator: other.chars().take(32).collect(),
-            });
+        "near" => {
+            let (longitude, latitude, radius) = circle(value).ok_or_else(invalid)?;
+            let condition = format!("metres_from({column}, ?, ?) <= ?");
+            return Ok((
+                condition,
+                [longitude, latitude, radius].map(Value::from).into(),
+            ));
         }
+        _ => return Err(unsupported()),
     };
     let value = bind(kind, value).ok_or_else(invalid)?;
     Ok((format!("{column} {sign} ?"), vec![value]))
+}
+
+/// `longitude,latitude;radius`, the radius in metres (CD-10).
+fn circle(value: &Json) -> Option<(f64, f64, f64)> {
+    let (place, radius) = value.as_str()?.split_once(';')?;
+    let (longitude, latitude) = value::place(&place.into())?;
+    let radius: f64 = radius.trim().parse().ok()?;
+    (radius.is_finite() && radius >= 0.0).then_some((longitude, latitude, radius))
 }
 
 /// The items of a list, if they are not too many.
@@ -271,17 +318,31 @@ fn escape_like(text: &str) -> String {
         .replace('_', "\\_")
 }
 
-fn bind(kind: Kind, value: &Json) -> Option<Value> {
+fn bind(kind: Kind<'_>, value: &Json) -> Option<Value> {
     let text = match value {
         Json::String(text) => text.clone(),
         Json::Number(number) => number.to_string(),
+        Json::Bool(flag) => flag.to_string(),
         Json::Null => return Some(Value::Null),
         _ => return None,
     };
     match kind {
         Kind::Text | Kind::TextIn(_) => Some(text.into()),
         Kind::Number | Kind::NumberIn(_) => text.trim().parse::<i64>().ok().map(Value::from),
+        Kind::Real | Kind::RealIn(_) => {
+            let text = text.trim();
+            let whole = text.parse::<i64>().ok().map(Value::from);
+            let real = || text.parse().ok().filter(|real: &f64| real.is_finite());
+            whole.or_else(|| real().map(Value::from))
+        }
+        Kind::Flag | Kind::FlagIn(_) => match text.as_str() {
+            "true" | "1" => Some(1.into()),
+            "false" | "0" => Some(0.into()),
+            _ => None,
+        },
         Kind::Time => parse_time(text.trim()).map(Value::from),
+        Kind::Date => parse_time(text.trim()).map(|seconds| iso8601(seconds).into()),
+        Kind::Place => None,
     }
 }
 
@@ -315,7 +376,7 @@ pub struct Page {
     /// Rows left out before.
     pub skip: u64,
     /// SQL of the sort column and whether it descends.
-    pub sort: Option<(&'static str, bool)>,
+    pub sort: Option<(Cow<'static, str>, bool)>,
 }
 
 impl Page {
@@ -338,15 +399,15 @@ impl Page {
                 .unwrap_or(0)
                 .min(u64::from(u32::MAX)),
             sort: match sort("sort_desc") {
-                Some(column) => Some((column, true)),
-                None => sort("sort_asc").map(|column| (column, false)),
+                Some(column) => Some((column.into(), true)),
+                None => sort("sort_asc").map(|column| (column.into(), false)),
             },
         }
     }
 
     /// `ORDER BY … LIMIT … OFFSET …`; `tie` makes the order of equal rows certain.
     pub fn sql(&self, tie: &str) -> String {
-        let order = match self.sort {
+        let order = match &self.sort {
             Some((column, true)) => format!("{column} DESC, {tie} DESC"),
             Some((column, false)) => format!("{column} ASC, {tie} ASC"),
             None => format!("{tie} ASC"),

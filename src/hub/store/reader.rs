@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
 
-use super::StoreError;
+use super::{StoreError, functions};
 
 /// Long reads at a time; more wait, so that searching cannot take the whole machine.
 const AT_A_TIME: usize = 2;
@@ -43,6 +43,7 @@ impl Reader {
                 OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
             )?;
             connection.busy_timeout(std::time::Duration::from_secs(5))?;
+            functions::add(&connection)?;
             connection.pragma_update(None, "query_only", "ON")?;
             read(&connection)
         });

@@ -138,7 +138,7 @@ fn page(search: &Search, sort: Option<(&'static str, bool)>) -> Page {
     Page {
         limit: search.limit,
         skip: 0,
-        sort,
+        sort: sort.map(|(column, descends)| (column.into(), descends)),
     }
 }
 

@@ -95,6 +95,36 @@ impl Hub {
         Self::start_on(self.config, self.clock, self.folder).await
     }
 
+    /// The same, with another configuration.
+    pub async fn restarted_with(mut self, change: impl FnOnce(&mut HubConfig)) -> Self {
+        self.running.stop().await;
+        change(&mut self.config);
+        Self::start_on(self.config, self.clock, self.folder).await
+    }
+
+    /// A request with a form for a body, as the SDK's DELETE and curl send it.
+    pub async fn form(
+        &self,
+        method: Method,
+        path: &str,
+        person: &Person,
+        form: &str,
+    ) -> (u16, Value) {
+        let request = self
+            .http
+            .request(method, format!("{}{path}", self.ready().api))
+            .header("CB-Token", &person.token)
+            .header("Content-Type", "application/x-www-form-urlencoded")
+            .body(form.to_owned());
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        let text = response.text().await.unwrap();
+        (
+            status,
+            serde_json::from_str(&text).unwrap_or(Value::String(text)),
+        )
+    }
+
     pub fn config(&self) -> &HubConfig {
         &self.config
     }

@@ -35,6 +35,7 @@ pub use messages::{
 use super::command::{CommandError, ErrorCode};
 use super::mailbox::MAILBOX_CAPACITY;
 use super::preview::Previews;
+use super::screen;
 use super::supervised::{Life, supervised};
 use super::wiring::Wiring;
 use crate::call::end::EndReason;
@@ -141,6 +142,7 @@ impl Actor for Calls {
         self.end_orphans();
         self.show();
         ctx.spawn(self.heed_network().into_actor(self));
+        ctx.spawn(screen::run(self.wiring.clone()).into_actor(self));
         ctx.run_interval(MEDIA_EVERY, |calls, _| {
             if !calls.facts.is_empty() {
                 calls.show();

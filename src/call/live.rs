@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::duplex::Duplex;
 use super::screen_layout::ScreenLayout;
+use super::screen_look::{ScreenArea, ScreenFit};
 use crate::protocol::address::UserId;
 
 /// The changes; without any, the configuration holds as it is.
@@ -41,6 +42,12 @@ pub struct LiveSettings {
     pub camera_controls: BTreeMap<String, BTreeMap<String, i64>>,
     /// How several pictures share the screen; without, as the configuration says.
     pub screen_layout: Option<ScreenLayout>,
+    /// What becomes of pictures of another shape than the screen's; without, as configured.
+    pub screen_fit: Option<ScreenFit>,
+    /// Whether left and right are exchanged on the screen; without, as configured.
+    pub screen_mirror: Option<bool>,
+    /// The part of the screen that is used; without, as configured.
+    pub screen_area: Option<ScreenArea>,
 }
 
 /// How long something holds. With a field of its own, for a bare `null` would read back as not
@@ -131,6 +138,9 @@ mod tests {
                 BTreeMap::from([("brightness".into(), -3)]),
             )]),
             screen_layout: Some(ScreenLayout::Speaker),
+            screen_fit: Some(ScreenFit::Cover),
+            screen_mirror: Some(true),
+            screen_area: Some(ScreenArea::Full),
         };
         let text = serde_json::to_string(&live).unwrap();
         assert_eq!(serde_json::from_str::<LiveSettings>(&text).unwrap(), live);

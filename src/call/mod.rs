@@ -25,6 +25,7 @@ pub mod ring_plan;
 pub mod rule;
 pub mod schedule;
 pub mod screen_layout;
+pub mod screen_look;
 pub mod session;
 pub mod timers;
 pub mod verdict;

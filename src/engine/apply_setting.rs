@@ -154,13 +154,16 @@ async fn apply_camera(wiring: &Wiring, camera: CameraSetting) -> Result<(), Comm
 
 async fn apply_display(wiring: &Wiring, display: DisplaySetting) -> Result<(), CommandError> {
     if wiring.display.is_none() {
-        let message = "layout: this device has no screen (`[display] sink`)";
+        let message = "this device has no screen (`[display] sink`)";
         return Err(CommandError::new(ErrorCode::Unavailable, message));
     }
     wiring
         .live
         .change(wiring, |live| {
             live.screen_layout = display.layout.or(live.screen_layout);
+            live.screen_fit = display.fit.or(live.screen_fit);
+            live.screen_mirror = display.mirror.or(live.screen_mirror);
+            live.screen_area = display.area.or(live.screen_area);
         })
         .await
 }

@@ -8,13 +8,14 @@ use tokio::sync::watch;
 
 use super::command::{CommandError, ErrorCode};
 use super::event::unix_ms;
-use super::media_settings::{camera_named, name_of_camera};
+use super::media_settings::{self, camera_named, name_of_camera};
 use super::state::PolicyState;
 use super::wiring::Wiring;
 use crate::call::duplex::Duplex;
 use crate::call::live::LiveSettings;
 use crate::call::schedule::Schedule;
 use crate::media::Ceiling;
+use crate::media::display::Look;
 
 /// Where it is kept between two starts.
 const SETTING: &str = "call_settings";
@@ -142,12 +143,22 @@ impl Live {
                 framerate: live.camera_max_fps,
             },
         });
-        let layout = self.read(|live| live.screen_layout);
+        let configured = media_settings::look(&wiring.config);
+        let (layout, look) = self.read(|live| {
+            let look = Look {
+                fit: live.screen_fit.unwrap_or(configured.fit),
+                mirror: live.screen_mirror.unwrap_or(configured.mirror),
+                area: live.screen_area.unwrap_or(configured.area),
+                ..configured
+            };
+            (live.screen_layout, look)
+        });
         let camera = name_of_camera(camera_named(&wiring.config, sources.camera.as_deref()));
         let controls = self.controls(&camera);
         let layout = layout.unwrap_or(wiring.config.display.layout);
         if let Some(display) = &wiring.display {
             display.set_layout(layout);
+            display.set_look(look);
         }
         wiring.board.update(|state| {
             state.policy = shown;
@@ -160,7 +171,11 @@ impl Live {
             state.camera.max_kbps = sources.ceiling.kbps;
             state.camera.max_fps = sources.ceiling.framerate;
             state.camera.controls = controls;
-            state.display.layout = wiring.display.is_some().then_some(layout);
+            let has_screen = wiring.display.is_some();
+            state.display.layout = has_screen.then_some(layout);
+            state.display.fit = has_screen.then_some(look.fit);
+            state.display.mirror = look.mirror && has_screen;
+            state.display.area = has_screen.then_some(look.area);
         });
         self.sources.send_if_modified(|now| {
             let differs = *now != sources;

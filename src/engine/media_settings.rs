@@ -3,7 +3,7 @@
 use url::Url;
 
 use crate::config::{self, DeviceConfig};
-use crate::media::display::{Display, Screen};
+use crate::media::display::{Display, KmsSettings, Look, Rotation, Screen, WindowSystem};
 use crate::media::peer::{ChannelPolicy, IceServer, PeerSettings};
 use crate::media::sink::{AudioSinkKind, VideoSinkKind};
 use crate::media::source::{RtspCamera, RtspLogin, RtspTrust};
@@ -120,9 +120,38 @@ pub fn codec(configured: config::VideoCodec) -> VideoCodec {
 
 /// The screen; none where the device has none.
 pub fn display(config: &DeviceConfig) -> Option<Display> {
-    match config.display.sink {
-        config::VideoSink::Null => None,
-        config::VideoSink::Window => Some(Display::new(Screen::Window, config.display.layout)),
+    let shown = &config.display;
+    let window = |system| Screen::Window {
+        system,
+        address: shown.address.clone(),
+    };
+    let screen = match shown.sink {
+        config::VideoSink::Null => return None,
+        config::VideoSink::Window => window(WindowSystem::Either),
+        config::VideoSink::Wayland => window(WindowSystem::Wayland),
+        config::VideoSink::X11 => window(WindowSystem::X11),
+        config::VideoSink::Kms => Screen::Kms(KmsSettings {
+            card: shown.address.as_ref().map(Into::into),
+            connector: shown.connector.clone(),
+            mode: shown.mode,
+        }),
+    };
+    Some(Display::new(screen, shown.layout))
+}
+
+/// How pictures are put onto the screen, as far as nobody has changed it.
+pub fn look(config: &DeviceConfig) -> Look {
+    let shown = &config.display;
+    Look {
+        fit: shown.fit,
+        mirror: shown.mirror,
+        rotation: match shown.rotate {
+            90 => Rotation::Right,
+            180 => Rotation::Over,
+            270 => Rotation::Left,
+            _ => Rotation::None,
+        },
+        area: shown.area,
     }
 }
 

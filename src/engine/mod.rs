@@ -45,6 +45,7 @@ pub mod ringing_command;
 pub mod roster;
 pub mod say_command;
 mod saying;
+mod screen;
 pub mod session;
 pub mod setting_command;
 pub mod state;

@@ -9,6 +9,7 @@ use super::chat_command::{Check, Checked};
 use super::command::UserRef;
 use crate::call::duplex::Duplex;
 use crate::call::screen_layout::ScreenLayout;
+use crate::call::screen_look::{ScreenArea, ScreenFit};
 use crate::device::controls::WantedControls;
 
 /// The parts that can be set.
@@ -113,6 +114,12 @@ pub struct CameraSetting {
 pub struct DisplaySetting {
     /// How the pictures of several people share it.
     pub layout: Option<ScreenLayout>,
+    /// What becomes of a picture of another shape than the screen's.
+    pub fit: Option<ScreenFit>,
+    /// Left and right are exchanged.
+    pub mirror: Option<bool>,
+    /// The part of the screen that is used.
+    pub area: Option<ScreenArea>,
 }
 
 /// The door.

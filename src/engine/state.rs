@@ -13,8 +13,8 @@ use crate::protocol::address::UserId;
 
 pub use call::{CallMedia, CallState, CallStatus, FlowState, ParticipantState, PreviewState};
 pub use media::{
-    AudioState, DisplayState, ProcessingState, SourceState, SourceStatus, SpeakerState,
-    SpeakerStatus, VolumeBy,
+    AudioState, DisplayState, ProcessingState, ScreenStatus, SourceState, SourceStatus,
+    SpeakerState, SpeakerStatus, VolumeBy,
 };
 
 /// Everything at once; each field is also published as a part of its own.

@@ -34,6 +34,7 @@ pub mod sound;
 pub mod source;
 pub mod stats;
 pub mod turn;
+mod x_server;
 
 use std::sync::OnceLock;
 

@@ -6,7 +6,8 @@ use clap::Parser;
 use cubelet::call::party::Party;
 use cubelet::config::device::VERBS;
 use cubelet::config::{
-    Account, AudioSink, AudioSource, ChatEndpoint, Relay, VideoCodec, VideoSink, VideoSource,
+    Account, AudioSink, AudioSource, ChatEndpoint, Relay, ScreenFit, VideoCodec, VideoSink,
+    VideoSource,
 };
 use cubelet::protocol::address::UserRef;
 use cubelet::protocol::call_signal::CallType;
@@ -195,6 +196,60 @@ fn sources_and_sinks_are_read() {
             .unwrap();
         let pattern = pattern.to_owned();
         assert_eq!(config.camera.source, VideoSource::Test { pattern });
+    }
+}
+
+#[test]
+fn a_screen_is_read_and_what_it_cannot_be_is_named() {
+    let check = |text: &str| Fixture::new().check_with(&format!("[display]\n{text}\n"));
+    let shown = check(
+        "sink = 'kms'\naddress = '/dev/dri/card1'\nconnector = 'HDMI-A-1'\nmode = '1280x720'\n\
+         rotate = 270\nmirror = true\nfit = 'cover'\narea = '640x360+0+20'",
+    );
+    let shown = shown.outcome.unwrap().display;
+    assert_eq!(shown.sink, VideoSink::Kms);
+    assert_eq!(shown.address.as_deref(), Some("/dev/dri/card1"));
+    assert_eq!(shown.connector.as_deref(), Some("HDMI-A-1"));
+    assert_eq!((shown.mode, shown.rotate), (Some((1280, 720)), 270));
+    assert_eq!((shown.mirror, shown.fit), (true, ScreenFit::Cover));
+    assert_eq!(shown.area.to_string(), "640x360+0+20");
+    for (sink, read) in [
+        ("none", VideoSink::Null),
+        ("null", VideoSink::Null),
+        ("wayland", VideoSink::Wayland),
+        ("x11", VideoSink::X11),
+    ] {
+        let config = check(&format!("sink = '{sink}'")).outcome.unwrap();
+        assert_eq!(config.display.sink, read);
+    }
+    for (text, problem) in [
+        (
+            "sink = 'x11'\naddress = 'wayland-1'",
+            "address: must be a display of X11",
+        ),
+        ("sink = 'kms'\naddress = ':0'", "address: must be a device"),
+        (
+            "sink = 'window'\nmode = '1280x720'",
+            "mode: has a use with `sink = \"kms\"` only",
+        ),
+        ("connector = 'HDMI-A-1'", "connector: has a use with"),
+        ("sink = 'kms'\nmode = '1280'", "mode: must be WIDTHxHEIGHT"),
+        (
+            "sink = 'kms'\nconnector = 'a b'",
+            "connector: must be a connector's name",
+        ),
+        ("rotate = 45", "rotate: must be 0, 90, 180 or 270"),
+        (
+            "area = '640x360'",
+            "area: must be `full` or `WIDTHxHEIGHT+X+Y`",
+        ),
+        (
+            "sink = 'wayland'\naddress = ''",
+            "address: must be 1 to 107 bytes",
+        ),
+    ] {
+        let problems = check(text).outcome.unwrap_err().to_string();
+        assert!(problems.contains(problem), "{text}: {problems}");
     }
 }
 

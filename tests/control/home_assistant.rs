@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use cubelet::call::screen_layout::ScreenLayout;
+use cubelet::call::screen_look::ScreenFit;
 use cubelet::config::{DiscoveryForm, HomeAssistant};
 use cubelet::control::home_assistant::announcement;
 use cubelet::control::{ControlSettings, Equipment, read_command, read_setting};
@@ -13,7 +14,9 @@ use cubelet::engine::event::{
     CallPhase, Direction, Event, EventKind, RecordingPhase, RecordingTold, RingPhase, RingTold,
 };
 use cubelet::engine::recording::RecordedSide;
-use cubelet::engine::state::{ActorHealth, CallMedia, CallStatus, DeviceState, RecordingStatus};
+use cubelet::engine::state::{
+    ActorHealth, CallMedia, CallStatus, DeviceState, RecordingStatus, ScreenStatus,
+};
 use minijinja::value::Serde;
 use serde_json::{Value, json};
 
@@ -132,6 +135,9 @@ fn a_device_without_relay_camera_or_thermometer_does_not_announce_them() {
         "announcement",
         "volume",
         "screen_layout",
+        "screen_fit",
+        "screen_mirror",
+        "screen_status",
         "last_recording",
     ] {
         assert!(!list.contains_key(gone), "{gone}");
@@ -155,6 +161,9 @@ fn states() -> [Value; 2] {
     busy.audio.volume = Some(0);
     busy.audio.speaker_muted = true;
     busy.display.layout = Some(ScreenLayout::Speaker);
+    busy.display.fit = Some(ScreenFit::Cover);
+    busy.display.mirror = true;
+    busy.display.status = ScreenStatus::Failed;
     busy.recording.status = RecordingStatus::Recording;
     busy.recording.last = Some("20261128T170744.123Z-door.mp4".into());
     busy.device.latest_version = Some("1.3.0".into());
@@ -215,6 +224,9 @@ fn every_template_of_a_state_shows_what_the_device_is() {
         ("volume", ["None", "0"]),
         ("speaker_mute", ["OFF", "ON"]),
         ("screen_layout", ["None", "speaker"]),
+        ("screen_fit", ["None", "cover"]),
+        ("screen_mirror", ["OFF", "ON"]),
+        ("screen_status", ["absent", "failed"]),
         ("record", ["OFF", "ON"]),
         ("recording", ["idle", "recording"]),
         ("recording_runs", ["OFF", "ON"]),
@@ -381,7 +393,10 @@ fn every_order_made_of_a_value_is_one_the_device_takes() {
         .filter(|(_, one)| one.get("cmd_tpl").is_some())
         .map(|(key, _)| key)
         .collect();
-    assert_eq!(made, ["announcement", "screen_layout", "volume"]);
+    assert_eq!(
+        made,
+        ["announcement", "screen_fit", "screen_layout", "volume"]
+    );
     let order = |key: &str, value: Value| {
         let component = &components[key];
         let payload = render_with(
@@ -397,9 +412,11 @@ fn every_order_made_of_a_value_is_one_the_device_takes() {
         Ok(json!({ "text": text }))
     );
     assert_eq!(order("volume", json!(35.0)), Ok(json!({ "volume": 35 })));
-    for layout in components["screen_layout"]["ops"].as_array().unwrap() {
-        let made = order("screen_layout", layout.clone());
-        assert_eq!(made, Ok(json!({ "layout": layout })));
+    for (key, field) in [("screen_layout", "layout"), ("screen_fit", "fit")] {
+        for choice in components[key]["ops"].as_array().unwrap() {
+            let made = order(key, choice.clone());
+            assert_eq!(made, Ok(json!({ field: choice })));
+        }
     }
     let refused = order("volume", json!(101.0)).unwrap_err();
     assert!(refused.message.starts_with("volume: "), "{refused}");

@@ -1,6 +1,7 @@
 //! `<part>/set`: desired settings, validated, executed once, confirmed.
 
 use cubelet::call::screen_layout::ScreenLayout;
+use cubelet::call::screen_look::ScreenFit;
 use cubelet::engine::command::{Command, CommandError, ErrorCode, Reply, UserRef};
 use cubelet::engine::setting_command::{
     AudioSetting, CallSetting, DisplaySetting, DoorSetting, Muted, PolicySetting, Setting,
@@ -47,9 +48,12 @@ async fn each_part_is_set_with_the_fields_of_its_state() {
         ),
         (
             "display",
-            r#"{"layout":"speaker"}"#,
+            r#"{"layout":"speaker","fit":"cover","mirror":true,"area":"640x360+0+0"}"#,
             Setting::Display(DisplaySetting {
                 layout: Some(ScreenLayout::Speaker),
+                fit: Some(ScreenFit::Cover),
+                mirror: Some(true),
+                area: Some("640x360+0+0".parse().unwrap()),
             }),
         ),
         (
@@ -105,6 +109,12 @@ async fn a_wrong_field_is_refused_by_name_and_nothing_is_set() {
             r#"{"layout":"mosaic"}"#,
             "invalid_payload",
             "layout: unknown variant `mosaic`, expected `grid` or `speaker`",
+        ),
+        (
+            "display",
+            r#"{"area":"641x480+0+0"}"#,
+            "invalid_payload",
+            "area: must be `full` or `WIDTHxHEIGHT+X+Y`",
         ),
         (
             "door",

@@ -22,6 +22,7 @@ mod pre_roll;
 mod recording;
 mod relay;
 mod room;
+mod screens;
 // Makes certificates with what the hub makes its own.
 #[cfg(feature = "hub")]
 mod secure_camera;

@@ -5,6 +5,7 @@ mod calling;
 mod chat_commands;
 mod console;
 mod control;
+mod display;
 mod gpio;
 mod home_assistant;
 mod names;
@@ -27,6 +28,7 @@ use crate::call::party::Party;
 use crate::call::rule::Rule;
 use crate::call::schedule::Schedule;
 pub use crate::call::screen_layout::ScreenLayout;
+pub use crate::call::screen_look::{ScreenArea, ScreenFit};
 
 pub use calling::{Calls, DataChannel, Incoming, Preview, QuietHours, RecordedCall, RingStep};
 pub use chat_commands::ChatCommands;
@@ -336,6 +338,20 @@ pub enum AudioSink {
 pub struct Display {
     /// The screen.
     pub sink: VideoSink,
+    /// The display of X11, socket of Wayland or device of the kernel; without, what there is.
+    pub address: Option<String>,
+    /// Where a screen of the kernel's is connected.
+    pub connector: Option<String>,
+    /// Its resolution, pixels.
+    pub mode: Option<(u16, u16)>,
+    /// Degrees pictures are turned by, clockwise: 0, 90, 180 or 270.
+    pub rotate: u16,
+    /// Left and right are exchanged.
+    pub mirror: bool,
+    /// What becomes of another shape than the screen's.
+    pub fit: ScreenFit,
+    /// The part of the screen that is used.
+    pub area: ScreenArea,
     /// How several pictures share it.
     pub layout: ScreenLayout,
 }
@@ -345,8 +361,14 @@ pub struct Display {
 pub enum VideoSink {
     /// Decode and drop.
     Null,
-    /// A window or, without a desktop, the whole screen.
+    /// A window of whatever desktop there is.
     Window,
+    /// A window of a Wayland compositor.
+    Wayland,
+    /// A window of an X server.
+    X11,
+    /// A screen of the kernel's.
+    Kms,
 }
 
 /// A STUN or TURN server.

@@ -7,11 +7,11 @@ use toml::de::DeValue;
 
 use super::{
     Account, Allow, Attachments, Audio, Camera, Chat, ChatEndpoint, ChatUnlock, Device,
-    DeviceConfig, Display, Door, History, Hub, Mqtt, MqttVersion, PushEnvironment, RtspAccess, Say,
-    ScreenLayout, VideoCodec, VideoSink, VideoSource,
+    DeviceConfig, Door, History, Hub, Mqtt, MqttVersion, PushEnvironment, RtspAccess, Say,
+    VideoCodec, VideoSource,
 };
 use super::{
-    ChatCommands, HomeAssistant, chat_commands, console, control, gpio, home_assistant,
+    ChatCommands, HomeAssistant, chat_commands, console, control, display, gpio, home_assistant,
     network_camera, parse, read_calls, recording, rtsp, rule, visitor_message,
 };
 use crate::base::loopback::is_loopback;
@@ -86,7 +86,7 @@ fn read(path: &Path, file: &FileReader<'_>) -> Option<DeviceConfig> {
     let attachments = attachments(&file.section("attachments"));
     let camera = camera(file);
     let audio = audio(&file.section("audio"));
-    let display = display(&file.section("display"));
+    let display = display::read(&file.section("display"));
     let schedules = read_calls::schedules(file);
     let calls = read_calls::calls(file, &schedules);
     let door = door(&file.section("door"));
@@ -389,21 +389,6 @@ fn say(section: &SectionReader<'_>) -> Option<Say> {
     Some(Say {
         sounds,
         voice: voice?,
-    })
-}
-
-fn display(section: &SectionReader<'_>) -> Option<Display> {
-    let sink = section.text("sink").map(|sink| match sink {
-        "window" => VideoSink::Window,
-        _ => VideoSink::Null,
-    });
-    let layout = section.text("layout").map(|layout| match layout {
-        "speaker" => ScreenLayout::Speaker,
-        _ => ScreenLayout::Grid,
-    });
-    Some(Display {
-        sink: sink?,
-        layout: layout?,
     })
 }
 

@@ -36,6 +36,7 @@ use super::command::{CommandError, ErrorCode};
 use super::mailbox::MAILBOX_CAPACITY;
 use super::messages::{Occasion, wake};
 use super::preview::Previews;
+use super::screen;
 use super::supervised::{Life, supervised};
 use super::wiring::Wiring;
 use crate::call::end::EndReason;
@@ -142,6 +143,7 @@ impl Actor for Calls {
         self.end_orphans();
         self.show();
         ctx.spawn(self.heed_network().into_actor(self));
+        ctx.spawn(screen::run(self.wiring.clone()).into_actor(self));
         ctx.run_interval(MEDIA_EVERY, |calls, _| {
             if !calls.facts.is_empty() {
                 calls.show();

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::call::duplex::Duplex;
 use crate::call::screen_layout::ScreenLayout;
+use crate::call::screen_look::{ScreenArea, ScreenFit};
 
 /// Camera or microphone.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
@@ -60,9 +61,38 @@ pub struct AudioState {
 /// The screen.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct DisplayState {
+    /// `absent`, `closed`, `showing`, `failed`.
+    pub status: ScreenStatus,
+    /// Why it failed; it is tried again each second while there is somebody to be seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// How the pictures of several people share it; absent where there is no screen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layout: Option<ScreenLayout>,
+    /// What becomes of a picture of another shape than the screen's; absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fit: Option<ScreenFit>,
+    /// Left and right are exchanged.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub mirror: bool,
+    /// The part of the screen that is used; absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub area: Option<ScreenArea>,
+}
+
+/// Where the screen stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ScreenStatus {
+    /// None is configured.
+    #[default]
+    Absent,
+    /// Nobody is to be seen.
+    Closed,
+    /// It is open, and shows what there is.
+    Showing,
+    /// It does not work.
+    Failed,
 }
 
 /// The loudspeaker.

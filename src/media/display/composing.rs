@@ -1,4 +1,4 @@
-//! The pipelines behind a display: several pictures into one, and one to the screen.
+//! Several pictures into one.
 
 use std::collections::HashMap;
 
@@ -7,50 +7,15 @@ use gstreamer as gst;
 use gstreamer_app as gst_app;
 
 use super::super::pipeline::{End, Pipeline};
-use super::{Cell, Screen};
+use super::Cell;
 
 /// Of the composed picture, pixels.
 pub(super) const SIZE: (u32, u32) = (1280, 720);
 /// Composed pictures a second.
 const RATE: i32 = 25;
 /// Where pictures of another pipeline come in; the newest counts.
-const INPUT: &str =
+pub(super) const INPUT: &str =
     "appsrc is-live=true format=time do-timestamp=true max-buffers=2 leaky-type=downstream";
-
-/// The screen.
-pub(super) struct Output {
-    _pipeline: Pipeline,
-    input: gst_app::AppSrc,
-}
-
-impl Output {
-    pub(super) fn open(
-        screen: &Screen,
-        on_failure: impl Fn(String) + Send + Sync + 'static,
-    ) -> Result<Self, String> {
-        let sink = match screen {
-            Screen::Window => "videoconvert ! autovideosink sync=false",
-            Screen::Tap(_) => {
-                "videoconvert ! video/x-raw,format=I420 \
-                 ! appsink name=sink sync=false max-buffers=1 drop=true"
-            }
-        };
-        let pipeline = Pipeline::parse(&format!("{INPUT} name=in ! {sink}"), told(on_failure))?;
-        let input = pipeline.element("in")?;
-        if let Screen::Tap(tap) = screen {
-            tap.attach(&pipeline.element("sink")?);
-        }
-        pipeline.play()?;
-        Ok(Self {
-            _pipeline: pipeline,
-            input,
-        })
-    }
-
-    pub(super) fn input(&self) -> &gst_app::AppSrc {
-        &self.input
-    }
-}
 
 /// Several pictures in one.
 pub(super) struct Composition {
@@ -151,7 +116,9 @@ pub(super) fn push(input: &gst_app::AppSrc, sample: gst::Sample) {
     let _ = input.push_sample(&sample);
 }
 
-fn told(on_failure: impl Fn(String) + Send + Sync + 'static) -> impl Fn(End) + Send + Sync {
+pub(super) fn told(
+    on_failure: impl Fn(String) + Send + Sync + 'static,
+) -> impl Fn(End) + Send + Sync {
     move |end| match end {
         End::Failed(reason) => on_failure(reason),
         End::Eos => {}

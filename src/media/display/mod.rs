@@ -2,17 +2,23 @@
 //!
 //! ```text
 //! decoder ──► seat ─┬─ alone ────────────────────────┐
-//! decoder ──► seat ─┴─ several ──► composing pipeline ┴──► output pipeline (window, tap)
+//! decoder ──► seat ─┴─ several ──► composing pipeline ┴──► output pipeline (window, screen, tap)
 //! ```
-//! Invariant: the output pipeline, and with it the window, lives as long as anybody has a seat, and
-//! nothing is composed for one far side alone. Whoever shows a picture never waits.
+//! Invariant: the output pipeline, and with it the window, lives as long as anybody has a seat; one
+//! that fails is told and tried again. Nothing is composed for one far side alone. Whoever shows a
+//! picture never waits.
 //! Must not enter: who speaks (it is told), decoding.
 
 mod composing;
 mod darkness;
+mod kms;
 mod layout;
+mod output;
+mod shape;
+mod window;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -21,14 +27,17 @@ use std::time::{Duration, Instant};
 use gstreamer as gst;
 use gstreamer_app as gst_app;
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 pub use layout::{Cell, cells};
 
-use self::composing::{Composition, Output, push};
+use self::composing::{Composition, push};
 use self::darkness::Darkness;
 use self::layout::Seats;
+use self::output::Output;
 use super::sink::PictureTap;
 pub use crate::call::screen_layout::ScreenLayout as Layout;
+pub use crate::call::screen_look::{ScreenArea as Area, ScreenFit as Fit, ScreenPart as Part};
 
 /// How often it is looked whether somebody stands still, or sends black only.
 const LOOK: Duration = Duration::from_millis(500);
@@ -38,10 +47,79 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Where the composed picture goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Screen {
-    /// A window, or the whole display where there is no window system.
-    Window,
+    /// A window.
+    Window {
+        /// Whose.
+        system: WindowSystem,
+        /// Of X11 the display (`:0`), of Wayland the socket (`wayland-1` or a path); without, what
+        /// the environment names.
+        address: Option<String>,
+    },
+    /// A screen of the kernel's mode setting, without a window system.
+    Kms(KmsSettings),
     /// Given to the application.
     Tap(PictureTap),
+}
+
+/// Whose window it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WindowSystem {
+    /// Wayland's where the session has it, else X11's.
+    Either,
+    /// An X server's.
+    X11,
+    /// A Wayland compositor's.
+    Wayland,
+}
+
+/// Which screen of the kernel's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KmsSettings {
+    /// The device, as `/dev/dri/card1`; without, each in turn.
+    pub card: Option<PathBuf>,
+    /// The connector, as `HDMI-A-1`; without, the first something is connected to.
+    pub connector: Option<String>,
+    /// Width and height of its mode; without, the one the screen prefers.
+    pub mode: Option<(u16, u16)>,
+}
+
+/// How pictures are put onto the screen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Look {
+    /// What becomes of another shape than the screen's.
+    pub fit: Fit,
+    /// Left and right are exchanged.
+    pub mirror: bool,
+    /// How the screen is mounted.
+    pub rotation: Rotation,
+    /// Which part of the screen is used. Wayland's compositors choose the place themselves.
+    pub area: Area,
+}
+
+/// How far pictures are turned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rotation {
+    /// Not at all.
+    #[default]
+    None,
+    /// A quarter, clockwise.
+    Right,
+    /// By half.
+    Over,
+    /// A quarter, counter-clockwise.
+    Left,
+}
+
+/// How the screen fares.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum DisplayStatus {
+    /// Nobody is to be seen.
+    #[default]
+    Closed,
+    /// It is open.
+    Showing,
+    /// It does not work, and is tried again each second.
+    Failed(String),
 }
 
 /// Clones are the same display.
@@ -50,10 +128,12 @@ pub struct Display(Arc<Inner>);
 
 struct Inner {
     screen: Screen,
+    status: watch::Sender<DisplayStatus>,
     state: Mutex<State>,
 }
 
 struct State {
+    look: Look,
     seats: Seats,
     /// Where the pictures of each seat go now.
     routes: HashMap<u64, gst_app::AppSrc>,
@@ -62,7 +142,7 @@ struct State {
 }
 
 enum Signal {
-    /// Somebody came, left or is to be seen again, or the layout is another.
+    /// Somebody came, left or is to be seen again, or layout or look are others.
     Changed,
     Failed(String),
 }
@@ -72,7 +152,9 @@ impl Display {
     pub fn new(screen: Screen, layout: Layout) -> Self {
         Self(Arc::new(Inner {
             screen,
+            status: watch::Sender::default(),
             state: Mutex::new(State {
+                look: Look::default(),
                 seats: Seats::new(layout),
                 routes: HashMap::new(),
                 signals: None,
@@ -83,6 +165,16 @@ impl Display {
     /// Another layout, at once.
     pub fn set_layout(&self, layout: Layout) {
         self.0.change(|state| state.seats.set_layout(layout));
+    }
+
+    /// Another look, at once.
+    pub fn set_look(&self, look: Look) {
+        self.0.change(|state| state.look = look);
+    }
+
+    /// How the screen fares, from now on.
+    pub fn status(&self) -> watch::Receiver<DisplayStatus> {
+        self.0.status.subscribe()
     }
 
     /// Who speaks, by the number the seat was taken with. Without, it is whose picture began last.
@@ -136,6 +228,29 @@ impl PartialEq for Display {
 impl Eq for Display {}
 
 impl Inner {
+    /// Once for each news.
+    fn tell(&self, status: DisplayStatus) {
+        self.status.send_if_modified(|now| {
+            let is_news = *now != status;
+            if is_news && let DisplayStatus::Failed(reason) = &status {
+                tracing::warn!(reason, "nothing is shown on the screen");
+            }
+            *now = status;
+            is_news
+        });
+    }
+
+    /// Whether nobody has a seat; whoever takes one then starts a thread of its own.
+    fn is_deserted(&self) -> bool {
+        let mut state = self.state.lock();
+        let is_deserted = state.seats.numbers().is_empty();
+        if is_deserted {
+            state.routes.clear();
+            state.signals = None;
+        }
+        is_deserted
+    }
+
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.state.lock();
         change(&mut state);
@@ -181,57 +296,77 @@ impl Drop for Seat {
 
 /// Until nobody has a seat.
 fn run(display: &Inner, signals: &Sender<Signal>, received: &Receiver<Signal>) {
-    while let Err(reason) = show(display, signals, received) {
-        tracing::warn!(reason, "nothing is shown on the screen");
-        display.state.lock().routes.clear();
-        let again = Instant::now() + RETRY;
-        // Until then nothing can be done about what happens.
-        while received
-            .recv_timeout(again.saturating_duration_since(Instant::now()))
-            .is_ok()
-        {}
+    loop {
+        match show(display, signals, received) {
+            Ok(Shown::ToTheEnd) => {
+                // Whoever came meanwhile has a thread that tells for itself.
+                let state = display.state.lock();
+                if state.signals.is_none() {
+                    display.tell(DisplayStatus::Closed);
+                }
+                return;
+            }
+            Ok(Shown::UntilOpenedAnew) => display.state.lock().routes.clear(),
+            Err(reason) => {
+                display.state.lock().routes.clear();
+                display.tell(DisplayStatus::Failed(reason));
+                let again = Instant::now() + RETRY;
+                // Until then nothing can be done about what happens.
+                while received
+                    .recv_timeout(again.saturating_duration_since(Instant::now()))
+                    .is_ok()
+                {}
+                if display.is_deserted() {
+                    display.tell(DisplayStatus::Closed);
+                    return;
+                }
+            }
+        }
     }
 }
 
-/// `Ok` when nobody has a seat any more.
+/// Why a display that did not fail ended.
+enum Shown {
+    /// Nobody has a seat any more.
+    ToTheEnd,
+    /// What is wanted of it now, an open one cannot do.
+    UntilOpenedAnew,
+}
+
 fn show(
     display: &Inner,
     signals: &Sender<Signal>,
     received: &Receiver<Signal>,
-) -> Result<(), String> {
+) -> Result<Shown, String> {
     super::initialise().map_err(|error| error.to_string())?;
-    let output = Output::open(&display.screen, failing(signals))?;
+    let look = display.state.lock().look;
+    let mut output = Output::open(&display.screen, look, failing(signals))?;
+    // Of outputs that are closed; what happened to this one, it will tell.
+    display.tell(DisplayStatus::Showing);
     let mut composition: Option<Composition> = None;
     loop {
-        let ended = {
-            let mut state = display.state.lock();
-            let present = state.seats.numbers();
-            if present.is_empty() {
-                state.routes.clear();
-                // Whoever comes next starts a thread of its own.
-                state.signals = None;
-                true
-            } else {
-                false
-            }
-        };
-        if ended {
-            return Ok(());
+        if display.is_deserted() {
+            return Ok(Shown::ToTheEnd);
+        }
+        let look = display.state.lock().look;
+        if !output.set_look(look) {
+            return Ok(Shown::UntilOpenedAnew);
         }
         arrange(display, &output, &mut composition, signals)?;
-        let patience = match composition {
-            Some(_) => LOOK,
-            None => Duration::from_secs(3_600),
+        let patience = if composition.is_some() || output.wants_a_look() {
+            LOOK
+        } else {
+            Duration::from_secs(3_600)
         };
         match received.recv_timeout(patience) {
             Ok(Signal::Failed(reason)) => return Err(reason),
-            Ok(Signal::Changed)
-            | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+            Err(RecvTimeoutError::Timeout) => output.look()?,
+            Ok(Signal::Changed) | Err(RecvTimeoutError::Disconnected) => {}
         }
     }
 }
 
-fn failing(signals: &Sender<Signal>) -> impl Fn(String) + Send + Sync + 'static {
+fn failing(signals: &Sender<Signal>) -> impl Fn(String) + Send + Sync + Clone + 'static {
     let signals = signals.clone();
     move |reason| {
         // A thread that has ended needs no more failures.

@@ -1,29 +1,20 @@
 //! What a screen shows, in the place of a camera: that of an X server, which anybody may read whom
 //! it lets in.
-//!
-//! Its protocol is spoken here and not by Xlib, as GStreamer's `ximagesrc` does: Xlib ends the whole
-//! process when the X server goes away.
 
 use std::time::{Duration, Instant};
 
 use gstreamer as gst;
 use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
-use x11rb::connection::Connection;
-use x11rb::protocol::xproto::{ConnectionExt, ImageFormat, ImageOrder};
-use x11rb::rust_connection::RustConnection;
+use x11rb::protocol::xproto::{ConnectionExt, ImageFormat};
 
 use super::super::pipeline::{End, Pipeline};
+use super::super::x_server::XServer;
 use super::capture::PICTURES_AS_THEY_COME;
-
-/// The highest display: each has a port of its own, from 6000 on.
-const HIGHEST: u16 = u16::MAX - 6000;
 
 /// An X server's screen that can be read.
 struct Screen {
-    server: RustConnection,
-    /// The window that is the whole screen.
-    root: u32,
+    server: XServer,
     size: (u16, u16),
 }
 
@@ -72,39 +63,9 @@ fn watch(mut screen: Screen, source: &gst_app::AppSrc, framerate: u32) {
 
 impl Screen {
     fn open(display: Option<&str>) -> Result<Self, String> {
-        let named = display.map(str::to_owned);
-        let Some(display) = named.or_else(|| std::env::var("DISPLAY").ok()) else {
-            return Err(
-                "no X server is named: `screen:DISPLAY` in the configuration, or DISPLAY in the \
-                 environment"
-                    .into(),
-            );
-        };
-        let failed = |reason: String| format!("X server {display}: {reason}");
-        // The library adds it to a port number without a look, and so ends this thread.
-        let number = display.rsplit(':').next().unwrap_or_default();
-        let number = number.split('.').next().unwrap_or_default();
-        if number.parse::<u16>().is_ok_and(|number| number > HIGHEST) {
-            return Err(failed(format!("displays are 0 to {HIGHEST}")));
-        }
-        let (server, number) =
-            x11rb::connect(Some(&display)).map_err(|error| failed(error.to_string()))?;
-        let setup = server.setup();
-        let root = setup.roots.get(number).ok_or("no such screen");
-        let root = root.map_err(|reason| failed(reason.into()))?;
-        let is_rgb = setup.image_byte_order == ImageOrder::LSB_FIRST
-            && setup
-                .pixmap_formats
-                .iter()
-                .any(|format| format.depth == root.root_depth && format.bits_per_pixel == 32);
-        if !is_rgb {
-            let depth = root.root_depth;
-            return Err(failed(format!(
-                "its screen has {depth} bits of colour and not 24"
-            )));
-        }
-        let (root, size) = (root.root, (root.width_in_pixels, root.height_in_pixels));
-        Ok(Self { server, root, size })
+        let server = XServer::open(display, "`screen:DISPLAY`")?;
+        let size = server.size;
+        Ok(Self { server, size })
     }
 
     fn caps(&self) -> Result<gst::Caps, String> {
@@ -121,7 +82,7 @@ impl Screen {
 
     /// One picture; `source` is told when its size is another.
     fn picture(&mut self, source: &gst_app::AppSrc) -> Result<gst::Buffer, String> {
-        let (server, root) = (&self.server, self.root);
+        let (server, root) = (&self.server.connection, self.server.root);
         // A screen that is turned or gets another mode, whose old size would be refused.
         let shape = server.get_geometry(root).map_err(words)?;
         let shape = shape.reply().map_err(words)?;

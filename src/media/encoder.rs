@@ -50,6 +50,11 @@ fn candidates(codec: VideoCodec) -> &'static [&'static str] {
 }
 
 impl Encoder {
+    /// Whether a driver does the work, which may hang and lets nobody wait who need not.
+    pub(super) fn is_hardware(self) -> bool {
+        matches!(self.element, "v4l2h264enc" | "mpph264enc")
+    }
+
     /// The encoder (named `encoder`), its output format and the RTP payloader.
     ///
     /// Key frames come when asked for: their regular distance is ten seconds, only so that a

@@ -1,40 +1,49 @@
-//! The runtime that carries ICE, DTLS and RTP.
+//! The threads that carry ICE, DTLS and RTP.
 //!
-//! It is apart from the caller's runtime because a peer connection lives on whatever runtime it
+//! They are apart from the caller's runtime because a peer connection lives on whatever runtime it
 //! was made on: on an actor's single thread, 200 packets a second and their cryptography would
 //! delay every message of that actor, and one slow actor would stop the sound.
+//!
+//! Each is a runtime of one thread, and a connection has all of its tasks on one: what the tasks of a
+//! connection tell each other then wakes no other thread. In a runtime of several threads each
+//! picture woke all of them, for one to find the work, another to look for more, and the one that
+//! waits for sockets to be told of a new timer.
 
-use std::future::Future;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::task::JoinHandle;
 
 use super::MediaError;
 
-/// Two carry several calls: transport takes under 3 % of a core per 720p call.
+/// One carries several calls, at 1 % of a core for a 720p call. Two, so that what keeps one busy (a
+/// handshake takes tens of milliseconds on a small board) holds up half of the calls at most.
 const THREADS: usize = 2;
 
-pub(super) fn handle() -> Result<&'static Handle, MediaError> {
-    static RUNTIME: OnceLock<Result<Runtime, MediaError>> = OnceLock::new();
-    RUNTIME
-        .get_or_init(|| {
+fn threads() -> Result<&'static [Runtime; THREADS], MediaError> {
+    static RUNTIMES: OnceLock<Result<[Runtime; THREADS], MediaError>> = OnceLock::new();
+    let started = RUNTIMES.get_or_init(|| {
+        let start = || {
             Builder::new_multi_thread()
-                .worker_threads(THREADS)
+                .worker_threads(1)
                 .thread_name("media-net")
                 .enable_all()
                 .build()
                 .map_err(|error| MediaError::Threads(error.to_string()))
-        })
-        .as_ref()
-        .map(Runtime::handle)
-        .map_err(Clone::clone)
+        };
+        Ok([start()?, start()?])
+    });
+    started.as_ref().map_err(Clone::clone)
 }
 
-pub(super) fn spawn<F>(future: F) -> Result<JoinHandle<F::Output>, MediaError>
-where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
-{
-    Ok(handle()?.spawn(future))
+/// Where small tasks of media run.
+pub(super) fn handle() -> Result<&'static Handle, MediaError> {
+    threads().map(|threads| threads[0].handle())
+}
+
+/// Where the tasks of one connection run, all of them; the next one's run on another thread.
+pub(super) fn home() -> Result<&'static Handle, MediaError> {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let turn = NEXT.fetch_add(1, Ordering::Relaxed);
+    threads().map(|threads| threads[turn % THREADS].handle())
 }

@@ -39,6 +39,7 @@ use super::one_way;
 use super::outgoing::{self, Outgoing};
 use super::settings::{PeerError, PeerSettings};
 use super::stage::Passing;
+use super::together::{self, Ahead, Together};
 use super::{identity, relays};
 use crate::media::VideoCodec;
 use crate::media::turn::Shim;
@@ -66,6 +67,8 @@ pub(super) struct Connection {
 pub(super) struct LocalTrack {
     pub(super) track: Arc<TrackLocalStaticRTP>,
     pub(super) ssrc: u32,
+    /// Where a picture waits for its last packet.
+    pub(super) ahead: Ahead,
 }
 
 /// Which kinds the connection carries; the codecs in order of preference.
@@ -100,8 +103,9 @@ pub(super) async fn connect(
         reason,
     };
     let certificate = identity::certificate().map_err(failed)?;
+    let ahead = Ahead::default();
     let (engine, registry) =
-        media_engine(media, calls, network).map_err(|error| failed(error.to_string()))?;
+        media_engine(media, calls, network, &ahead).map_err(|error| failed(error.to_string()))?;
     let (servers, shims) = relays::reachable(settings).await.map_err(failed)?;
     let mut configuration = RTCConfigurationBuilder::new()
         .with_certificates(vec![certificate])
@@ -138,7 +142,7 @@ pub(super) async fn connect(
     }
     let mut audio = None;
     if media.audio {
-        let track = local_track(RtpCodecKind::Audio, &opus());
+        let track = local_track(RtpCodecKind::Audio, &opus(), Ahead::default());
         link.add_track(Arc::clone(&track.track) as Arc<_>)
             .await
             .map_err(|error| failed(error.to_string()))?;
@@ -146,7 +150,7 @@ pub(super) async fn connect(
     }
     let mut video = None;
     if let Some(codec) = media.video.first() {
-        let track = local_track(RtpCodecKind::Video, &video_codec(*codec));
+        let track = local_track(RtpCodecKind::Video, &video_codec(*codec), ahead);
         link.add_track(Arc::clone(&track.track) as Arc<_>)
             .await
             .map_err(|error| failed(error.to_string()))?;
@@ -251,6 +255,7 @@ fn media_engine(
     media: &Media,
     calls: Calls,
     network: &Arc<Mutex<Network>>,
+    ahead: &Ahead,
 ) -> Result<(MediaEngine, Registry), rtc::shared::error::Error> {
     let mut engine = MediaEngine::default();
     if media.audio {
@@ -284,7 +289,8 @@ fn media_engine(
         .with(
             monitor::slot(),
             Passing::new(Monitor::new(Arc::clone(network))),
-        );
+        )
+        .with(together::slot(), Passing::new(Together(ahead.clone())));
     Ok((engine, registry))
 }
 
@@ -344,7 +350,7 @@ fn retransmission(of: u8) -> RTCRtpCodecParameters {
     }
 }
 
-fn local_track(kind: RtpCodecKind, codec: &RTCRtpCodecParameters) -> LocalTrack {
+fn local_track(kind: RtpCodecKind, codec: &RTCRtpCodecParameters, ahead: Ahead) -> LocalTrack {
     let ssrc = rand::random();
     let name = match kind {
         RtpCodecKind::Audio => "audio",
@@ -373,5 +379,6 @@ fn local_track(kind: RtpCodecKind, codec: &RTCRtpCodecParameters) -> LocalTrack 
     LocalTrack {
         track: Arc::new(TrackLocalStaticRTP::new(track)),
         ssrc,
+        ahead,
     }
 }

@@ -182,7 +182,7 @@ fn run(format: &Format, hooks: &Arc<Hooks>, ends: &Ends<'_>, unused_for: Duratio
             Left::Unused => ends.wait_for_packet(),
             Left::Failed(reason) => {
                 tracing::warn!(reason, "receive pipeline failed");
-                rest(ends.received, Instant::now() + RESTART_DELAY)
+                ends.rest(Instant::now() + RESTART_DELAY)
             }
         };
         if !goes_on {
@@ -249,6 +249,18 @@ impl Ends<'_> {
             }
         }
     }
+
+    /// False when told to stop.
+    fn rest(&self, until: Instant) -> bool {
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.received.recv_timeout(left) {
+                Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return false,
+                Ok(_) => {}
+                Err(RecvTimeoutError::Timeout) => return true,
+            }
+        }
+    }
 }
 
 fn keep_picture(hooks: &Hooks, sample: &gst::Sample) {
@@ -256,17 +268,6 @@ fn keep_picture(hooks: &Hooks, sample: &gst::Sample) {
         match snapshot::encode_jpeg(sample, snapshot::Size::Full) {
             Ok(jpeg) => keep(jpeg),
             Err(reason) => tracing::debug!(reason, "a picture was not kept"),
-        }
-    }
-}
-
-/// False when told to stop.
-fn rest(received: &Receiver<Signal>, until: Instant) -> bool {
-    loop {
-        match received.recv_timeout(until.saturating_duration_since(Instant::now())) {
-            Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return false,
-            Ok(_) => {}
-            Err(RecvTimeoutError::Timeout) => return true,
         }
     }
 }

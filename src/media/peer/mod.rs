@@ -30,9 +30,11 @@ mod settings;
 mod shared;
 mod stage;
 mod stats;
+mod together;
 
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedSender;
 
 use self::core::Core;
@@ -56,6 +58,8 @@ pub(super) const RECEIVE_PAYLOAD_TYPE: u8 = 96;
 #[derive(Clone)]
 pub struct Peer {
     core: Arc<Core>,
+    /// Where all of its tasks run.
+    home: &'static Handle,
 }
 
 impl Peer {
@@ -72,8 +76,8 @@ impl Peer {
         events: UnboundedSender<PeerEvent>,
     ) -> Result<Self, PeerError> {
         settings.check()?;
-        network::handle().map_err(PeerError::Media)?;
         Ok(Self {
+            home: network::home().map_err(PeerError::Media)?,
             core: Arc::new(Core::new(settings, video, audio, events)),
         })
     }
@@ -200,14 +204,14 @@ impl Peer {
         }
     }
 
-    /// Runs on the media runtime. A panic of the WebRTC library ends this peer and nothing else.
+    /// Runs on the thread of this connection. A panic of the WebRTC library ends this peer and nothing
+    /// else.
     async fn contained<T: Send + 'static>(
         &self,
         operation: &'static str,
         future: impl Future<Output = Result<T, PeerError>> + Send + 'static,
     ) -> Result<T, PeerError> {
-        let task = network::spawn(future).map_err(PeerError::Media)?;
-        match task.await {
+        match self.home.spawn(future).await {
             Ok(result) => result,
             Err(error) => {
                 tracing::error!(operation, %error, "the WebRTC library panicked");

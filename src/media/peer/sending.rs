@@ -258,8 +258,11 @@ async fn write(
     shared: &Shared,
 ) -> Option<()> {
     let numbers = rewriter.frame(frame, Instant::now());
-    for (packet, numbers) in frame.packets.iter().zip(numbers) {
-        let packet = rtp::Packet {
+    let mut packets = frame
+        .packets
+        .iter()
+        .zip(numbers)
+        .map(|(packet, numbers)| rtp::Packet {
             header: rtp::Header {
                 version: 2,
                 marker: packet.marker,
@@ -270,17 +273,24 @@ async fn write(
                 ..Default::default()
             },
             payload: packet.payload.clone(),
-        };
-        if let Err(error) = local.track.write_rtp(packet).await {
-            if !shared.ended.is_cancelled() {
-                // Its driver is gone, which it tells in no other way.
-                shared.tell(PeerEvent::Failed {
-                    reason: format!("the connection takes no more media: {error}"),
-                });
-            }
-            return None;
-        }
-        bump(&shared.stats.packets_sent);
+        });
+    let before_last = frame.packets.len().saturating_sub(1);
+    if before_last > 0 {
+        local.ahead.wait(packets.by_ref().take(before_last));
     }
+    let Some(last) = packets.next() else {
+        return Some(());
+    };
+    if let Err(error) = local.track.write_rtp(last).await {
+        if !shared.ended.is_cancelled() {
+            // Its driver is gone, which it tells in no other way.
+            shared.tell(PeerEvent::Failed {
+                reason: format!("the connection takes no more media: {error}"),
+            });
+        }
+        return None;
+    }
+    let sent = frame.packets.len() as u64;
+    shared.stats.packets_sent.fetch_add(sent, Ordering::Relaxed);
     Some(())
 }

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use gst::prelude::*;
 use gstreamer as gst;
 use gstreamer_app as gst_app;
-use gstreamer_video as gst_video;
 use parking_lot::Mutex;
 
 use super::super::VideoCodec;
@@ -17,6 +16,8 @@ use super::super::fanout::{Encoding, VideoPublisher};
 use super::super::pipeline::{End, Pipeline};
 use super::super::rate::{Pace, Picture, Reduction};
 use super::super::rtp::{FrameAssembler, Packet, RunId, starts_key_frame};
+use super::encoder_input::EncoderInput;
+use super::same_thread::SameThread;
 
 /// A pipeline of its own per format, so that an encoder can come, go and fail without the camera
 /// noticing.
@@ -34,14 +35,6 @@ pub(super) struct EncoderRun {
     bitrate_kbps: u32,
     reduction: Reduction,
     is_dead: Arc<AtomicBool>,
-}
-
-/// Where the camera's streaming thread puts pictures.
-pub(super) struct EncoderInput {
-    codec: VideoCodec,
-    source: gst_app::AppSrc,
-    encoder: gst::Element,
-    pace: Mutex<Pace>,
 }
 
 impl EncoderRun {
@@ -75,12 +68,9 @@ impl EncoderRun {
         source.set_caps(Some(caps));
         let output: gst_app::AppSink = pipeline.element("out")?;
         output.set_callbacks(publishing(codec, Arc::clone(publisher)));
-        let input = Arc::new(EncoderInput {
-            codec,
-            source,
-            encoder: pipeline.element("encoder")?,
-            pace: Mutex::default(),
-        });
+        let same_thread = (!encoder.is_hardware()).then(|| SameThread::new(picture.framerate));
+        let entrance = EncoderInput::new(codec, source, pipeline.element("encoder")?, same_thread)?;
+        let input = Arc::new(entrance);
         let size = pipeline.element("size")?;
         publisher.encoder_started(codec, Instant::now());
         pipeline.play()?;
@@ -110,7 +100,7 @@ impl EncoderRun {
         if next == self.reduction && picture == self.picture {
             return;
         }
-        tracing::info!(codec = %self.input.codec, from = ?self.reduction, to = ?next, kbps = self.bitrate_kbps, "pictures sent change");
+        tracing::info!(codec = %self.input.codec(), from = ?self.reduction, to = ?next, kbps = self.bitrate_kbps, "pictures sent change");
         if next.size(self.picture) != self.reduction.size(self.picture) {
             let (width, height) = next.size(self.picture);
             let caps = gst::Caps::builder("video/x-raw")
@@ -124,8 +114,9 @@ impl EncoderRun {
             // Encoders share out their bits by the frame rate they are told.
             let fraction = gst::Fraction::new(rate.0 as i32, rate.1 as i32);
             self.caps.make_mut().set("framerate", fraction);
-            self.input.source.set_caps(Some(&self.caps));
-            *self.input.pace.lock() = Pace::new(rate.0, rate.1, self.given.framerate);
+            self.input.set_caps(&self.caps);
+            self.input
+                .set_pace(Pace::new(rate.0, rate.1, self.given.framerate));
         }
         self.picture = picture;
         self.reduction = next;
@@ -151,33 +142,8 @@ impl EncoderRun {
     pub(super) fn set_bitrate(&mut self, kbps: u32) {
         if kbps != self.bitrate_kbps {
             self.bitrate_kbps = kbps;
-            encoder::set_bitrate(&self.input.encoder, kbps);
+            encoder::set_bitrate(self.input.encoder(), kbps);
         }
-    }
-}
-
-impl EncoderInput {
-    #[cfg(test)]
-    pub(super) fn encoder(&self) -> &gst::Element {
-        &self.encoder
-    }
-
-    /// On the camera's streaming thread; never waits.
-    pub(super) fn push(&self, picture: &gst::Buffer, publisher: &VideoPublisher) {
-        let at = picture.pts().map(Duration::from);
-        if at.is_some_and(|at| !self.pace.lock().takes(at)) {
-            return;
-        }
-        if publisher.key_frame_due(self.codec, Instant::now()) {
-            let event = gst_video::UpstreamForceKeyUnitEvent::builder()
-                .all_headers(true)
-                .build();
-            if let Some(pad) = self.encoder.static_pad("src") {
-                pad.send_event(event);
-            }
-        }
-        // Refused only while the pipeline is being torn down.
-        let _ = self.source.push_buffer(picture.clone());
     }
 }
 

@@ -17,7 +17,8 @@ use super::super::encoder::{self, EncoderTarget};
 use super::super::fanout::VideoPublisher;
 use super::super::rate::Picture;
 use super::capture::picture_caps;
-use super::encode::{EncoderInput, EncoderRun};
+use super::encode::EncoderRun;
+use super::encoder_input::EncoderInput;
 use super::placeholder::{Placeholder, Retimer};
 use super::supervision::Signal;
 use super::video::{VideoSourceKind, VideoSourceSettings};
@@ -29,7 +30,7 @@ const DIES_AGAIN: Duration = Duration::from_secs(1);
 pub(super) struct Pictures {
     publisher: Arc<VideoPublisher>,
     muted: Arc<AtomicBool>,
-    inputs: Mutex<Vec<Arc<EncoderInput>>>,
+    inputs: Mutex<Arc<[Arc<EncoderInput>]>>,
     times: Mutex<Retimer>,
     /// The last picture of the camera, or since when one is waited for.
     last: Mutex<Instant>,
@@ -49,7 +50,18 @@ impl Pictures {
         }
         if let Some(buffer) = sample.buffer_owned() {
             let time = buffer.pts().map(gst::ClockTime::nseconds);
-            self.encode(buffer, attempt, time, now);
+            // Held until it is handed over, so that none overtakes another.
+            let mut times = self.times.lock();
+            let picture = placed(buffer, times.place(attempt, time, now));
+            let inputs = Arc::clone(&self.inputs.lock());
+            if let Some((last, others)) = inputs.split_last() {
+                for input in others {
+                    input.hand_over(&picture, &self.publisher);
+                }
+                // While it waits for this one, the others work.
+                last.push(&picture, &self.publisher);
+            }
+            drop(times);
             self.publisher.set_picture(sample);
         }
     }
@@ -70,21 +82,15 @@ impl Pictures {
             && self.are_seen()
     }
 
-    /// A picture in the place of the camera's.
+    /// A picture in the place of the camera's; never waits.
     pub(super) fn stand_in(&self, picture: gst::Buffer) {
-        self.encode(picture, 0, None, Instant::now());
-    }
-
-    fn encode(&self, mut picture: gst::Buffer, source: u64, time: Option<u64>, now: Instant) {
-        // Held until it is handed over, so that none overtakes another.
-        let mut times = self.times.lock();
-        let placed = gst::ClockTime::from_nseconds(times.place(source, time, now));
-        // The pixels stay shared.
-        let timed = picture.make_mut();
-        timed.set_pts(placed);
-        timed.set_dts(gst::ClockTime::NONE);
+        // Else a picture of the camera is on its way.
+        let Some(mut times) = self.times.try_lock() else {
+            return;
+        };
+        let picture = placed(picture, times.place(0, None, Instant::now()));
         for input in self.inputs.lock().iter() {
-            input.push(&picture, &self.publisher);
+            input.hand_over(&picture, &self.publisher);
         }
     }
 
@@ -92,6 +98,14 @@ impl Pictures {
     pub(super) fn set_failed(&self) {
         self.has_failed.store(true, Ordering::Relaxed);
     }
+}
+
+/// With its time on the encoders' clock; the pixels stay shared.
+fn placed(mut picture: gst::Buffer, time: u64) -> gst::Buffer {
+    let timed = picture.make_mut();
+    timed.set_pts(gst::ClockTime::from_nseconds(time));
+    timed.set_dts(gst::ClockTime::NONE);
+    picture
 }
 
 /// The encoders that run.
@@ -120,7 +134,7 @@ impl Encoders {
         let pictures = Arc::new(Pictures {
             publisher: Arc::clone(publisher),
             muted: Arc::clone(muted),
-            inputs: Mutex::default(),
+            inputs: Mutex::new(Arc::new([])),
             times: Mutex::default(),
             last: Mutex::new(Instant::now()),
             has_failed: AtomicBool::new(false),

@@ -7,6 +7,7 @@
 mod arrival;
 mod capture;
 mod encode;
+mod encoder_input;
 mod encoders;
 mod feed;
 mod film;
@@ -14,6 +15,7 @@ mod libcamera;
 mod placeholder;
 mod rtsp;
 mod rtsp_tls;
+mod same_thread;
 mod screen;
 pub(super) mod supervision;
 mod v4l2;

@@ -3,6 +3,7 @@
 //!
 //! Usage: control_load [reply|ring|devices]...
 
+mod burst;
 mod devices;
 mod place;
 mod reply;

@@ -1,7 +1,7 @@
 //! From a command to its reply, fifty in flight: a whole daemon beside a client that does nothing
 //! but echo, on the same broker.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cubelet::engine::daemon::{Daemon, Options};
 use rumqttc::v5::mqttbytes::QoS;
@@ -10,7 +10,8 @@ use rumqttc::v5::{AsyncClient, Event};
 use serde_json::json;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::place::{ANSWERS, Broker, Requester, must_be_ok, options, secret};
+use crate::burst::Bursts;
+use crate::place::{Broker, Requester, options, secret};
 use crate::statistics::{Bound, Latencies, print};
 
 const IN_FLIGHT: usize = 50;
@@ -26,31 +27,12 @@ pub async fn measure() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let device = device(folder.path(), broker.port)?;
     let _echo = echo(broker.port).await?;
-    let mut requester =
-        Requester::connect(broker.port, &[ANSWERS, "cubelet/bench/availability"]).await?;
-    while requester.on("cubelet/bench/availability").await?.1.payload != "online" {}
-    let mut ours = Latencies::default();
-    let mut kept = Latencies::default();
-    let mut theirs = Latencies::default();
-    for round in 0..ROUNDS {
-        let unlock = |n| json!({ "id": format!("{round}-{n}") }).to_string();
-        bursts(
-            &mut requester,
-            "cubelet/bench/cmd/unlock",
-            unlock,
-            &mut kept,
-        )
-        .await?;
-        let unread = |_| String::new();
-        bursts(
-            &mut requester,
-            "cubelet/bench/cmd/unread",
-            unread,
-            &mut ours,
-        )
-        .await?;
-        bursts(&mut requester, "echo/cmd", unlock, &mut theirs).await?;
-    }
+    let mut watcher = Requester::connect(broker.port, &["cubelet/bench/availability"]).await?;
+    while watcher.on("cubelet/bench/availability").await?.1.payload != "online" {}
+    drop(watcher);
+    // A thread of its own: who orders waits for its socket.
+    let port = broker.port;
+    let (kept, ours, mut theirs) = tokio::task::spawn_blocking(move || rounds(port)).await??;
     for (what, mut ours) in [("unread", ours), ("unlock with an id", kept)] {
         for (name, share, limit) in [("p50", 0.5, None), ("p99", 0.99, Some(5.0))] {
             let (Some(ours), Some(theirs)) = (ours.quantile(share), theirs.quantile(share)) else {
@@ -69,28 +51,30 @@ pub async fn measure() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn bursts(
-    requester: &mut Requester,
-    topic: &str,
-    payload: impl Fn(usize) -> String,
-    latencies: &mut Latencies,
-) -> anyhow::Result<()> {
-    for burst in 0..WARM_UP + BURSTS {
-        let mut sent = Vec::with_capacity(IN_FLIGHT);
-        for n in 0..IN_FLIGHT {
-            sent.push(Instant::now());
-            requester.order(topic, payload(burst * IN_FLIGHT + n), n)?;
-        }
-        for _ in 0..IN_FLIGHT {
-            let (which, at, answer) = requester.answer().await?;
-            must_be_ok(&answer)?;
-            if burst >= WARM_UP {
-                latencies.add(at - sent[which]);
+/// The latencies of orders with an id, of such without, and of the echo.
+fn rounds(port: u16) -> anyhow::Result<(Latencies, Latencies, Latencies)> {
+    let mut requester = Bursts::connect(port)?;
+    let mut kept = Latencies::default();
+    let mut ours = Latencies::default();
+    let mut theirs = Latencies::default();
+    for round in 0..ROUNDS {
+        let with_id = |n| json!({ "id": format!("{round}-{n}") }).to_string();
+        let without = |_| String::new();
+        let mut bursts = |topic, payload: &dyn Fn(usize) -> String, latencies: &mut Latencies| {
+            for burst in 0..WARM_UP + BURSTS {
+                let payloads: Vec<String> = (0..IN_FLIGHT)
+                    .map(|n| payload(burst * IN_FLIGHT + n))
+                    .collect();
+                requester.burst(topic, &payloads, latencies, burst >= WARM_UP)?;
+                std::thread::sleep(PAUSE);
             }
-        }
-        tokio::time::sleep(PAUSE).await;
+            anyhow::Ok(())
+        };
+        bursts("cubelet/bench/cmd/unlock", &with_id, &mut kept)?;
+        bursts("cubelet/bench/cmd/unread", &without, &mut ours)?;
+        bursts("echo/cmd", &with_id, &mut theirs)?;
     }
-    Ok(())
+    Ok((kept, ours, theirs))
 }
 
 /// A daemon without a hub it could reach, but with everything else.

@@ -64,7 +64,7 @@ async fn execute(
         Command::Ring { targets } => ring(wiring, targets).await?,
         Command::Call { user, call_type } => {
             let user = resolve(wiring, &user).await?;
-            json!({ "calls": dial(wiring, vec![user], call_type).await? })
+            dial(wiring, user, call_type).await?
         }
         Command::Answer => {
             json!({ "call": wiring.slots.calls.ask(Answer, LIMIT).await.map_err(away)?? })
@@ -222,22 +222,22 @@ async fn record(
 
 async fn dial(
     wiring: &Wiring,
-    users: Vec<u64>,
+    user: u64,
     call_type: CallType,
 ) -> Result<serde_json::Value, CommandError> {
-    if wiring.user().is_some_and(|me| users.contains(&me)) {
+    if wiring.user() == Some(user) {
         return Err(CommandError::new(
             ErrorCode::InvalidPayload,
             "a device cannot call itself",
         ));
     }
     let dial = Dial {
-        users,
+        users: vec![user],
         call_type,
         joins: false,
     };
     let calls = wiring.slots.calls.ask(dial, LIMIT).await.map_err(away)??;
-    Ok(json!({ "calls": calls }))
+    Ok(json!({ "call": calls.first() }))
 }
 
 async fn in_call(wiring: &Wiring, command: CallCommand) -> Result<serde_json::Value, CommandError> {

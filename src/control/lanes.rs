@@ -46,6 +46,9 @@ impl Lane {
             | "dialog_clear"
             | "dialog_subscribe"
             | "dialog_notifications"
+            | "record_create"
+            | "record_update"
+            | "record_delete"
             | "push" => Self::Chat,
             _ => Self::Free,
         }

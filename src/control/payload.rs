@@ -384,6 +384,10 @@ fn chat(verb: &str, fields: &Map<String, Value>) -> Result<ChatCommand, CommandE
         "report_user" => ChatCommand::ReportUser(read(fields)?),
         "push" => ChatCommand::Push(Box::new(read(fields)?)),
         "report_message" => ChatCommand::ReportMessage(read(fields)?),
+        "record_create" => ChatCommand::CreateRecord(Box::new(read(fields)?)),
+        "records" => ChatCommand::ListRecords(Box::new(read(fields)?)),
+        "record_update" => ChatCommand::UpdateRecord(Box::new(read(fields)?)),
+        "record_delete" => ChatCommand::DeleteRecords(read(fields)?),
         _ => {
             return Err(CommandError::new(
                 ErrorCode::UnknownCommand,

@@ -92,6 +92,10 @@ pub(super) fn command(verb: &str) -> Option<Value> {
         "report_user" => read_by::<chat::ReportUser>(),
         "push" => read_by::<chat::Push>(),
         "report_message" => read_by::<chat::ReportMessage>(),
+        "record_create" => read_by::<chat::CreateRecord>(),
+        "records" => read_by::<chat::ListRecords>(),
+        "record_update" => read_by::<chat::UpdateRecord>(),
+        "record_delete" => read_by::<chat::DeleteRecords>(),
         _ => return None,
     };
     add_envelope(&mut schema);

@@ -20,6 +20,7 @@ mod network;
 mod peer;
 mod privacy;
 mod proxy;
+mod records;
 mod rest;
 mod rest_blobs;
 mod resumption;

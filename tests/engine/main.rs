@@ -34,6 +34,7 @@ mod preview;
 #[allow(dead_code, clippy::unwrap_used)]
 mod push_service;
 mod recordings;
+mod records;
 mod recovery;
 mod ringing;
 #[allow(clippy::unwrap_used)] // All of it is test code.

@@ -10,6 +10,7 @@ mod messages;
 mod people;
 mod push;
 mod reading;
+mod records;
 mod rules;
 
 use crate::protocol::chat_message::system_params_from_json;
@@ -23,6 +24,7 @@ pub use people::{
 };
 pub use push::Push;
 pub use reading::{Download, MarkRead, ReadHistory, Search};
+pub use records::{CreateRecord, DeleteRecords, ListRecords, UpdateRecord};
 pub use rules::Checked;
 
 /// A chat command.
@@ -84,6 +86,14 @@ pub enum ChatCommand {
     ReportUser(ReportUser),
     /// `report_message`
     ReportMessage(ReportMessage),
+    /// `record_create`
+    CreateRecord(Box<CreateRecord>),
+    /// `records`
+    ListRecords(Box<ListRecords>),
+    /// `record_update`
+    UpdateRecord(Box<UpdateRecord>),
+    /// `record_delete`
+    DeleteRecords(DeleteRecords),
     /// `push`
     Push(Box<Push>),
 }
@@ -160,6 +170,10 @@ impl Check for ChatCommand {
             Self::UpdateProfile(update) => people::check_profile(update),
             Self::ReportUser(report) => people::check_reason(&report.reason),
             Self::ReportMessage(report) => people::check_message_report(report),
+            Self::CreateRecord(new) => records::check_new(new),
+            Self::ListRecords(list) => records::check_list(list),
+            Self::UpdateRecord(update) => records::check_update(update),
+            Self::DeleteRecords(delete) => records::check_delete(delete),
             Self::Push(push) => push::check(push),
             Self::Users(find) => people::check_users(find),
             Self::Unread

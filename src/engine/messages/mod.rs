@@ -1,5 +1,5 @@
 //! Chat commands carried out: `sending` and `changing` messages, `reading` the history, `dialogs`,
-//! `people`, `blocking` some of them, `pushing` notifications to them.
+//! `people`, `blocking` some of them, `pushing` notifications to them, `records` of custom objects.
 //!
 //! Invariant: what is answered "ok" is on the disk, or was done by the hub.
 //! Must not enter: the JSON of a command (that is `control`), how a message reaches the hub.
@@ -10,6 +10,7 @@ mod dialogs;
 mod people;
 mod pushing;
 mod reading;
+mod records;
 mod sending;
 
 use serde_json::Value;
@@ -61,6 +62,10 @@ pub async fn execute(wiring: &Wiring, command: ChatCommand) -> Result<Value, Com
         ChatCommand::Blocked => blocking::list(wiring).await,
         ChatCommand::Push(push) => pushing::push(wiring, *push).await,
         ChatCommand::UpdateProfile(update) => people::update_profile(wiring, update).await,
+        ChatCommand::CreateRecord(new) => records::create(wiring, *new).await,
+        ChatCommand::ListRecords(list) => records::list(wiring, *list).await,
+        ChatCommand::UpdateRecord(update) => records::update(wiring, *update).await,
+        ChatCommand::DeleteRecords(delete) => records::delete(wiring, delete).await,
         ChatCommand::ReportUser(report) => people::report_user(wiring, report).await,
         ChatCommand::ReportMessage(report) => people::report_message(wiring, report).await,
     }

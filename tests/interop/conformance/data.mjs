@@ -207,7 +207,7 @@ export async function run(site) {
     for (const asked of [
       data.create(CLASS, { colour: "red" }),
       data.list(CLASS, { colour: "red" }),
-      data.update(CLASS, { id: closed._id, inc: { colour: 1 } }),
+      bob.sdk.data.update(CLASS, { id: closed._id, inc: { colour: 1 } }),
     ]) {
       const { info } = await refusedWith(422, asked);
       assert.ok(info.errors.colour, JSON.stringify(info));

@@ -27,6 +27,10 @@ fn shown(verb: &str, reply: &Value) -> String {
         "last_activity" => activity(reply),
         "dialog_create" | "dialog_update" | "dialog_subscribe" => one(&reply["details"]),
         "profile_update" => one(&reply["user"]),
+        "record_create" | "record_update" => one(&reply["record"]),
+        "records" => items(&reply["records"])
+            .map(|record| format!("{}\n", clean(&record.to_string())))
+            .collect(),
         "dialog_notifications" => match &reply["enabled"] {
             Value::Bool(true) => "on\n".to_owned(),
             _ => "off\n".to_owned(),

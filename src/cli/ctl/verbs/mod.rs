@@ -13,6 +13,7 @@ mod payload;
 mod people;
 mod reading;
 mod recording;
+mod records;
 mod ringing;
 
 use anyhow::{Context, bail};
@@ -27,6 +28,7 @@ use operation::OperationVerb;
 use people::PeopleVerb;
 use reading::ReadingVerb;
 use recording::RecordingVerb;
+use records::RecordsVerb;
 use ringing::RingingVerb;
 
 /// A command's verb and its fields.
@@ -50,6 +52,9 @@ pub enum Verb {
     Dialog(DialogVerb),
     #[command(flatten)]
     Recording(RecordingVerb),
+    /// Create, list, change and delete records of custom objects.
+    #[command(subcommand, name = "records")]
+    Records(RecordsVerb),
     #[command(flatten)]
     People(PeopleVerb),
     #[command(flatten)]
@@ -78,6 +83,7 @@ impl Verb {
             Self::Reading(verb) => verb.order(),
             Self::Dialog(verb) => verb.order(),
             Self::Recording(verb) => verb.order(),
+            Self::Records(verb) => verb.order(),
             Self::People(verb) => verb.order(),
             Self::Operation(verb) => verb.order(),
             Self::Cmd { verb, fields } => {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::device::cameras::{self, ControlKind, Role, VideoNode};
+use crate::device::cameras::{self, Role, VideoNode};
 use crate::device::controls;
 use crate::device::gpio::{self, Chip};
 use crate::device::sound::{self, Pcm, Use};
@@ -117,10 +117,7 @@ fn write_cameras(page: &mut String, nodes: &[VideoNode]) -> std::fmt::Result {
                 if !controls.is_empty() {
                     writeln!(page, "    can be set (`camera/set`, `controls`):")?;
                 }
-                for control in controls
-                    .iter()
-                    .filter(|one| one.kind != ControlKind::Button)
-                {
+                for control in controls {
                     let range = controls::range(control);
                     write!(page, "      {}: {range}", control.key)?;
                     match control.value {

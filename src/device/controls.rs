@@ -16,7 +16,7 @@ use super::cameras::{Control, ControlKind, controls};
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(untagged)]
 pub enum ControlValue {
-    /// Of what is on or off.
+    /// Of what is on or off; of a button `true`, which presses it.
     Switch(bool),
     /// Of what has a range, or the number of a choice.
     Number(i64),
@@ -96,7 +96,8 @@ impl Panel for V4l2Panel {
     }
 }
 
-/// Sets all of them or none, and gives what they were set to.
+/// Sets all of them or none, and gives what they were set to. Buttons are pressed after that, and are
+/// set to nothing.
 ///
 /// # Errors
 /// [`ControlError`] of the first that cannot be; those before it are as they were.
@@ -156,13 +157,18 @@ fn put(
     }
     let values = resolved.into_iter();
     Ok(values
+        .filter(|(control, _)| control.kind != ControlKind::Button)
         .map(|(control, value)| (control.key.clone(), value))
         .collect())
 }
 
-/// What switches an automatism comes before what it else would set.
-fn place(control: &Control) -> bool {
-    control.kind == ControlKind::Number
+/// What switches an automatism comes before what it else would set; what cannot be set back, last.
+fn place(control: &Control) -> u8 {
+    match control.kind {
+        ControlKind::Switch | ControlKind::Choice => 0,
+        ControlKind::Number => 1,
+        ControlKind::Button => 2,
+    }
 }
 
 fn refused(control: &Control, set: io::Result<()>) -> Result<(), ControlError> {
@@ -173,14 +179,9 @@ fn refused(control: &Control, set: io::Result<()>) -> Result<(), ControlError> {
 }
 
 fn find<'c>(known: &'c [Control], name: &str) -> Result<&'c Control, ControlError> {
-    let settable = || {
-        known
-            .iter()
-            .filter(|control| control.kind != ControlKind::Button)
-    };
-    let found = settable().find(|control| control.key == name);
+    let found = known.iter().find(|control| control.key == name);
     found.ok_or_else(|| {
-        let names: Vec<&str> = settable().map(|control| control.key.as_str()).collect();
+        let names: Vec<&str> = known.iter().map(|control| control.key.as_str()).collect();
         ControlError::Unknown {
             name: name.to_owned(),
             known: match names.is_empty() {
@@ -194,9 +195,17 @@ fn find<'c>(known: &'c [Control], name: &str) -> Result<&'c Control, ControlErro
 /// The number a driver is told.
 fn resolve(control: &Control, wanted: Option<&ControlValue>) -> Result<i64, ControlError> {
     let Some(wanted) = wanted else {
-        return Ok(control.default);
+        return match control.kind {
+            ControlKind::Button => Err(ControlError::Value {
+                name: control.key.clone(),
+                rule: format!("{}, and has no default", range(control)),
+            }),
+            _ => Ok(control.default),
+        };
     };
     let value = match (control.kind, wanted) {
+        // Whatever the value, it is pressed.
+        (ControlKind::Button, ControlValue::Switch(true)) => Some(1),
         (ControlKind::Switch, ControlValue::Switch(is_on)) => Some(i64::from(*is_on)),
         (ControlKind::Switch, ControlValue::Number(value)) if [0, 1].contains(value) => {
             Some(*value)
@@ -234,7 +243,7 @@ fn resolve(control: &Control, wanted: Option<&ControlValue>) -> Result<i64, Cont
 /// What a control takes, for people.
 pub fn range(control: &Control) -> String {
     match control.kind {
-        ControlKind::Button => "nothing".to_owned(),
+        ControlKind::Button => "true, which presses it".to_owned(),
         ControlKind::Switch => "true or false".to_owned(),
         ControlKind::Choice => {
             let names = control
@@ -368,6 +377,21 @@ mod tests {
     }
 
     #[test]
+    fn a_button_is_pressed_after_all_else_is_set_and_is_not_kept() {
+        let camera = Recorded::new();
+        let done = set(
+            &camera,
+            &wanted(r#"{"pan_reset": true, "zoom_absolute": 200}"#),
+        );
+        let in_order = pairs([("zoom_absolute", 200), ("pan_reset", 1)]);
+        assert_eq!(camera.was_set(), in_order);
+        assert_eq!(
+            done,
+            Ok(pairs([("zoom_absolute", 200)]).into_iter().collect())
+        );
+    }
+
+    #[test]
     fn nothing_wanted_is_the_default_of_the_driver() {
         let camera = Recorded::new();
         set(&camera, &wanted(r#"{"zoom_absolute": null}"#)).unwrap();
@@ -409,11 +433,19 @@ mod tests {
                 r#"{"torch": true}"#,
                 "torch: this camera has no such control; it has brightness, \
                  white_balance_automatic, auto_exposure, exposure_time_absolute, pan_absolute, \
-                 zoom_absolute, led_1_mode",
+                 zoom_absolute, led_1_mode, pan_reset",
             ),
             (
-                r#"{"pan_reset": 1}"#,
-                "pan_reset: this camera has no such control",
+                r#"{"brightness": 9, "pan_reset": 1}"#,
+                "pan_reset: must be true, which presses it, not 1",
+            ),
+            (
+                r#"{"pan_reset": false}"#,
+                "pan_reset: must be true, which presses it, not false",
+            ),
+            (
+                r#"{"pan_reset": null}"#,
+                "pan_reset: must be true, which presses it, and has no default",
             ),
         ] {
             let camera = Recorded::new();

@@ -104,7 +104,8 @@ pub struct CameraSetting {
     pub max_fps: Option<u32>,
     /// Of a camera of `v4l2:`, at most 64: what its driver lets be set (`cubelet devices` lists
     /// names and ranges), all of it or nothing. Choices by name or number; `null` sets the driver's
-    /// default and is not kept. `invalid_payload` names the control and what it takes.
+    /// default and is not kept. `true` presses a button, after all else is set, and is not kept.
+    /// `invalid_payload` names the control and what it takes.
     pub controls: Option<WantedControls>,
 }
 

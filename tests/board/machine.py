@@ -33,6 +33,7 @@ class Machine:
              "-device", "virtio-blk-pci,drive=disk",
              "-netdev", "tap,id=net,ifname=tap0,script=no,downscript=no",
              "-device", "virtio-net-pci,netdev=net,romfile=", "-device", "virtio-rng-pci",
+             "-device", "virtio-gpu-pci,xres=640,yres=480",
              "-serial", f"file:{self.folder / 'console.log'}",
              "-qmp", f"unix:{self.folder / 'qmp'},server=on,wait=off"],
             stdin=subprocess.DEVNULL)
@@ -54,16 +55,28 @@ class Machine:
 
     def press_the_button(self):
         """The machine's power button: its GPIO line (3) goes high for a tenth of a second."""
+        self._tell_qemu("system_powerdown")
+
+    def screen(self):
+        """Width, height and the pixels, red, green and blue, of what the machine's screen shows."""
+        file = self.folder / "screen.ppm"
+        self._tell_qemu("screendump", filename=str(file))
+        kind, size, depth, pixels = file.read_bytes().split(b"\n", 3)
+        assert (kind, depth) == (b"P6", b"255"), f"{kind} {depth}"
+        width, height = map(int, size.split())
+        return width, height, pixels
+
+    def _tell_qemu(self, command, **arguments):
         with socket.socket(socket.AF_UNIX) as control, control.makefile("rw") as talk:
             control.settimeout(60)
             control.connect(str(self.folder / "qmp"))
-            for command in ["qmp_capabilities", "system_powerdown"]:
-                talk.write(json.dumps({"execute": command}) + "\n")
+            for order in [{"execute": "qmp_capabilities"}, {"execute": command, "arguments": arguments}]:
+                talk.write(json.dumps(order) + "\n")
                 talk.flush()
                 # Before and between come the greeting and events.
                 while "return" not in (said := json.loads(talk.readline())):
                     if "error" in said:
-                        raise AssertionError(f"{command}: {said}")
+                        raise AssertionError(f"{order}: {said}")
 
     def driven(self, consumer):
         """Whether the kernel drives the consumer's GPIO output high; `None` when it has none."""

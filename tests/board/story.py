@@ -157,6 +157,23 @@ class Story:
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
             check(done.returncode != 0 and "controls.brightness: must be 0 to 255, not 256" in done.stdout, done.stdout)
             check(self.control()["value"] == 200, "what is refused changes nothing")
+        with step("a button of the camera is pressed: the kernel tells others who watch it"):
+            watcher = subprocess.Popen(
+                self.machine.command("sh", "-c", "echo ready; exec v4l2-ctl -d /dev/video0 --wait-for-event ctrl=button"),
+                stdout=subprocess.PIPE, text=True)
+            try:
+                watcher.stdout.readline()
+                # It tells nobody when it listens; pressed again until it has heard.
+                until = time.monotonic() + LIMIT
+                while watcher.poll() is None:
+                    check(time.monotonic() < until, "no event of the button")
+                    self.board.order("set", "camera", "controls.button=true")
+                said = watcher.stdout.read()
+                check(watcher.returncode == 0 and "button" in said.lower(), f"{watcher.returncode}: {said}")
+                print(f"    {' '.join(said.split())}", file=sys.stderr)
+            finally:
+                watcher.kill()
+                watcher.wait()
 
     def call(self):
         with step("the button is pressed, the station answers: picture and sound both ways"):
@@ -248,6 +265,50 @@ class Story:
             since = self.board.states.mark()
             self.machine.run("systemctl", "restart", "cubelet")
             self.board.online(LIMIT, since)
+
+    def screen_shows(self):
+        with step("a screen is configured that is not there, then the one that is: it shows the station's picture"):
+            for connector, status in [("HDMI-A-9", "failed"), ("Virtual-1", "showing")]:
+                self.configured(f'[display]\nsink = "kms"\nconnector = "{connector}"\n')
+                since = self.board.states.mark()
+                self.machine.press_the_button()
+                self.board.state(self.flows, "pictures flow", LIMIT, since)
+                shown = self.board.state(lambda state: state["display"]["status"] == status, status, LIMIT, since)
+                print(f"    {shown['display']}", file=sys.stderr)
+                if status == "showing":
+                    until = time.monotonic() + LIMIT
+                    while not self.is_the_ball():
+                        check(time.monotonic() < until, "the screen does not show the station's ball")
+                else:
+                    reason = shown["display"]["reason"]
+                    check("there is no connector HDMI-A-9, only Virtual-1" in reason, reason)
+                    check(not self.is_the_ball(), "somebody else shows it")
+                since = self.board.states.mark()
+                self.board.order("hangup")
+                self.board.state(lambda state: state["display"]["status"] == "closed", "closed", LIMIT, since)
+            self.configured("")
+
+    def configured(self, more):
+        """Runs with that in addition. Stopped first: what it said before the restart is no sign of life."""
+        self.machine.write("/etc/cubelet/kiosk.toml", self.site.board_config() + more)
+        since = self.board.states.mark()
+        self.machine.run("systemctl", "stop", "cubelet")
+        self.board.states.wait(lambda line: line["availability"] == "offline", "offline", LIMIT, since)
+        since = self.board.states.mark()
+        self.machine.run("systemctl", "start", "cubelet")
+        self.board.online(LIMIT, since)
+
+    def is_the_ball(self):
+        """Whether the screen is black but for the ball, a disc of 20 pixels' radius at a quarter of its size."""
+        width, height, pixels = self.machine.screen()
+        check((width, height) == (640, 480), f"the screen is {width}x{height}")
+        green = pixels[1::3]
+        bright = [place for place, value in enumerate(green) if value > 128]
+        if not bright or len(bright) + sum(value < 64 for value in green) < 0.95 * len(green):
+            return False
+        columns, rows = [place % width for place in bright], [place // width for place in bright]
+        wide, high = max(columns) - min(columns) + 1, max(rows) - min(rows) + 1
+        return 60 <= wide <= 100 and 60 <= high <= 100 and len(bright) > 0.6 * wide * high
 
     def plug_pulled_in_recording(self):
         with step("the plug is pulled while a visitor speaks"):
@@ -343,6 +404,7 @@ class Story:
         self.hang_up()
         self.killed()
         self.wrong_configuration()
+        self.screen_shows()
         self.plug_pulled_in_recording()
         self.plug_pulled_in_sending()
 

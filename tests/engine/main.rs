@@ -39,8 +39,14 @@ mod recovery;
 mod ringing;
 #[allow(clippy::unwrap_used)] // All of it is test code.
 mod rtsp;
+#[path = "../support/rtsp_camera.rs"]
+// The whole of it serves the media tests; all of it is test code.
+#[allow(dead_code, clippy::unwrap_used)]
+mod rtsp_camera;
 mod rules;
 mod saying;
+#[allow(clippy::unwrap_used)] // All of it is test code.
+mod screens;
 mod settings;
 mod site;
 mod soak;
@@ -48,3 +54,6 @@ mod upstream;
 mod visitor_messages;
 #[allow(clippy::unwrap_used)] // All of it is test code.
 mod waking;
+#[path = "../support/x_screen.rs"]
+#[allow(clippy::unwrap_used)] // All of it is test code.
+mod x_screen;

@@ -22,6 +22,8 @@ mod pre_roll;
 mod recording;
 mod relay;
 mod room;
+#[path = "../support/rtsp_camera.rs"]
+mod rtsp_camera;
 mod screens;
 // Makes certificates with what the hub makes its own.
 #[cfg(feature = "hub")]
@@ -34,3 +36,5 @@ mod support;
 // Makes a certificate with what the hub makes its own.
 #[cfg(feature = "hub")]
 mod turn;
+#[path = "../support/x_screen.rs"]
+mod x_screen;

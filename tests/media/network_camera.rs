@@ -1,8 +1,6 @@
 //! Cameras of the network, played by an RTSP server nobody here wrote: GStreamer's.
 
-use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
 
 use cubelet::media::source::{RtspCamera, RtspLogin, RtspTrust};
 use cubelet::media::{
@@ -11,59 +9,9 @@ use cubelet::media::{
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::colours::{Colour, middle};
+use crate::rtsp_camera::{Server, h264};
 use crate::sources::{jpeg_size, watch_until};
 use crate::support::{LIMIT, camera_settings, warm, within};
-
-/// The process of the server; killed when dropped.
-pub(crate) struct Server {
-    child: Child,
-    pub(crate) port: u16,
-}
-
-impl Server {
-    fn start(launch: &str) -> Self {
-        Self::start_at(0, launch, &[])
-    }
-
-    pub(crate) fn start_at(port: u16, launch: &str, login: &[&str]) -> Self {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/media/rtsp_server.py");
-        // Debian's, which is who has GStreamer's bindings.
-        let mut child = Command::new("/usr/bin/python3")
-            .args([script, &port.to_string(), launch])
-            .args(login)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        let port = line
-            .trim()
-            .parse()
-            .expect("python3-gi and gir1.2-gst-rtsp-server-1.0 are installed: scripts/setup test");
-        Self { child, port }
-    }
-
-    fn camera(&self) -> RtspCamera {
-        camera_at(self.port)
-    }
-
-    fn signal(&self, name: &str) {
-        let told = Command::new("kill")
-            .args([name, &self.child.id().to_string()])
-            .status();
-        assert!(told.unwrap().success());
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
 
 fn camera_at(port: u16) -> RtspCamera {
     RtspCamera {
@@ -72,13 +20,6 @@ fn camera_at(port: u16) -> RtspCamera {
         udp: false,
         trust: RtspTrust::System,
     }
-}
-
-pub(crate) fn h264(pattern: &str) -> String {
-    format!(
-        "( videotestsrc is-live=true pattern={pattern} ! video/x-raw,width=320,height=240,framerate=15/1 \
-         ! x264enc tune=zerolatency speed-preset=ultrafast key-int-max=15 ! rtph264pay name=pay0 pt=96 )"
-    )
 }
 
 pub(crate) struct Watched {
@@ -142,7 +83,7 @@ async fn a_network_camera_is_seen_in_the_configured_size_by_tcp_and_by_udp() {
     for udp in [false, true] {
         let watched = Watched::start(RtspCamera {
             udp,
-            ..server.camera()
+            ..camera_at(server.port)
         });
         let jpeg = watched.fanout.snapshot(LIMIT).await.unwrap();
         assert_eq!(jpeg_size(&jpeg), Some((320, 240)));
@@ -165,7 +106,7 @@ async fn cameras_that_send_h265_or_jpeg_and_sound_besides_are_seen() {
         // The sound comes first, and is not what is asked for.
         let launch = format!("( {sound} name=pay0 {picture} ! {encoding} name=pay1 )");
         let server = Server::start(&launch);
-        let watched = Watched::start(server.camera());
+        let watched = Watched::start(camera_at(server.port));
         assert_eq!(watched.colour().await, Colour::Red, "{encoding}");
     }
 }
@@ -175,7 +116,7 @@ async fn a_server_that_goes_away_leaves_the_placeholder_in_the_stream_and_comes_
     warm().await;
     let server = Server::start(&h264("red"));
     let port = server.port;
-    let mut watched = Watched::start(server.camera());
+    let mut watched = Watched::start(camera_at(server.port));
     let watching = watched.fanout.subscribe(VideoCodec::H264);
     let before = watch_until(&watching, |frames| frames == 10).await;
     assert_eq!(before.len(), 1);
@@ -196,7 +137,7 @@ async fn a_server_that_goes_away_leaves_the_placeholder_in_the_stream_and_comes_
 async fn a_server_that_hangs_is_noticed_and_taken_up_again() {
     warm().await;
     let server = Server::start(&h264("red"));
-    let mut watched = Watched::start(server.camera());
+    let mut watched = Watched::start(camera_at(server.port));
     watched.runs().await;
     server.signal("-STOP");
     let reason = watched.fails().await;
@@ -215,7 +156,7 @@ async fn a_camera_whose_pictures_change_size_is_seen_on() {
          ! rtph264pay name=pay0 pt=96 config-interval=-1 \
          videotestsrc is-live=true pattern=blue ! video/x-raw,width=640,height=480,framerate=15/1 ! c. )";
     let server = Server::start(change);
-    let watched = Watched::start(server.camera());
+    let watched = Watched::start(camera_at(server.port));
     watched.shows(Colour::Red).await;
     watched.shows(Colour::Blue).await;
     let jpeg = watched.fanout.snapshot(LIMIT).await.unwrap();
@@ -232,11 +173,11 @@ async fn a_password_opens_a_camera_and_a_wrong_one_is_named_and_not_told() {
             user: "viewer".into(),
             password: password.into(),
         }),
-        ..server.camera()
+        ..camera_at(server.port)
     };
     let watched = Watched::start(with("correct horse"));
     assert_eq!(watched.colour().await, Colour::Green);
-    for camera in [with("wrong horse"), server.camera()] {
+    for camera in [with("wrong horse"), camera_at(server.port)] {
         assert!(!format!("{camera:?}").contains("horse"));
         let reason = Watched::start(camera).fails().await;
         assert_eq!(reason, "user or password is wrong or missing");
@@ -256,12 +197,15 @@ async fn what_a_camera_of_the_network_lacks_is_named() {
     );
     let elsewhere = RtspCamera {
         url: format!("rtsp://127.0.0.1:{}/other", sound.port),
-        ..sound.camera()
+        ..camera_at(sound.port)
     };
     for (camera, wanted) in [
         (camera_at(closed), "connect"),
-        (sound.camera(), "it has sound and no pictures"),
-        (raw.camera(), "it sends RAW, which nothing here decodes"),
+        (camera_at(sound.port), "it has sound and no pictures"),
+        (
+            camera_at(raw.port),
+            "it sends RAW, which nothing here decodes",
+        ),
         (elsewhere, "Not Found"),
     ] {
         let reason = Watched::start(camera).fails().await;

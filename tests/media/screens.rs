@@ -2,9 +2,8 @@
 //! picture while a far side is shown.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use cubelet::media::display::{
@@ -20,76 +19,7 @@ use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 
 use crate::support::{Device, End, call, camera_settings, sees, settings, until, warm, within};
-
-const SIZE: (usize, usize) = (640, 480);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Colour {
-    Red,
-    Green,
-    Blue,
-    Black,
-    Else,
-}
-
-/// What is on a screen of [`SIZE`]: blue, green, red and one more byte a pixel.
-struct Shot(Vec<u8>);
-
-impl Shot {
-    fn at(&self, x: usize, y: usize) -> Colour {
-        let place = (y * SIZE.0 + x) * 4;
-        match (self.0[place], self.0[place + 1], self.0[place + 2]) {
-            (..60, ..60, 180..) => Colour::Red,
-            (..60, 100.., ..60) => Colour::Green,
-            (180.., ..60, ..60) => Colour::Blue,
-            (..40, ..40, ..40) => Colour::Black,
-            _ => Colour::Else,
-        }
-    }
-}
-
-/// A server of screens, ended with the value.
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
-/// An X server whose screen is a file.
-fn x_server(folder: &Path, number: Option<&str>) -> (Server, String) {
-    let mut command = Command::new("Xvfb");
-    if let Some(number) = number {
-        command.arg(number);
-    }
-    let mut child = command
-        .args(["-displayfd", "1", "-screen", "0", "640x480x24"])
-        .args(["-nolisten", "tcp", "-fbdir"])
-        .arg(folder)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("Xvfb is installed: scripts/setup test");
-    let mut said = String::new();
-    BufReader::new(child.stdout.take().unwrap())
-        .read_line(&mut said)
-        .unwrap();
-    (Server(child), format!(":{}", said.trim()))
-}
-
-/// The X server's own memory, in the format of `xwd`: a header, as long as its first word says,
-/// colours of 12 bytes each (word 19 counts them), pixels.
-fn x_shot(folder: &Path) -> Option<Shot> {
-    let file = fs::read(folder.join("Xvfb_screen0")).ok()?;
-    let word = |n: usize| {
-        let bytes = file[n * 4..n * 4 + 4].try_into().unwrap();
-        u32::from_be_bytes(bytes) as usize
-    };
-    let begin = word(0) + word(19) * 12;
-    Some(Shot(file[begin..begin + SIZE.0 * SIZE.1 * 4].to_vec()))
-}
+use crate::x_screen::{Colour, SIZE, Server, Shot, shows, x_server};
 
 /// Weston's desktop without a panel, on no hardware.
 fn weston(folder: &Path) -> Server {
@@ -201,16 +131,6 @@ fn part(width: u16, height: u16, x: u16, y: u16) -> Area {
     })
 }
 
-/// Looks until it is as wanted; a screen tells nobody when its picture is another.
-async fn shows_x(what: &str, folder: &Path, wanted: impl Fn(&Shot) -> bool) {
-    within(what, async {
-        while !x_shot(folder).is_some_and(|shot| wanted(&shot)) {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    })
-    .await;
-}
-
 async fn shows_weston(what: &str, folder: &Path, wanted: impl Fn(&Shot) -> bool) {
     within(what, async {
         while !weston_shot(folder).await.is_some_and(|shot| wanted(&shot)) {
@@ -271,7 +191,7 @@ async fn a_window_of_x11_shows_the_far_side_mirrored_fitted_turned_and_placed_as
     let _caller = Caller::calls(&display, VideoSourceKind::File { path: film }).await;
     let look = |look: Look| display.set_look(look);
     // The camera's pictures are 4:3 as the screen is, and the film in them is as the source has it.
-    shows_x("both halves", folder.path(), |shot| {
+    shows("both halves", folder.path(), |shot| {
         shot.at(200, 240) == Red && shot.at(440, 240) == Blue
     })
     .await;
@@ -279,7 +199,7 @@ async fn a_window_of_x11_shows_the_far_side_mirrored_fitted_turned_and_placed_as
         mirror: true,
         ..Look::default()
     });
-    shows_x("both halves exchanged", folder.path(), |shot| {
+    shows("both halves exchanged", folder.path(), |shot| {
         shot.at(200, 240) == Blue && shot.at(440, 240) == Red
     })
     .await;
@@ -287,7 +207,7 @@ async fn a_window_of_x11_shows_the_far_side_mirrored_fitted_turned_and_placed_as
         rotation: Rotation::Right,
         ..Look::default()
     });
-    shows_x("the left half above", folder.path(), |shot| {
+    shows("the left half above", folder.path(), |shot| {
         shot.at(320, 120) == Red && shot.at(320, 360) == Blue
     })
     .await;
@@ -297,7 +217,7 @@ async fn a_window_of_x11_shows_the_far_side_mirrored_fitted_turned_and_placed_as
         area,
         ..Look::default()
     });
-    shows_x("bars in a part of the screen", folder.path(), |shot| {
+    shows("bars in a part of the screen", folder.path(), |shot| {
         let (left, right) = (shot.at(60, 200), shot.at(580, 200));
         let (inner, other) = (shot.at(280, 200), shot.at(360, 200));
         (left, right) == (Black, Black) && (inner, other) == (Red, Blue)
@@ -308,7 +228,7 @@ async fn a_window_of_x11_shows_the_far_side_mirrored_fitted_turned_and_placed_as
         fit: Fit::Cover,
         ..Look::default()
     });
-    shows_x(
+    shows(
         "no bars in it, and nothing outside",
         folder.path(),
         |shot| {
@@ -334,7 +254,7 @@ async fn an_x_server_that_ends_in_a_call_takes_nothing_along_and_its_successor_s
     );
     let caller = Caller::with(&display, "red").await;
     let red = |shot: &Shot| shot.at(320, 240) == Colour::Red;
-    shows_x("the far side", folder.path(), red).await;
+    shows("the far side", folder.path(), red).await;
     drop(server);
     fares(&display, "that the screen is gone", |status| {
         failed_with(status, "X server")
@@ -343,7 +263,7 @@ async fn an_x_server_that_ends_in_a_call_takes_nothing_along_and_its_successor_s
     caller.goes_on().await;
     fs::remove_file(folder.path().join("Xvfb_screen0")).ok();
     let (_server, _) = x_server(folder.path(), Some(&address));
-    shows_x("the far side again", folder.path(), red).await;
+    shows("the far side again", folder.path(), red).await;
     fares(&display, "that it shows", |status| {
         *status == DisplayStatus::Showing
     })
@@ -353,7 +273,7 @@ async fn an_x_server_that_ends_in_a_call_takes_nothing_along_and_its_successor_s
         *status == DisplayStatus::Closed
     })
     .await;
-    shows_x("nothing", folder.path(), |shot| {
+    shows("nothing", folder.path(), |shot| {
         shot.at(320, 240) == Colour::Black
     })
     .await;

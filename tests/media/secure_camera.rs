@@ -6,7 +6,8 @@ use cubelet::media::source::{RtspCamera, RtspLogin, RtspTrust};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
 use crate::colours::Colour;
-use crate::network_camera::{Server, Watched, h264};
+use crate::network_camera::Watched;
+use crate::rtsp_camera::{Server, h264};
 use crate::support::warm;
 
 /// A camera's certificate, and those one may trust for it.

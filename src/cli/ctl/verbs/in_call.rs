@@ -31,6 +31,9 @@ pub enum InCallVerb {
         /// Instead of sending, stop hearing and seeing.
         #[arg(long)]
         receive: bool,
+        /// With `--receive`: only this one of several, by login or number.
+        #[arg(long, requires = "receive")]
+        user: Option<String>,
     },
     /// Undo `mute`.
     Unmute {
@@ -40,6 +43,9 @@ pub enum InCallVerb {
         /// Instead of sending, hear and see again.
         #[arg(long)]
         receive: bool,
+        /// With `--receive`: only this one of several, by login or number.
+        #[arg(long, requires = "receive")]
+        user: Option<String>,
     },
     /// Neither send, hear nor see until `resume`.
     Hold,
@@ -76,8 +82,16 @@ impl InCallVerb {
                 let payload = Payload::new().person("user", Some(user));
                 ("invite", payload.done())
             }
-            Self::Mute { kind, receive } => ("mute", mute(*kind, *receive, true)),
-            Self::Unmute { kind, receive } => ("mute", mute(*kind, *receive, false)),
+            Self::Mute {
+                kind,
+                receive,
+                user,
+            } => ("mute", mute(*kind, *receive, user.as_ref(), true)),
+            Self::Unmute {
+                kind,
+                receive,
+                user,
+            } => ("mute", mute(*kind, *receive, user.as_ref(), false)),
             Self::Hold => ("hold", json!({})),
             Self::Resume => ("resume", json!({})),
             Self::Bandwidth { kbps } => ("bandwidth", json!({ "kbps": kbps })),
@@ -86,11 +100,12 @@ impl InCallVerb {
     }
 }
 
-fn mute(kind: Option<Kind>, receive: bool, muted: bool) -> Value {
+fn mute(kind: Option<Kind>, receive: bool, user: Option<&String>, muted: bool) -> Value {
     let concerns = |one: Kind| kind.is_none_or(|kind| kind == one).then_some(muted);
     Payload::new()
         .put("audio", concerns(Kind::Audio))
         .put("video", concerns(Kind::Video))
         .put("direction", receive.then_some("receive"))
+        .person("user", user)
         .done()
 }

@@ -52,6 +52,8 @@ pub async fn measure() -> anyhow::Result<()> {
 }
 
 /// The latencies of orders with an id, of such without, and of the echo.
+// The pause is a pace and no wait for something; the thread serves nobody else.
+#[allow(clippy::disallowed_methods)]
 fn rounds(port: u16) -> anyhow::Result<(Latencies, Latencies, Latencies)> {
     let mut requester = Bursts::connect(port)?;
     let mut kept = Latencies::default();

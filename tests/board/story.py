@@ -291,6 +291,8 @@ class Story:
     def configured(self, more):
         """Runs with that in addition. Stopped first: what it said before the restart is no sign of life."""
         self.machine.write("/etc/cubelet/kiosk.toml", self.site.board_config() + more)
+        # The plug is pulled later, and nobody else writes it down.
+        self.machine.run("sync")
         since = self.board.states.mark()
         self.machine.run("systemctl", "stop", "cubelet")
         self.board.states.wait(lambda line: line["availability"] == "offline", "offline", LIMIT, since)

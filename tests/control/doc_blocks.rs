@@ -60,6 +60,12 @@ const EXECUTED: &[(&str, &str, &str, &str)] = &[
         "what_the_guide_types_with_curl_gives_pictures_and_health",
     ),
     (
+        "custom-objects.md",
+        "sh",
+        "/data/reading",
+        "what_the_guide_on_custom_objects_types_is_answered_as_it_says",
+    ),
+    (
         "home-assistant.md",
         "yaml",
         "button.front_door_take_picture",
@@ -226,6 +232,7 @@ fn what_is_listed_is_there() {
     let tests = [
         "control/guide_examples.rs",
         "control/rules.rs",
+        "hub/data_guide.rs",
         "interop/prometheus.rs",
     ];
     let tests = tests

@@ -11,6 +11,7 @@ mod data;
 mod data_changes;
 mod data_criteria;
 mod data_dialogs;
+mod data_guide;
 mod data_lists;
 mod data_permissions;
 mod data_records;

@@ -12,28 +12,34 @@ pub(super) fn add_to(list: &mut Vec<Component>, settings: &ControlSettings, topi
     if !settings.equipment.screen || !obeys(settings, "mute") {
         return;
     }
-    let layout = json!({
-        "name": "Screen layout",
-        "ic": "mdi:view-grid",
-        "stat_t": topics.state(Some("display")),
-        "val_tpl": optional("value_json.layout"),
-        "cmd_t": topics.setting("display"),
-        "cmd_tpl": "{{ {'layout': value} | tojson }}",
-        "ops": ["grid", "speaker"],
-        "ent_cat": "config",
-    });
-    add(list, "select", "screen_layout", layout);
-    let fit = json!({
-        "name": "Screen fit",
-        "ic": "mdi:fit-to-screen",
-        "stat_t": topics.state(Some("display")),
-        "val_tpl": optional("value_json.fit"),
-        "cmd_t": topics.setting("display"),
-        "cmd_tpl": "{{ {'fit': value} | tojson }}",
-        "ops": ["contain", "cover"],
-        "ent_cat": "config",
-    });
-    add(list, "select", "screen_fit", fit);
+    for (key, field, name, icon, options) in [
+        (
+            "screen_layout",
+            "layout",
+            "Screen layout",
+            "mdi:view-grid",
+            ["grid", "speaker"],
+        ),
+        (
+            "screen_fit",
+            "fit",
+            "Screen fit",
+            "mdi:fit-to-screen",
+            ["contain", "cover"],
+        ),
+    ] {
+        let select = json!({
+            "name": name,
+            "ic": icon,
+            "stat_t": topics.state(Some("display")),
+            "val_tpl": optional(&format!("value_json.{field}")),
+            "cmd_t": topics.setting("display"),
+            "cmd_tpl": format!("{{{{ {{'{field}': value}} | tojson }}}}"),
+            "ops": options,
+            "ent_cat": "config",
+        });
+        add(list, "select", key, select);
+    }
     let mirror = Switch {
         name: "Screen mirrored",
         icon: "mdi:flip-horizontal",

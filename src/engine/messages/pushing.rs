@@ -66,10 +66,10 @@ pub enum Occasion {
     Call,
 }
 
-/// Wakes phones, if that is configured: a call is there for these people. `call` is the session that rings them; without it
-/// they are rung when they are back. Whether somebody looks at a phone that is connected only the hub
-/// can know, which leaves those out; at the vendor's cloud everybody who is called gets one, as its
-/// own applications do it.
+/// Wakes phones, if that is configured: a call is there for these people. `call` is the session that
+/// rings them; without it they are rung when they are back. Whether somebody looks at a phone that is
+/// connected only the hub can know, which leaves those out; at the vendor's cloud everybody who is
+/// called gets one, as its own applications do it.
 pub async fn wake(
     wiring: &Wiring,
     occasion: Occasion,

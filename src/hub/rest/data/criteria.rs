@@ -9,12 +9,12 @@ use serde_json::{Map, Value as Json, json};
 use super::changes::change;
 use super::input::Input;
 use super::lists::read_nulls;
-use super::{MAX_MATCHED, PAGE, Who, changed, class_of};
+use super::{MAX_MATCHED, Who, changed, class_of, page_of};
 use crate::hub::data::{Action, Asker, Class};
 use crate::hub::rest::error::ApiError;
 use crate::hub::rest::request::Request;
 use crate::hub::rest::{Answer, json as respond};
-use crate::hub::store::query::{Filter, Page, check_names};
+use crate::hub::store::query::{Filter, Page};
 use crate::hub::store::record_filter::{admitted, criteria};
 use crate::hub::store::records::{self, Record};
 
@@ -23,14 +23,8 @@ use crate::hub::store::records::{self, Record};
 pub async fn update(request: &Request, class: &str) -> Answer {
     let who = Who::of(request).await?;
     let class = class_of(request, class)?;
-    check_names(
-        &json!({"limit": request.params.get("limit").unwrap_or(&json!(PAGE)),
-                        "skip": request.params.get("skip").unwrap_or(&json!(0))}),
-        &[],
-        &[],
-    )?;
-    let page = Page::read(&request.params, &[], PAGE, PAGE);
     let mut given = request.params.as_object().cloned().unwrap_or_default();
+    let page = page_of(&given, &["limit", "skip"])?;
     let wanted = match given.remove("search_criteria") {
         Some(Json::Object(wanted)) => wanted,
         _ => Map::new(),

@@ -4,7 +4,7 @@ use rusqlite::Connection;
 use serde_json::{Map, Value as Json};
 
 use super::{MAX_NAMED, broken, may, place};
-use crate::hub::data::{Action, Asker, Class, ClassField, FieldError, FieldKind};
+use crate::hub::data::{Access, Action, Asker, Class, ClassField, FieldError, FieldKind};
 use crate::hub::rest::error::ApiError;
 use crate::hub::rest::params::plain;
 use crate::hub::rest::request::Request;
@@ -148,10 +148,7 @@ impl Input {
         let mut wanted = record.permissions.clone();
         let written = wanted.write(given);
         written.map_err(|rule| self.invalid("permissions", rule))?;
-        let is_owner = match asker {
-            Asker::Operator => true,
-            Asker::User { id, .. } => *id == record.author,
-        };
+        let is_owner = Access::Owner.admits(asker, Some(record.author));
         // A client may send back what it has read.
         if wanted != record.permissions && !is_owner {
             let text = "Only its owner may change the permissions of this record";

@@ -3,13 +3,13 @@
 use actix_web::http::StatusCode;
 use serde_json::{Map, Value as Json, json};
 
-use super::{PAGE, Who, class_of, detailed, envelope, load, may, read_ids};
-use crate::hub::data::{Action, Asker, Class, ClassField};
+use super::{Who, class_of, detailed, envelope, load, may, page_of, read_ids};
+use crate::hub::data::{Access, Action, Class, ClassField};
 use crate::hub::rest::error::ApiError;
 use crate::hub::rest::params::Params;
 use crate::hub::rest::request::Request;
 use crate::hub::rest::{Answer, json as respond};
-use crate::hub::store::query::{FilterError, Page, check_names};
+use crate::hub::store::query::{FilterError, Page};
 use crate::hub::store::record_filter::{admitted, criteria, sort_column};
 use crate::hub::store::record_groups::{self, Calc};
 use crate::hub::store::records;
@@ -91,11 +91,7 @@ pub async fn show(request: &Request, class: &str, ids: &str) -> Answer {
                 let items = [output.of(detailed(&class, &record))];
                 return Ok(json!({"class_name": class.name, "items": items}));
             }
-            let is_owner = match &asker {
-                Asker::Operator => true,
-                Asker::User { id, .. } => *id == record.author,
-            };
-            if !is_owner {
+            if !Access::Owner.admits(&asker, Some(record.author)) {
                 let text = "Only its owner may see the permissions of this record";
                 return Err(ApiError::forbidden(text));
             }
@@ -131,13 +127,7 @@ fn read_page(class: &Class, params: &mut Map<String, Json>) -> Result<Page, ApiE
         let column = sort_column(class, wanted).ok_or_else(unknown)?;
         sort = Some((column.into(), descends));
     }
-    let numbers: Map<String, Json> = ["limit", "skip", "offset"]
-        .into_iter()
-        .filter_map(|name| Some((name.to_owned(), params.get(name)?.clone())))
-        .collect();
-    let numbers = Json::Object(numbers);
-    check_names(&numbers, &[], &[])?;
-    let page = Page::read(&numbers, &[], PAGE, PAGE);
+    let page = page_of(params, &["limit", "skip", "offset"])?;
     if !is_last {
         return Ok(Page { sort, ..page });
     }

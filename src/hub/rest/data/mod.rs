@@ -24,12 +24,13 @@ pub use lists::read_nulls;
 use std::sync::Arc;
 
 use rusqlite::Connection;
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 use super::error::ApiError;
 use super::request::Request;
 use super::{Answer, no_route};
 use crate::hub::data::{Action, Asker, Class, FieldError};
+use crate::hub::store::query::{Page, check_names};
 use crate::hub::store::records::{self, Record};
 use crate::protocol::address::UserId;
 
@@ -142,6 +143,17 @@ fn read_ids(text: &str) -> Result<Vec<String>, ApiError> {
         ));
     }
     Ok(ids)
+}
+
+/// The page these parameters ask for.
+///
+/// # Errors
+/// 422 for one that is no number.
+fn page_of(params: &Map<String, Json>, names: &[&str]) -> Result<Page, ApiError> {
+    let number = |name: &&str| Some(((*name).to_owned(), params.get(*name)?.clone()));
+    let numbers = Json::Object(names.iter().filter_map(number).collect());
+    check_names(&numbers, &[], &[])?;
+    Ok(Page::read(&numbers, &[], PAGE, PAGE))
 }
 
 /// The record as lists have it: with the fields its class has today.

@@ -141,17 +141,21 @@ impl Prometheus {
             .spawn()
             .expect("Prometheus is not installed: run `scripts/setup test`");
         let mut told = BufReader::new(child.stderr.take().unwrap()).lines();
-        let listening = async {
+        // It listens before it answers: until it is ready every query is refused.
+        let ready = async {
             let mut all = String::new();
+            let mut listens = None;
             while let Some(line) = told.next_line().await.unwrap() {
                 if let Some((_, address)) = line.split_once("msg=\"Listening on\" address=") {
-                    return address.to_owned();
+                    listens = Some(address.to_owned());
+                } else if line.contains("Server is ready to receive web requests") {
+                    return listens.expect("it listened before it was ready");
                 }
                 all.extend([&line, "\n"]);
             }
             panic!("Prometheus ended:\n{all}");
         };
-        let address = tokio::time::timeout(LIMIT, listening).await.unwrap();
+        let address = tokio::time::timeout(LIMIT, ready).await.unwrap();
         tokio::spawn(async move { while let Ok(Some(_)) = told.next_line().await {} });
         Self {
             address,

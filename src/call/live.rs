@@ -24,6 +24,10 @@ pub struct LiveSettings {
     pub auto_answer_off: bool,
     /// The microphone delivers nothing.
     pub microphone_muted: bool,
+    /// Another microphone than the first of the configuration, by its name there.
+    pub microphone: Option<String>,
+    /// Another loudspeaker than the first of the configuration, by its name there.
+    pub loudspeaker: Option<String>,
     /// The loudspeaker's volume in percent; without, as the card has it.
     pub volume: Option<u8>,
     /// Whether the loudspeaker is silent; without, as the card has it.
@@ -128,6 +132,8 @@ mod tests {
             microphone_muted: true,
             camera_muted: true,
             camera: Some("v4l2:/dev/video2".into()),
+            microphone: Some("alsa:hw:1".to_owned()),
+            loudspeaker: Some("alsa:hw:2".to_owned()),
             volume: Some(30),
             speaker_muted: Some(false),
             duplex: Some(Duplex::Half),

@@ -24,12 +24,12 @@ mod suggest;
 mod version;
 
 pub use device::{
-    Account, Allow, AllowBy, Audio, AudioSink, AudioSource, Button, Calls, Camera, CameraAccess,
-    CertificateTrust, Chat, ChatEndpoint, ChatUnlock, Console, Control, Device, DeviceConfig,
-    DiscoveryForm, Display, Door, GpioLine, HomeAssistant, Hub, IceServer, Incoming, Level, Mqtt,
-    MqttVersion, NetworkCamera, Pull, QuietHours, RecordedCall, RecordingNotice, Relay, RingStep,
-    Rtsp, Say, ScreenArea, ScreenFit, ScreenLayout, TlsFiles, VideoCodec, VideoSink, VideoSource,
-    check_device, load_device,
+    Account, Allow, AllowBy, Audio, AudioSink, AudioSource, Button, CallSound, Calls, Camera,
+    CameraAccess, CertificateTrust, Chat, ChatEndpoint, ChatUnlock, Console, Control, Device,
+    DeviceConfig, DiscoveryForm, Display, Door, GpioLine, HomeAssistant, Hub, IceServer, Incoming,
+    Level, Mqtt, MqttVersion, NetworkCamera, Pull, QuietHours, RecordedCall, RecordingNotice,
+    Relay, RingStep, Rtsp, Say, ScreenArea, ScreenFit, ScreenLayout, TlsFiles, VideoCodec,
+    VideoSink, VideoSource, check_device, load_device,
 };
 pub use load::{Check, Validate, load};
 pub use migrate::{MigrateError, Migrated, migrate};

@@ -363,6 +363,19 @@ impl<'d> SectionReader<'d> {
         self.file.base_dir.join(path)
     }
 
+    /// The file at such a path.
+    ///
+    /// # Errors
+    /// What is there instead.
+    pub(super) fn existing_file(&self, path: &str) -> Result<PathBuf, String> {
+        let path = self.resolved(path);
+        match std::fs::metadata(&path) {
+            Ok(found) if found.is_file() => Ok(path),
+            Ok(_) => Err(format!("{} is no file", path.display())),
+            Err(error) => Err(format!("{}: {error}", path.display())),
+        }
+    }
+
     /// A PEM file with at least one certificate.
     pub(super) fn certificates(&self, key: &str) -> Option<PathBuf> {
         let path = self.path(key)?;

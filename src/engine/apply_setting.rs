@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 use super::call_settings::reconsider;
 use super::calls::{InCall, Operation};
 use super::camera_controls;
+use super::chosen::{camera_names, loudspeaker_names, microphone_names};
 use super::command::{CommandError, ErrorCode};
 use super::directory::resolve_all;
 use super::dispatch::{LIMIT, away};
 use super::door::Unlock;
-use super::media_settings::camera_names;
 use super::setting_command::{
     AudioSetting, CallSetting, CameraSetting, DisplaySetting, DoorSetting, PolicySetting, Setting,
 };
@@ -83,6 +83,7 @@ async fn apply_call(wiring: &Wiring, call: CallSetting) -> Result<(), CommandErr
 async fn apply_audio(wiring: &Wiring, audio: AudioSetting) -> Result<(), CommandError> {
     if wiring.config.audio.sink == AudioSink::Null {
         let field = [
+            ("sink", audio.sink.is_some()),
             ("volume", audio.volume.is_some()),
             ("speaker_muted", audio.speaker_muted.is_some()),
         ];
@@ -91,12 +92,26 @@ async fn apply_audio(wiring: &Wiring, audio: AudioSetting) -> Result<(), Command
             return Err(CommandError::new(ErrorCode::Unavailable, message));
         }
     }
+    if let Some(source) = &audio.source {
+        let known = microphone_names(&wiring.config);
+        if known.is_empty() {
+            let message = "source: this device has no microphone (`[audio] source`)";
+            return Err(CommandError::new(ErrorCode::Unavailable, message));
+        }
+        check_known("source", "microphones", source, &known)?;
+    }
+    if let Some(sink) = &audio.sink {
+        let known = loudspeaker_names(&wiring.config);
+        check_known("sink", "loudspeakers", sink, &known)?;
+    }
     // Checked to be 0 to 100.
     let volume = audio.volume.and_then(|percent| u8::try_from(percent).ok());
     wiring
         .live
         .change(wiring, |live| {
             live.microphone_muted = audio.muted.unwrap_or(live.microphone_muted);
+            live.microphone = audio.source.or(live.microphone.take());
+            live.loudspeaker = audio.sink.or(live.loudspeaker.take());
             live.volume = volume.or(live.volume);
             live.speaker_muted = audio.speaker_muted.or(live.speaker_muted);
             live.duplex = audio.duplex.or(live.duplex);
@@ -104,16 +119,24 @@ async fn apply_audio(wiring: &Wiring, audio: AudioSetting) -> Result<(), Command
         .await
 }
 
+/// A name of the configuration.
+fn check_known(
+    field: &str,
+    kind: &str,
+    wanted: &String,
+    known: &[String],
+) -> Result<(), CommandError> {
+    if known.contains(wanted) {
+        return Ok(());
+    }
+    let known = known.join(", ");
+    let message = format!("{field}: is none of the configured {kind}: {known}");
+    Err(CommandError::new(ErrorCode::NotFound, message))
+}
+
 async fn apply_camera(wiring: &Wiring, camera: CameraSetting) -> Result<(), CommandError> {
     if let Some(source) = &camera.source {
-        let known = camera_names(&wiring.config);
-        if !known.contains(source) {
-            let message = format!(
-                "source: is none of the configured cameras: {}",
-                known.join(", ")
-            );
-            return Err(CommandError::new(ErrorCode::NotFound, message));
-        }
+        check_known("source", "cameras", source, &camera_names(&wiring.config))?;
     }
     let controls = match &camera.controls {
         Some(wanted) => {

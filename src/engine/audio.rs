@@ -1,5 +1,5 @@
-//! The `Audio` actor: runs microphone and loudspeaker while the device lives, and shows how they
-//! fare.
+//! The `Audio` actor: runs microphone and loudspeaker while the device lives, or others in their
+//! place, and shows how they fare.
 
 use actix::prelude::*;
 use futures::future::LocalBoxFuture;
@@ -7,25 +7,36 @@ use tokio::sync::{mpsc, watch};
 
 use super::live::Sources;
 use super::mailbox::MAILBOX_CAPACITY;
+use super::ring_tone::{self, Sounding};
 use super::saying::Saying;
 use super::state::{
     AudioState, ProcessingState, SourceState, SourceStatus, SpeakerState, SpeakerStatus,
 };
 use super::supervised::{Life, supervised};
 use super::wiring::Wiring;
-use super::{camera, media_settings, talking, volume};
+use super::{camera, chosen, media_settings, talking, volume};
 use crate::call::duplex::{Duplex, Talk};
-use crate::media::{AudioDevice, AudioEvent, LoudspeakerStatus};
+use crate::config::AudioSink;
+use crate::media::{AudioDevice, AudioDeviceSettings, AudioEvent, LoudspeakerStatus};
 
-/// The actor.
+/// The actor. What it runs feeds the fan-out and is fed by the mix, which outlive it: a call goes on
+/// with another card.
 pub struct Audio {
     _life: Life,
     pub(super) wiring: Wiring,
     pub(super) saying: Saying,
     pub(super) device: Option<AudioDevice>,
+    pub(super) sounding: Sounding,
     pub(super) talk: Talk,
     pub(super) talk_timer: Option<SpawnHandle>,
     volume: watch::Sender<volume::Wanted>,
+    wanted: Sources,
+    /// What `device` was made of.
+    settings: Option<AudioDeviceSettings>,
+    /// What it tells.
+    news: Option<SpawnHandle>,
+    /// The device before is on its way out.
+    is_closing: bool,
 }
 
 supervised!(Audio, drain = close);
@@ -38,9 +49,14 @@ impl Audio {
             wiring,
             saying: Saying::default(),
             device: None,
+            sounding: Sounding::default(),
             talk: Talk::default(),
             talk_timer: None,
             volume: watch::Sender::default(),
+            wanted: Sources::default(),
+            settings: None,
+            news: None,
+            is_closing: false,
         }
     }
 
@@ -52,6 +68,82 @@ impl Audio {
             }
         })
     }
+
+    /// Makes what runs be what is wanted.
+    fn run(&mut self, ctx: &mut Context<Self>) {
+        let (microphone, loudspeaker) = (&self.wanted.microphone, &self.wanted.loudspeaker);
+        let config = &self.wiring.config;
+        let wanted =
+            media_settings::audio_device(config, microphone.as_deref(), loudspeaker.as_deref());
+        if self.is_closing || self.settings.as_ref() == Some(&wanted) {
+            return;
+        }
+        self.settings = None;
+        if let Some(news) = self.news.take() {
+            ctx.cancel_future(news);
+        }
+        let Some(device) = self.device.take() else {
+            self.open(wanted, ctx);
+            return;
+        };
+        // Closed before the next is opened: half of it may be the same card.
+        self.is_closing = true;
+        let closed = device.closed().into_actor(self);
+        ctx.spawn(closed.map(|(), actor, ctx| {
+            actor.is_closing = false;
+            actor.run(ctx);
+        }));
+    }
+
+    fn open(&mut self, settings: AudioDeviceSettings, ctx: &mut Context<Self>) {
+        self.wiring.board.update(|state| {
+            let audio = &mut state.audio;
+            audio.microphone = SourceState {
+                source: std::mem::take(&mut audio.microphone.source),
+                muted: audio.microphone.muted,
+                ..SourceState::default()
+            };
+            audio.speaker = SpeakerState {
+                sink: std::mem::take(&mut audio.speaker.sink),
+                ..SpeakerState::default()
+            };
+            audio.processing = ProcessingState::default();
+        });
+        let (events, mut news) = mpsc::unbounded_channel();
+        self.device = Some(AudioDevice::start(
+            settings.clone(),
+            &self.wiring.audio,
+            &self.wiring.loudspeaker,
+            &self.wiring.outgoing,
+            events,
+        ));
+        self.settings = Some(settings);
+        let now = self.wiring.loudspeaker.status();
+        self.wiring
+            .board
+            .update(|state| show(&mut state.audio, AudioEvent::Loudspeaker(now)));
+        self.news = Some(ctx.add_stream(futures::stream::poll_fn(move |cx| news.poll_recv(cx))));
+        self.heed_wishes(ctx);
+    }
+
+    /// Tells the device what it is to keep to itself.
+    fn heed_wishes(&mut self, ctx: &mut Context<Self>) {
+        if let Some(device) = &self.device {
+            device.set_muted(self.wanted.microphone_muted);
+            device.set_half_duplex(self.wanted.duplex == Duplex::Half);
+        }
+        self.talk.set_duplex(self.wanted.duplex);
+        self.heed_talk(ctx);
+        let sink = chosen::loudspeaker(&self.wiring.config, self.wanted.loudspeaker.as_deref());
+        self.volume.send_replace(volume::Wanted {
+            pcm: match sink {
+                AudioSink::Alsa(pcm) => Some(pcm.clone()),
+                AudioSink::Null => None,
+            },
+            percent: self.wanted.volume,
+            muted: self.wanted.speaker_muted,
+        });
+    }
 }
 
 impl Actor for Audio {
@@ -59,34 +151,15 @@ impl Actor for Audio {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
-        let source = media_settings::name_of_microphone(&self.wiring.config);
         self.wiring.board.update(|state| {
-            state.audio.microphone = SourceState {
-                source,
-                muted: state.audio.microphone.muted,
-                ..SourceState::default()
-            };
-            state.audio.speaker = SpeakerState::default();
-            state.audio.processing = ProcessingState::default();
             state.audio.talking = false;
+            state.audio.tone = None;
         });
-        let (events, mut news) = mpsc::unbounded_channel();
-        self.device = Some(AudioDevice::start(
-            media_settings::audio_device(&self.wiring.config),
-            &self.wiring.audio,
-            &self.wiring.loudspeaker,
-            &self.wiring.outgoing,
-            events,
-        ));
-        let now = self.wiring.loudspeaker.status();
-        self.wiring
-            .board
-            .update(|state| show(&mut state.audio, AudioEvent::Loudspeaker(now)));
-        ctx.add_stream(futures::stream::poll_fn(move |cx| news.poll_recv(cx)));
         let setting = volume::run(self.wiring.clone(), self.volume.subscribe());
         ctx.spawn(setting.into_actor(self));
         ctx.add_stream(self.wiring.live.sources());
         ctx.add_stream(talking::calls(&self.wiring));
+        ctx.add_stream(ring_tone::wanted(&self.wiring));
     }
 }
 
@@ -107,16 +180,9 @@ impl StreamHandler<AudioEvent> for Audio {
 
 impl StreamHandler<Sources> for Audio {
     fn handle(&mut self, wanted: Sources, ctx: &mut Self::Context) {
-        if let Some(device) = &self.device {
-            device.set_muted(wanted.microphone_muted);
-            device.set_half_duplex(wanted.duplex == Duplex::Half);
-        }
-        self.talk.set_duplex(wanted.duplex);
-        self.heed_talk(ctx);
-        self.volume.send_replace(volume::Wanted {
-            percent: wanted.volume,
-            muted: wanted.speaker_muted,
-        });
+        self.wanted = wanted;
+        self.run(ctx);
+        self.heed_wishes(ctx);
     }
 }
 

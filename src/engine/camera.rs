@@ -5,9 +5,10 @@ use futures::future::LocalBoxFuture;
 use tokio::sync::mpsc;
 
 use super::camera_controls;
+use super::chosen::{self, name_of_camera};
 use super::live::Sources;
 use super::mailbox::MAILBOX_CAPACITY;
-use super::media_settings::{self, camera_named, name_of_camera};
+use super::media_settings;
 use super::state::{SourceState, SourceStatus};
 use super::supervised::{Life, supervised};
 use super::wiring::Wiring;
@@ -62,7 +63,7 @@ impl Camera {
         if let Some(follower) = self.follower.take() {
             ctx.cancel_future(follower);
         }
-        let camera = camera_named(config, wanted);
+        let camera = chosen::camera(config, wanted);
         let node = match camera {
             VideoSource::V4l2(path) => Some(path.clone()),
             _ => None,

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::chosen::{self, name_of_camera};
 use super::command::{CommandError, ErrorCode};
-use super::media_settings::{camera_named, name_of_camera};
 use super::wiring::Wiring;
 use crate::config::VideoSource;
 use crate::device::controls::{self, ControlError, V4l2Panel, WantedControls};
@@ -20,7 +20,7 @@ pub(super) async fn set(
     camera: Option<&str>,
     wanted: WantedControls,
 ) -> Result<(String, BTreeMap<String, i64>), CommandError> {
-    let source = camera_named(&wiring.config, camera);
+    let source = chosen::camera(&wiring.config, camera);
     let name = name_of_camera(source);
     let VideoSource::V4l2(path) = source else {
         let message = format!("controls: {name} has none; cameras of `v4l2:` have");

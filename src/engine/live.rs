@@ -6,9 +6,10 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
+use super::chosen::{self, name_of_camera, name_of_loudspeaker, name_of_microphone};
 use super::command::{CommandError, ErrorCode};
 use super::event::unix_ms;
-use super::media_settings::{self, camera_named, name_of_camera};
+use super::media_settings;
 use super::state::PolicyState;
 use super::wiring::Wiring;
 use crate::call::duplex::Duplex;
@@ -20,11 +21,15 @@ use crate::media::display::Look;
 /// Where it is kept between two starts.
 const SETTING: &str = "call_settings";
 
-/// Which camera runs, and what it and the microphone are to keep to themselves.
+/// Which camera, microphone and loudspeaker run, and what they are to keep to themselves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sources {
     /// The microphone delivers nothing.
     pub microphone_muted: bool,
+    /// Another microphone than the first, by its name.
+    pub microphone: Option<String>,
+    /// Another loudspeaker than the first, by its name.
+    pub loudspeaker: Option<String>,
     /// The loudspeaker's volume in percent, once set.
     pub volume: Option<u8>,
     /// Whether the loudspeaker is to be silent, once set.
@@ -133,6 +138,8 @@ impl Live {
         };
         let sources = self.read(|live| Sources {
             microphone_muted: live.microphone_muted,
+            microphone: live.microphone.clone(),
+            loudspeaker: live.loudspeaker.clone(),
             volume: live.volume,
             speaker_muted: live.speaker_muted,
             duplex: live.duplex.unwrap_or(wiring.config.audio.duplex),
@@ -153,7 +160,11 @@ impl Live {
             };
             (live.screen_layout, look)
         });
-        let camera = name_of_camera(camera_named(&wiring.config, sources.camera.as_deref()));
+        let camera = name_of_camera(chosen::camera(&wiring.config, sources.camera.as_deref()));
+        let microphone = chosen::microphone(&wiring.config, sources.microphone.as_deref());
+        let microphone = name_of_microphone(microphone);
+        let loudspeaker = chosen::loudspeaker(&wiring.config, sources.loudspeaker.as_deref());
+        let loudspeaker = name_of_loudspeaker(loudspeaker);
         let controls = self.controls(&camera);
         let layout = layout.unwrap_or(wiring.config.display.layout);
         if let Some(display) = &wiring.display {
@@ -163,6 +174,8 @@ impl Live {
         wiring.board.update(|state| {
             state.policy = shown;
             state.camera.source = camera;
+            state.audio.microphone.source = microphone;
+            state.audio.speaker.sink = loudspeaker;
             state.audio.microphone.muted = sources.microphone_muted;
             state.audio.volume = sources.volume;
             state.audio.duplex = sources.duplex;

@@ -2,6 +2,7 @@
 
 use url::Url;
 
+use super::chosen;
 use crate::config::{self, DeviceConfig};
 use crate::media::display::{Display, KmsSettings, Look, Rotation, Screen, WindowSystem};
 use crate::media::peer::{ChannelPolicy, IceServer, PeerSettings};
@@ -16,7 +17,7 @@ use crate::protocol::call_signal::CallType;
 /// The camera of a name among the configured ones, or the first; none when the device has none.
 pub fn video_source(config: &DeviceConfig, wanted: Option<&str>) -> Option<VideoSourceSettings> {
     let camera = &config.camera;
-    let source = match camera_named(config, wanted) {
+    let source = match chosen::camera(config, wanted) {
         config::VideoSource::Test { pattern } => VideoSourceKind::Test {
             pattern: pattern.clone(),
         },
@@ -61,30 +62,15 @@ fn network_camera(camera: &config::Camera, url: &Url) -> RtspCamera {
     }
 }
 
-/// One that is configured no longer is as good as none.
-pub fn camera_named<'c>(config: &'c DeviceConfig, wanted: Option<&str>) -> &'c config::VideoSource {
-    let camera = &config.camera;
-    let is_wanted = |source: &&config::VideoSource| wanted == Some(&name_of_camera(source));
-    camera
-        .others
-        .iter()
-        .find(is_wanted)
-        .unwrap_or(&camera.source)
-}
-
-/// The names of the configured cameras.
-pub fn camera_names(config: &DeviceConfig) -> Vec<String> {
-    let camera = &config.camera;
-    let all = std::iter::once(&camera.source).chain(&camera.others);
-    all.filter(|source| **source != config::VideoSource::None)
-        .map(name_of_camera)
-        .collect()
-}
-
-/// Microphone and loudspeaker. A test sound is sent as it is: it would count as noise.
-pub fn audio_device(config: &DeviceConfig) -> AudioDeviceSettings {
+/// The microphone and the loudspeaker of these names, or the first. A test sound is sent as it is:
+/// it would count as noise.
+pub fn audio_device(
+    config: &DeviceConfig,
+    microphone: Option<&str>,
+    loudspeaker: Option<&str>,
+) -> AudioDeviceSettings {
     let audio = &config.audio;
-    let microphone = match &audio.source {
+    let microphone = match chosen::microphone(config, microphone) {
         config::AudioSource::Test => AudioSourceKind::Test,
         config::AudioSource::TestTone => AudioSourceKind::TestTone,
         config::AudioSource::Alsa(device) => AudioSourceKind::Alsa {
@@ -103,7 +89,7 @@ pub fn audio_device(config: &DeviceConfig) -> AudioDeviceSettings {
     };
     AudioDeviceSettings {
         microphone,
-        loudspeaker: audio_sink(config),
+        loudspeaker: audio_sink(chosen::loudspeaker(config, loudspeaker)),
         processing,
         dtx: audio.dtx,
         warm: config.camera.warm,
@@ -195,37 +181,11 @@ pub fn peer(config: &DeviceConfig, call_type: CallType) -> PeerSettings {
     }
 }
 
-/// The loudspeaker.
-fn audio_sink(config: &DeviceConfig) -> AudioSinkKind {
-    match &config.audio.sink {
+fn audio_sink(sink: &config::AudioSink) -> AudioSinkKind {
+    match sink {
         config::AudioSink::Null => AudioSinkKind::Null,
         config::AudioSink::Alsa(device) => AudioSinkKind::Alsa {
             device: device.clone(),
         },
-    }
-}
-
-/// The camera as the configuration spells it.
-pub fn name_of_camera(source: &config::VideoSource) -> String {
-    match source {
-        config::VideoSource::Test { pattern } => format!("test:{pattern}"),
-        config::VideoSource::V4l2(device) => format!("v4l2:{}", device.display()),
-        config::VideoSource::Rtsp(url) => url.to_string(),
-        config::VideoSource::File(path) => format!("file:{}", path.display()),
-        config::VideoSource::Screen(None) => "screen".to_owned(),
-        config::VideoSource::Screen(Some(display)) => format!("screen:{display}"),
-        config::VideoSource::Libcamera(None) => "libcamera".to_owned(),
-        config::VideoSource::Libcamera(Some(name)) => format!("libcamera:{name}"),
-        config::VideoSource::None => "none".to_owned(),
-    }
-}
-
-/// The microphone as the configuration spells it.
-pub fn name_of_microphone(config: &DeviceConfig) -> String {
-    match &config.audio.source {
-        config::AudioSource::Test => "test".to_owned(),
-        config::AudioSource::TestTone => "test:tone".to_owned(),
-        config::AudioSource::Alsa(device) => format!("alsa:{device}"),
-        config::AudioSource::None => "none".to_owned(),
     }
 }

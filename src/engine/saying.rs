@@ -14,7 +14,7 @@ use super::wiring::Wiring;
 use crate::base::object_id::ObjectId;
 use crate::call::announcing::{Announcements, Turn};
 use crate::config::{AudioSink, AudioSource, DeviceConfig};
-use crate::media::announcement::{Announcement, AnnouncementError, Playback, has_speech};
+use crate::media::announcement::{Announcement, AnnouncementError, Playback, Tone, has_speech};
 
 /// Endings of files that are sounds, the first that exists is played.
 const ENDINGS: [&str; 5] = ["wav", "ogg", "opus", "oga", "flac"];
@@ -180,7 +180,7 @@ fn find(config: &DeviceConfig, say: &SayCommand) -> Result<Announcement, Command
     }
     let name = say.sound.as_deref().unwrap_or_default();
     if name == "tone" {
-        return Ok(Announcement::Tone);
+        return Ok(Announcement::Tone(Tone::Notice));
     }
     let files = config.say.sounds.iter().flat_map(|folder| {
         ENDINGS.map(|ending| -> PathBuf { folder.join(format!("{name}.{ending}")) })

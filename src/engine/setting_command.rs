@@ -80,6 +80,11 @@ pub struct Muted {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AudioSetting {
+    /// The microphone that is used: `source` or one of `other_sources` of the configuration, else
+    /// `not_found`. At once and also in a call, which goes on.
+    pub source: Option<String>,
+    /// The loudspeaker that is used: `sink` or one of `other_sinks`, likewise.
+    pub sink: Option<String>,
     /// The microphone delivers nothing, in no call and no recording.
     pub muted: Option<bool>,
     /// The loudspeaker's volume in percent, 0 to 100.

@@ -13,7 +13,7 @@ use crate::protocol::address::UserId;
 
 pub use call::{CallMedia, CallState, CallStatus, FlowState, ParticipantState, PreviewState};
 pub use media::{
-    AudioState, DisplayState, ProcessingState, ScreenStatus, SourceState, SourceStatus,
+    AudioState, DisplayState, HeardTone, ProcessingState, ScreenStatus, SourceState, SourceStatus,
     SpeakerState, SpeakerStatus, VolumeBy,
 };
 

@@ -4,12 +4,13 @@ use tokio::sync::watch;
 
 use super::state::VolumeBy;
 use super::wiring::Wiring;
-use crate::config::AudioSink;
 use crate::device::mixer;
 
 /// What was set; nothing is touched that was not.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Wanted {
+    /// The loudspeaker's PCM; without, there is nothing to set.
+    pub pcm: Option<String>,
     /// Percent.
     pub percent: Option<u8>,
     /// Silent or not.
@@ -18,17 +19,14 @@ pub(super) struct Wanted {
 
 /// Carries out each change, one after the other, until nobody can change it any more.
 pub(super) async fn run(wiring: Wiring, mut wanted: watch::Receiver<Wanted>) {
-    let AudioSink::Alsa(pcm) = wiring.config.audio.sink.clone() else {
-        return;
-    };
     while wanted.changed().await.is_ok() {
-        let now = *wanted.borrow_and_update();
+        let now = wanted.borrow_and_update().clone();
+        let Some(pcm) = now.pcm else { continue };
         // At once and whatever the card does: silence is a promise.
         wiring.loudspeaker.set_muted(now.muted == Some(true));
-        if now == Wanted::default() {
+        if now.percent.is_none() && now.muted.is_none() {
             continue;
         }
-        let pcm = pcm.clone();
         let set = tokio::task::spawn_blocking(move || mixer::set(&pcm, now.percent, now.muted));
         let by_card = match set.await {
             Ok(Ok(by_card)) => by_card.volume,

@@ -1,4 +1,4 @@
-//! A sound for those in front of the device: the tone before a recording, or a file in its place.
+//! A sound for those in front of the device: a tone, a file, or a text that is read out.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -13,6 +13,7 @@ use gstreamer_app as gst_app;
 use tokio::sync::oneshot;
 
 use super::pipeline::{End, Pipeline};
+pub use super::sound::Tone;
 use super::sound::{Loudspeaker, NotPlayed, Voice, read_samples};
 
 /// The longest an announcement may play.
@@ -21,8 +22,8 @@ pub const LONGEST: Duration = Duration::from_secs(60);
 /// What is played.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Announcement {
-    /// 1 kHz for 600 ms, as answering machines have it.
-    Tone,
+    /// One of the built-in sounds.
+    Tone(Tone),
     /// A file GStreamer can decode: WAV, Ogg Opus, FLAC ….
     File(PathBuf),
     /// Read out by `espeak-ng`.
@@ -136,12 +137,12 @@ impl Announcement {
     ) -> Result<Pipeline, String> {
         super::initialise().map_err(|error| error.to_string())?;
         let source = match self {
-            // 60 buffers of 10 ms.
-            Self::Tone => {
-                "audiotestsrc wave=sine freq=1000 volume=0.4 samplesperbuffer=480 num-buffers=60"
+            Self::Tone(_) => {
+                "appsrc name=made format=time \
+                 caps=audio/x-raw,format=S16LE,rate=48000,channels=1,layout=interleaved"
             }
             Self::File(_) => "filesrc name=file ! decodebin",
-            Self::Speech { .. } => "appsrc name=spoken format=bytes ! wavparse",
+            Self::Speech { .. } => "appsrc name=made format=bytes ! wavparse",
         };
         let unheard = signals.clone();
         let pipeline = Pipeline::parse(
@@ -160,12 +161,16 @@ impl Announcement {
             // As a property, so that no name is read as pipeline syntax.
             file.set_property("location", path.as_path());
         }
-        if let Self::Speech { voice, text } = self {
-            let spoken: gst_app::AppSrc = pipeline.element("spoken")?;
-            let sound = gst::Buffer::from_slice(read_out(voice, text)?);
+        let made = match self {
+            Self::Tone(tone) => Some(bytes_of(&tone.samples())),
+            Self::Speech { voice, text } => Some(read_out(voice, text)?),
+            Self::File(_) => None,
+        };
+        if let Some(made) = made {
+            let source: gst_app::AppSrc = pipeline.element("made")?;
             // Refused only by a pipeline that has failed, which is reported by itself.
-            let _ = spoken.push_buffer(sound);
-            let _ = spoken.end_of_stream();
+            let _ = source.push_buffer(gst::Buffer::from_slice(made));
+            let _ = source.end_of_stream();
         }
         let output: gst_app::AppSink = pipeline.element("out")?;
         let voices = Arc::clone(voices);
@@ -196,6 +201,13 @@ impl Drop for Playback {
         let _ = self.signals.send(Signal::Stop);
         self.voices.iter().for_each(Voice::close);
     }
+}
+
+fn bytes_of(samples: &[i16]) -> Vec<u8> {
+    samples
+        .iter()
+        .flat_map(|sample| sample.to_le_bytes())
+        .collect()
 }
 
 /// The text as a WAV file. The text goes in by standard input, so that none is read as an option.

@@ -53,6 +53,14 @@ fn every_broken_rule_names_its_field() {
             "calls.ring: has no use beside `[[calls.step]]`",
         ),
         (
+            "[calls]\nringback = 'bang'\n",
+            "calls.ringback: must be `chime`, `phone`, `tone`, `file:PATH` or `none`",
+        ),
+        (
+            "[calls.incoming]\nring_tone = 'file:missing.ogg'\n",
+            "missing.ogg: No such file or directory",
+        ),
+        (
             "[calls]\nring = ['dialog:12']\n",
             "calls.ring[0]: the dialog's id",
         ),

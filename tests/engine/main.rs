@@ -20,6 +20,7 @@ mod door;
 mod duplex;
 mod history;
 mod incoming;
+mod making;
 mod malformed;
 mod mesh;
 mod messages;
@@ -36,6 +37,7 @@ mod push_service;
 mod recordings;
 mod records;
 mod recovery;
+mod ring_tones;
 mod ringing;
 #[allow(clippy::unwrap_used)] // All of it is test code.
 mod rtsp;
@@ -50,6 +52,7 @@ mod screens;
 mod settings;
 mod site;
 mod soak;
+mod sound_cards;
 mod upstream;
 mod visitor_messages;
 #[allow(clippy::unwrap_used)] // All of it is test code.

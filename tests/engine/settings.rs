@@ -8,9 +8,9 @@ use cubelet::engine::setting_command::{
     Setting,
 };
 use cubelet::engine::state::{DeviceState, DisplayState, ScreenStatus, SourceStatus, VolumeBy};
-use gstreamer::prelude::*;
 use serde_json::Value;
 
+use crate::making::run_to_its_end;
 use crate::site::{Site, Station, door_and_indoor, talk, user};
 
 async fn set(station: &Station, setting: Setting) -> Result<Value, CommandError> {
@@ -195,25 +195,11 @@ async fn a_source_of_one_kind_is_switched_to_another_kind_in_a_call() {
 
 /// Two seconds.
 fn make_film(path: &std::path::Path) {
-    gstreamer::init().expect("GStreamer");
-    let launch = format!(
+    run_to_its_end(&format!(
         "videotestsrc num-buffers=30 ! video/x-raw,width=160,height=120,framerate=15/1 ! vp8enc deadline=1 \
          ! webmmux ! filesink location={}",
         path.display()
-    );
-    let making = gstreamer::parse::launch(&launch).expect("a pipeline");
-    making
-        .set_state(gstreamer::State::Playing)
-        .expect("it starts");
-    let end = making.bus().expect("a bus").timed_pop_filtered(
-        gstreamer::ClockTime::from_seconds(20),
-        &[gstreamer::MessageType::Eos, gstreamer::MessageType::Error],
-    );
-    making.set_state(gstreamer::State::Null).expect("it ends");
-    assert_eq!(
-        end.map(|message| message.type_()),
-        Some(gstreamer::MessageType::Eos)
-    );
+    ));
 }
 
 /// ALSA's own `null` is a loudspeaker that needs no card.

@@ -1,11 +1,14 @@
-//! The sound before a recording.
+//! What is said to those in front of the device.
 
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
-use cubelet::media::announcement::{Announcement, AnnouncementError};
-use cubelet::media::{AudioSourceKind, Loudspeaker};
+use cubelet::media::announcement::{Announcement, AnnouncementError, Tone};
+use cubelet::media::sink::AudioSinkKind;
+use cubelet::media::sound::SoundTap;
+use cubelet::media::{AudioDeviceSettings, AudioSourceKind, Loudspeaker};
 
-use crate::sound::on_alsa;
+use crate::sound::{Sound, on_alsa};
 use crate::support::{warm, within};
 
 async fn heard(
@@ -33,6 +36,30 @@ fn write_wav(file: &Path) {
     std::fs::write(file, wav).unwrap();
 }
 
+/// Silence before, behind and, where nobody hands over the next in time, between is not compared.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_heard_is_the_tone_sample_by_sample() {
+    warm().await;
+    for tone in [Tone::Chime, Tone::Phone, Tone::Ringback] {
+        let played = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&played);
+        let tap = SoundTap::new(move |_, frame| kept.lock().unwrap().extend_from_slice(frame));
+        let sound = Sound::start(AudioDeviceSettings {
+            loudspeaker: AudioSinkKind::Tap(tap),
+            ..AudioDeviceSettings::microphone(AudioSourceKind::None, false)
+        });
+        let outcome = heard(Announcement::Tone(tone), &sound.loudspeaker).await;
+        assert_eq!(outcome, Ok(()));
+        sound.device.closed().await;
+        let mut played = std::mem::take(&mut *played.lock().unwrap());
+        let mut wanted = tone.samples();
+        for samples in [&mut played, &mut wanted] {
+            samples.retain(|sample| *sample != 0);
+        }
+        assert!(played == wanted, "{tone:?} is not what was heard");
+    }
+}
+
 /// `null` is defined by ALSA itself, so the real playback element runs without a card.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tone_and_a_file_are_played_to_their_end() {
@@ -41,7 +68,7 @@ async fn a_tone_and_a_file_are_played_to_their_end() {
     let file = folder.path().join("please speak ! now.wav");
     write_wav(&file);
     let null = on_alsa(AudioSourceKind::None, "null");
-    for announcement in [Announcement::Tone, Announcement::File(file)] {
+    for announcement in [Announcement::Tone(Tone::Notice), Announcement::File(file)] {
         assert_eq!(heard(announcement.clone(), &null.loudspeaker).await, Ok(()));
         assert_eq!(heard(announcement, &Loudspeaker::new()).await, Ok(()));
     }
@@ -68,7 +95,7 @@ async fn a_text_is_read_out_and_a_voice_that_does_not_exist_says_so() {
 async fn a_missing_loudspeaker_and_a_file_that_is_none_say_what_is_wrong() {
     warm().await;
     let missing = on_alsa(AudioSourceKind::None, "no-such-card");
-    match heard(Announcement::Tone, &missing.loudspeaker).await {
+    match heard(Announcement::Tone(Tone::Notice), &missing.loudspeaker).await {
         Err(AnnouncementError::Failed(reason)) => assert!(reason.contains("speaker"), "{reason}"),
         other => panic!("{other:?}"),
     }

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use cubelet::media::announcement::Announcement;
+use cubelet::media::announcement::{Announcement, Tone};
 use cubelet::media::fanout::Subscription;
 use cubelet::media::sink::AudioSinkKind;
 use cubelet::media::sound::{FRAME, RATE};
@@ -230,7 +230,7 @@ async fn a_missing_loudspeaker_leaves_the_microphone_on() {
 async fn a_missing_microphone_leaves_the_loudspeaker_on() {
     warm().await;
     let mut sound = on_alsa(alsa("no-such-card"), "null");
-    let (_playback, heard) = Announcement::Tone.play(&[&sound.loudspeaker]);
+    let (_playback, heard) = Announcement::Tone(Tone::Notice).play(&[&sound.loudspeaker]);
     assert_eq!(within("the tone", heard).await.unwrap(), Ok(()));
     let failed = sound
         .tells(|event| matches!(event, AudioEvent::Microphone(_)))

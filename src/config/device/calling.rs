@@ -1,6 +1,7 @@
 //! Whom the bell rings and who may call, as types.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::IceServer;
@@ -20,6 +21,21 @@ pub enum RecordedCall {
     Both,
 }
 
+/// What is heard while a call waits for somebody to take it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallSound {
+    /// Nothing.
+    None,
+    /// Two notes of a door bell.
+    Chime,
+    /// A telephone's bell.
+    Phone,
+    /// The telephone network's own.
+    Tone,
+    /// A file.
+    File(PathBuf),
+}
+
 /// Whom the bell rings, and the limits of a call.
 #[derive(Clone, Debug)]
 pub struct Calls {
@@ -35,6 +51,8 @@ pub struct Calls {
     pub wake: bool,
     /// The bell during a call.
     pub ring_in_call: BusyPolicy,
+    /// What is heard here while others are rung.
+    pub ringback: CallSound,
     /// Orders over a data channel of the call.
     pub data_channel: DataChannel,
     /// Rung last when nobody answered.
@@ -164,6 +182,8 @@ pub struct Incoming {
     pub auto_answer: Vec<Party>,
     /// Seconds such a call rings before, up to 30.
     pub auto_answer_after_s: u32,
+    /// What is heard here while somebody calls.
+    pub ring_tone: CallSound,
     /// Whether a tone says so here before anything of the room is sent.
     pub auto_answer_tone: bool,
     /// What of this device such a caller gets.

@@ -30,7 +30,9 @@ use crate::call::schedule::Schedule;
 pub use crate::call::screen_layout::ScreenLayout;
 pub use crate::call::screen_look::{ScreenArea, ScreenFit};
 
-pub use calling::{Calls, DataChannel, Incoming, Preview, QuietHours, RecordedCall, RingStep};
+pub use calling::{
+    CallSound, Calls, DataChannel, Incoming, Preview, QuietHours, RecordedCall, RingStep,
+};
 pub use chat_commands::ChatCommands;
 pub use console::{Console, TlsFiles};
 pub use gpio::{Button, GpioLine, Level, Pull};
@@ -284,8 +286,12 @@ pub enum VideoCodec {
 pub struct Audio {
     /// The microphone.
     pub source: AudioSource,
+    /// Further ones to switch to.
+    pub other_sources: Vec<AudioSource>,
     /// The loudspeaker.
     pub sink: AudioSink,
+    /// Further ones to switch to.
+    pub other_sinks: Vec<AudioSink>,
     /// Whether what the loudspeaker plays is taken out of the microphone's sound.
     pub echo_cancel: bool,
     /// Whether steady noise is.

@@ -6,9 +6,9 @@ use std::path::Path;
 use toml::de::DeValue;
 
 use super::{
-    Account, Allow, Attachments, Audio, Camera, Chat, ChatEndpoint, ChatUnlock, Device,
-    DeviceConfig, Door, History, Hub, Mqtt, MqttVersion, PushEnvironment, RtspAccess, Say,
-    VideoCodec, VideoSource,
+    Account, Allow, Attachments, Audio, AudioSink, AudioSource, Camera, Chat, ChatEndpoint,
+    ChatUnlock, Device, DeviceConfig, Door, History, Hub, Mqtt, MqttVersion, PushEnvironment,
+    RtspAccess, Say, VideoCodec, VideoSource,
 };
 use super::{
     ChatCommands, HomeAssistant, chat_commands, console, control, display, gpio, home_assistant,
@@ -346,6 +346,22 @@ fn rtsp_access(section: &SectionReader<'_>) -> Option<RtspAccess> {
 fn audio(section: &SectionReader<'_>) -> Option<Audio> {
     let source = section.parsed("source", parse::audio_source);
     let sink = section.parsed("sink", parse::audio_sink);
+    let other_sources = section.list("other_sources", |value| {
+        match parse::audio_source(string(value)?)? {
+            AudioSource::None => Err("`none` is no microphone to switch to".into()),
+            _ if source == Some(AudioSource::None) => Err("`source` has to name the first".into()),
+            other if Some(&other) == source.as_ref() => Err("is `source` already".into()),
+            other => Ok(other),
+        }
+    });
+    let other_sinks = section.list("other_sinks", |value| {
+        match parse::audio_sink(string(value)?)? {
+            AudioSink::Null => Err("`null` is no loudspeaker to switch to".into()),
+            _ if sink == Some(AudioSink::Null) => Err("`sink` has to name the first".into()),
+            other if Some(&other) == sink.as_ref() => Err("is `sink` already".into()),
+            other => Ok(other),
+        }
+    });
     let echo_cancel = section.boolean("echo_cancel");
     let noise_suppression = section.boolean("noise_suppression");
     let gain_control = section.boolean("gain_control");
@@ -359,7 +375,9 @@ fn audio(section: &SectionReader<'_>) -> Option<Audio> {
     let dtx = section.boolean("dtx");
     Some(Audio {
         source: source?,
+        other_sources,
         sink: sink?,
+        other_sinks,
         echo_cancel: echo_cancel?,
         noise_suppression: noise_suppression?,
         gain_control: gain_control?,

@@ -9,7 +9,8 @@ use toml::de::DeValue;
 
 use super::read::string;
 use super::{
-    Calls, DataChannel, IceServer, Incoming, Preview, QuietHours, RecordedCall, RingStep, parse,
+    CallSound, Calls, DataChannel, IceServer, Incoming, Preview, QuietHours, RecordedCall,
+    RingStep, parse,
 };
 use crate::call::party::Party;
 use crate::call::policy::{AnswerMedia, BusyPolicy};
@@ -113,6 +114,7 @@ pub(super) fn calls(file: &FileReader<'_>, schedules: &[Schedule]) -> Option<Cal
     let skip_offline = section.boolean("skip_offline");
     let wake = section.boolean("wake");
     let ring_in_call = busy(&section, "ring_in_call");
+    let ringback = call_sound(&section, "ringback");
     let data_channel = section.text("data_channel").map(|policy| match policy {
         "off" => DataChannel::Off,
         "offer" => DataChannel::Offer,
@@ -169,6 +171,7 @@ pub(super) fn calls(file: &FileReader<'_>, schedules: &[Schedule]) -> Option<Cal
         skip_offline: skip_offline?,
         wake: wake?,
         ring_in_call: ring_in_call?,
+        ringback: ringback?,
         data_channel: data_channel?,
         forward_to,
         forward_s: forward_s?,
@@ -250,12 +253,26 @@ fn quiet(section: &SectionReader<'_>, schedules: &[Schedule]) -> Option<QuietHou
     })
 }
 
+fn call_sound(section: &SectionReader<'_>, key: &str) -> Option<CallSound> {
+    section.parsed(key, |text| {
+        match text.split_once(':').unwrap_or((text, "")) {
+            ("none", "") => Ok(CallSound::None),
+            ("chime", "") => Ok(CallSound::Chime),
+            ("phone", "") => Ok(CallSound::Phone),
+            ("tone", "") => Ok(CallSound::Tone),
+            ("file", path) if !path.is_empty() => section.existing_file(path).map(CallSound::File),
+            _ => Err("must be `chime`, `phone`, `tone`, `file:PATH` or `none`".to_owned()),
+        }
+    })
+}
+
 fn incoming(section: &SectionReader<'_>, schedules: &[Schedule]) -> Option<Incoming> {
     let allow = section.list("allow", party);
     let refuse = section.text("refuse");
     let auto_answer = section.list("auto_answer", party);
     let auto_answer_after_s = section.integer("auto_answer_after_s");
     let auto_answer_tone = section.boolean("auto_answer_tone");
+    let ring_tone = call_sound(section, "ring_tone");
     let media = section.text("auto_answer_media").map(|media| match media {
         "audio" => AnswerMedia::Audio,
         "listen_only" => AnswerMedia::ListenOnly,
@@ -271,6 +288,7 @@ fn incoming(section: &SectionReader<'_>, schedules: &[Schedule]) -> Option<Incom
         auto_answer,
         auto_answer_after_s: auto_answer_after_s?,
         auto_answer_tone: auto_answer_tone?,
+        ring_tone: ring_tone?,
         auto_answer_media: media?,
         quiet,
         quiet_except,

@@ -68,14 +68,7 @@ pub(super) fn read(section: &SectionReader<'_>) -> Option<VisitorMessage> {
         match text.split_once(':').unwrap_or((text, "")) {
             ("none", "") => Ok(Tone::None),
             ("default", "") => Ok(Tone::Default),
-            ("file", path) if !path.is_empty() => {
-                let path = section.resolved(path);
-                match std::fs::metadata(&path) {
-                    Ok(found) if found.is_file() => Ok(Tone::File(path)),
-                    Ok(_) => Err(format!("{} is no file", path.display())),
-                    Err(error) => Err(format!("{}: {error}", path.display())),
-                }
-            }
+            ("file", path) if !path.is_empty() => section.existing_file(path).map(Tone::File),
             _ => Err("must be `none`, `default` or `file:PATH`".to_owned()),
         }
     });

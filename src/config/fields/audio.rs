@@ -21,6 +21,24 @@ pub(super) const SECTION: Section = Section {
             Without::Text("null"),
             "The loudspeaker. `null` decodes and drops.",
         ),
+        field(
+            "other_sources",
+            Kind::List {
+                of: "microphone, as `source`",
+                most: 8,
+            },
+            Without::Rule("`[]`"),
+            "Further microphones one can switch to while the device runs, also in a call (`audio/set`).",
+        ),
+        field(
+            "other_sinks",
+            Kind::List {
+                of: "loudspeaker, as `sink`",
+                most: 8,
+            },
+            Without::Rule("`[]`"),
+            "Further loudspeakers one can switch to, likewise.",
+        ),
         boolean(
             "echo_cancel",
             true,

@@ -40,6 +40,15 @@ pub(super) const SECTION: Section = Section {
             "The bell during a call: does not ring, rings when the call is over, or ends it.",
         ),
         field(
+            "ringback",
+            Kind::Text("`tone`, `chime`, `phone`, `file:PATH`, `none`"),
+            Without::Text("tone"),
+            "What is heard here while others are rung, until somebody answers: the telephone's tone, \
+             two notes, a bell, a file that is repeated (WAV, Ogg Opus, FLAC, at most 60 s). When \
+             nobody answers, or somebody declines, four short tones say so; not with `none`, nor \
+             where the visitor may leave a message.",
+        ),
+        field(
             "data_channel",
             Kind::Choice(&["off", "answer", "offer"]),
             Without::Text("answer"),

@@ -46,6 +46,13 @@ pub(super) const SECTION: Section = Section {
              played; with `auto_answer_after_s = 0` it takes most of a second.",
         ),
         field(
+            "ring_tone",
+            Kind::Text("`chime`, `phone`, `tone`, `file:PATH`, `none`"),
+            Without::Text("chime"),
+            "What is heard here while somebody calls or knocks, as `ringback`. Calls that are \
+             answered by themselves have `auto_answer_tone`.",
+        ),
+        field(
             "auto_answer_media",
             Kind::Choice(&["video", "audio", "listen_only", "knock"]),
             Without::Text("video"),

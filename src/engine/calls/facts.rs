@@ -106,6 +106,8 @@ pub(super) struct CallFacts {
     pub first_frame_ms: Option<u64>,
     /// The other side gets nothing until somebody here lets it in.
     pub knocks: bool,
+    /// It is answered without anybody's doing.
+    pub drops_in: bool,
     /// The tone that says that somebody drops in; until it has been played nothing is sent.
     pub tone: Option<Playback>,
     /// Who speaks, of several.
@@ -137,6 +139,7 @@ impl CallFacts {
             connected_ms: None,
             first_frame_ms: None,
             knocks: false,
+            drops_in: false,
             tone: None,
             speaker: ActiveSpeaker::default(),
             left: Vec::new(),

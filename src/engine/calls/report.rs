@@ -145,6 +145,7 @@ impl Calls {
         shown.info = printable(&facts.told);
         shown.muted = facts.muted;
         shown.knocks = facts.knocks;
+        shown.drops_in = facts.drops_in;
         shown.held = facts.held;
         shown.limit_kbps = facts.limit_kbps;
         shown.speaker = facts.speaker.speaker();

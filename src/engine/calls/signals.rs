@@ -49,6 +49,7 @@ impl Handler<SignalArrived> for Calls {
                 let mut facts = CallFacts::new(Direction::Incoming, from, envelope.clone());
                 facts.limit_kbps = facts::max_bandwidth(&invitation.user_info);
                 facts.told = invitation.user_info;
+                facts.drops_in = drops_in;
                 facts.give(self.wiring.manners.take(&call));
                 let routed = self.registry.incoming(now, me, from, *signal, verdict);
                 if matches!(routed, Routed::New(_)) {

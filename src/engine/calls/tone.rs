@@ -5,7 +5,7 @@ use actix::prelude::*;
 use super::Calls;
 use crate::config::AudioSink;
 use crate::engine::event::EventKind;
-use crate::media::announcement::{Announcement, AnnouncementError};
+use crate::media::announcement::{Announcement, AnnouncementError, Tone};
 
 impl Calls {
     /// Plays it, if the configuration wants it and there is a loudspeaker. Until it has been
@@ -18,7 +18,7 @@ impl Calls {
         let Some(facts) = self.facts.get_mut(call) else {
             return;
         };
-        let (playback, done) = Announcement::Tone.play(&[&self.wiring.loudspeaker]);
+        let (playback, done) = Announcement::Tone(Tone::Notice).play(&[&self.wiring.loudspeaker]);
         facts.tone = Some(playback);
         let call = call.to_owned();
         let played = async move {

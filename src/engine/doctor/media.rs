@@ -8,7 +8,7 @@ use super::Check;
 use crate::config::{self, DeviceConfig};
 use crate::device::cameras::{self, Role};
 use crate::device::sound::{self, Direction, Use};
-use crate::engine::media_settings;
+use crate::engine::{chosen, media_settings};
 use crate::media::{self, VideoFanout, VideoSource, encoder};
 
 /// For a camera to open and give a picture; some take two seconds to settle.
@@ -44,7 +44,7 @@ pub(super) async fn check(config: &DeviceConfig, running: bool) -> Vec<Check> {
 
 async fn camera(config: &DeviceConfig, running: bool) -> Check {
     const NAME: &str = "camera";
-    let shown = media_settings::name_of_camera(&config.camera.source);
+    let shown = chosen::name_of_camera(&config.camera.source);
     if running {
         return Check::skipped(
             NAME,

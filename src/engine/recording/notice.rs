@@ -10,7 +10,7 @@ use super::super::dispatch::LIMIT;
 use super::super::messages;
 use super::super::wiring::Wiring;
 use crate::config::RecordingNotice;
-use crate::media::announcement::Announcement;
+use crate::media::announcement::{Announcement, Tone};
 use crate::protocol::address::UserId;
 
 /// The parameter of the `update` signal; its values are `started` and `ended`.
@@ -41,7 +41,7 @@ pub(super) fn end(wiring: &Wiring) {
 }
 
 fn play(wiring: &Wiring) {
-    let (playback, done) = Announcement::Tone.play(&[&wiring.loudspeaker]);
+    let (playback, done) = Announcement::Tone(Tone::Notice).play(&[&wiring.loudspeaker]);
     actix::spawn(async move {
         match done.await {
             Ok(Ok(())) => {}

@@ -29,6 +29,9 @@ pub struct CallState {
     /// The caller knocks: was answered by the device and gets nothing of it until `answer`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub knocks: bool,
+    /// It is answered without anybody's doing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub drops_in: bool,
     /// How the last call ended, as in `call/ended`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_end: Option<String>,

@@ -54,6 +54,9 @@ pub struct AudioState {
     pub talking: bool,
     /// The loudspeaker.
     pub speaker: SpeakerState,
+    /// What is heard here of a call that nobody has taken: `ring`, `ringback`, `unanswered`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tone: Option<HeardTone>,
     /// What is done to the microphone's sound.
     pub processing: ProcessingState,
 }
@@ -98,6 +101,8 @@ pub enum ScreenStatus {
 /// The loudspeaker.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct SpeakerState {
+    /// The one in use, as the configuration spells it.
+    pub sink: String,
     /// `absent`, `closed`, `playing`, `failed`.
     pub status: SpeakerStatus,
     /// Who sets the volume, once it is set: `card` by its mixer, `mix` where the card has none.
@@ -106,6 +111,18 @@ pub struct SpeakerState {
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+/// What is heard of a call that nobody has taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HeardTone {
+    /// Somebody calls.
+    Ring,
+    /// It rings at those who are called.
+    Ringback,
+    /// Nobody took the call, or it was declined.
+    Unanswered,
 }
 
 /// Who sets the volume.

@@ -12,7 +12,7 @@ use super::{News, VisitorMessages, What, sending};
 use crate::call::visitor_message::{Input, Outcome, Output, Phase, StopReason};
 use crate::config::VideoSource;
 use crate::config::device::Tone;
-use crate::media::announcement::Announcement;
+use crate::media::announcement::{self, Announcement};
 use crate::media::recording::{
     EndedBy, Pictures, RecordError, Recorder, RecorderEvent, RecorderSettings, Recording,
 };
@@ -70,7 +70,7 @@ impl VisitorMessages {
         };
         let announcement = match &self.wiring.config.visitor_message.tone {
             Tone::File(path) => Announcement::File(path.clone()),
-            Tone::Default | Tone::None => Announcement::Tone,
+            Tone::Default | Tone::None => Announcement::Tone(announcement::Tone::Notice),
         };
         let (playback, done) = announcement.play(&[&self.wiring.loudspeaker]);
         current.playback = Some(playback);

@@ -25,6 +25,7 @@ mod playout;
 pub mod processing;
 mod samples;
 mod shaping;
+mod tone;
 pub mod voice_switch;
 
 pub use card::{BUFFER, Closed, SoundFeed, SoundTap};
@@ -32,6 +33,7 @@ pub use device::{AudioDevice, AudioDeviceSettings, AudioEvent, AudioSourceKind};
 pub use loudspeaker::{Loudspeaker, LoudspeakerStatus, NotPlayed, Voice};
 pub use processing::Processing;
 pub(super) use samples::read_samples;
+pub use tone::Tone;
 pub use voice_switch::VoiceSwitch;
 
 /// Samples a second of all sound inside, one channel: what Opus and the echo canceller work in.

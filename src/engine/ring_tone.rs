@@ -1,0 +1,261 @@
+//! What is heard here while a call waits for somebody to take it: a ring tone where it comes in; at
+//! the calling side, that it rings there, and that nobody took it.
+
+use std::time::Duration;
+
+use actix::prelude::*;
+use futures::StreamExt;
+
+use super::audio::Audio;
+use super::state::{CallState, CallStatus, DeviceState, HeardTone, RingStatus};
+use super::wiring::Wiring;
+use crate::call::end::EndReason;
+use crate::config::{AudioSink, CallSound, DeviceConfig};
+use crate::media::announcement::{Announcement, AnnouncementError, Playback, Tone};
+use crate::media::sound::Voice;
+
+/// Between one playing of a file and the next.
+const AFTER_FILE: Duration = Duration::from_secs(1);
+
+/// What is heard, and what comes next.
+#[derive(Default)]
+pub(super) struct Sounding {
+    heard: Option<HeardTone>,
+    playback: Option<Playback>,
+    /// Keeps the card open between two rings.
+    _held: Option<Voice>,
+    /// The end of the playback, or of the pause behind it.
+    next: Option<SpawnHandle>,
+    /// That it cannot be heard was logged.
+    is_told: bool,
+}
+
+/// What is to be heard.
+pub(super) struct Wanted(Option<HeardTone>);
+
+/// Now, and each time it changes.
+pub(super) fn wanted(wiring: &Wiring) -> impl Stream<Item = Wanted> + use<> {
+    let first = (wiring.board.watch(), None, None);
+    futures::stream::unfold(first, |(mut states, told, mut heard)| async move {
+        loop {
+            heard = heard_in(&states.borrow_and_update(), heard);
+            if told != Some(heard) {
+                return Some((heard, (states, Some(heard), heard)));
+            }
+            states.changed().await.ok()?;
+        }
+    })
+    .map(Wanted)
+}
+
+/// What is to be heard in this state, after what was to be heard before. Pure.
+fn heard_in(state: &DeviceState, before: Option<HeardTone>) -> Option<HeardTone> {
+    let call = &state.call;
+    // Between two steps of the ring plan there is no call, and the bell rings on.
+    let is_calling = match call.status {
+        CallStatus::Dialing => true,
+        CallStatus::Idle => state.ring.status == RingStatus::Ringing,
+        _ => false,
+    };
+    if is_called(call) {
+        Some(HeardTone::Ring)
+    } else if is_calling {
+        Some(HeardTone::Ringback)
+    } else if call.status != CallStatus::Idle {
+        None
+    } else {
+        match before {
+            Some(HeardTone::Ringback) if is_in_vain(call) => Some(HeardTone::Unanswered),
+            Some(HeardTone::Unanswered) => before,
+            _ => None,
+        }
+    }
+}
+
+/// A call that is answered by itself is told by its own tone.
+fn is_called(call: &CallState) -> bool {
+    match call.status {
+        CallStatus::Ringing => !call.drops_in,
+        CallStatus::Connecting | CallStatus::Connected => call.knocks,
+        CallStatus::Idle | CallStatus::Dialing => false,
+    }
+}
+
+/// Whether it ended because nobody took it, rather than by somebody here.
+fn is_in_vain(call: &CallState) -> bool {
+    let reason = call.last_end.as_deref().and_then(EndReason::by_name);
+    matches!(
+        reason,
+        Some(
+            EndReason::RemoteRejected
+                | EndReason::Busy
+                | EndReason::DoNotDisturb
+                | EndReason::NotSupported
+                | EndReason::NoAnswer
+        )
+    )
+}
+
+/// The sound, and the pause before it is heard again.
+fn sound_of(config: &DeviceConfig, heard: HeardTone) -> Option<(Announcement, Duration)> {
+    if config.audio.sink == AudioSink::Null {
+        return None;
+    }
+    let calls = &config.calls;
+    let sound = match heard {
+        HeardTone::Ring => &calls.incoming.ring_tone,
+        HeardTone::Ringback | HeardTone::Unanswered => &calls.ringback,
+    };
+    let tone = match sound {
+        CallSound::None => return None,
+        _ if heard == HeardTone::Unanswered => {
+            let message = &config.visitor_message;
+            // The visitor is asked to leave a message, which says it, too.
+            if message.enabled && message.after_ring {
+                return None;
+            }
+            Tone::Unanswered
+        }
+        CallSound::File(path) => return Some((Announcement::File(path.clone()), AFTER_FILE)),
+        CallSound::Chime => Tone::Chime,
+        CallSound::Phone => Tone::Phone,
+        CallSound::Tone => Tone::Ringback,
+    };
+    Some((Announcement::Tone(tone), tone.pause()))
+}
+
+impl StreamHandler<Wanted> for Audio {
+    fn handle(&mut self, Wanted(heard): Wanted, ctx: &mut Self::Context) {
+        self.sound(heard, ctx);
+    }
+
+    fn finished(&mut self, _: &mut Self::Context) {}
+}
+
+impl Audio {
+    fn sound(&mut self, heard: Option<HeardTone>, ctx: &mut Context<Self>) {
+        if let Some(next) = self.sounding.next.take() {
+            ctx.cancel_future(next);
+        }
+        let heard = heard.filter(|heard| sound_of(&self.wiring.config, *heard).is_some());
+        self.sounding = Sounding {
+            heard,
+            _held: heard.map(|_| self.wiring.loudspeaker.patient()),
+            ..Sounding::default()
+        };
+        self.wiring.board.update(|state| state.audio.tone = heard);
+        self.play_tone(ctx);
+    }
+
+    fn play_tone(&mut self, ctx: &mut Context<Self>) {
+        let heard = self.sounding.heard;
+        let Some((sound, pause)) = heard.and_then(|heard| sound_of(&self.wiring.config, heard))
+        else {
+            return;
+        };
+        let (playback, done) = sound.play(&[&self.wiring.loudspeaker]);
+        self.sounding.playback = Some(playback);
+        let played = async move {
+            done.await
+                .unwrap_or_else(|_| Err(AnnouncementError::Failed("no thread plays it".into())))
+        };
+        let played = played.into_actor(self);
+        self.sounding.next =
+            Some(ctx.spawn(
+                played.map(move |outcome, audio, ctx| audio.tone_played(outcome, pause, ctx)),
+            ));
+    }
+
+    fn tone_played(
+        &mut self,
+        outcome: Result<(), AnnouncementError>,
+        pause: Duration,
+        ctx: &mut Context<Self>,
+    ) {
+        self.sounding.playback = None;
+        if let Err(error) = outcome
+            && !std::mem::replace(&mut self.sounding.is_told, true)
+        {
+            tracing::warn!(tone = ?self.sounding.heard, %error, "a call is not heard here");
+        }
+        if self.sounding.heard == Some(HeardTone::Unanswered) {
+            self.sound(None, ctx);
+            return;
+        }
+        let again = ctx.run_later(pause, |audio, ctx| audio.play_tone(ctx));
+        self.sounding.next = Some(again);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(states: &[(CallStatus, &str)]) -> Vec<Option<HeardTone>> {
+        let mut heard = None;
+        let mut all = Vec::new();
+        for (status, last_end) in states {
+            let mut state = DeviceState::default();
+            state.call.status = *status;
+            state.call.last_end = Some((*last_end).to_owned());
+            heard = heard_in(&state, heard);
+            all.push(heard);
+        }
+        all
+    }
+
+    #[test]
+    fn who_calls_hears_that_it_rings_until_somebody_answers() {
+        assert_eq!(
+            after(&[
+                (CallStatus::Idle, "no_answer"),
+                (CallStatus::Dialing, "no_answer"),
+                (CallStatus::Connecting, "no_answer"),
+                (CallStatus::Connected, "no_answer"),
+                (CallStatus::Idle, "remote_hung_up"),
+            ]),
+            [None, Some(HeardTone::Ringback), None, None, None]
+        );
+    }
+
+    #[test]
+    fn who_is_not_answered_hears_it_and_who_hangs_up_does_not() {
+        for (reason, heard) in [
+            ("no_answer", Some(HeardTone::Unanswered)),
+            ("busy", Some(HeardTone::Unanswered)),
+            ("remote_rejected", Some(HeardTone::Unanswered)),
+            ("hung_up", None),
+            ("connect_failed", None),
+        ] {
+            let states = [
+                (CallStatus::Dialing, ""),
+                (CallStatus::Idle, reason),
+                (CallStatus::Idle, reason),
+            ];
+            assert_eq!(after(&states)[1..], [heard, heard], "{reason}");
+        }
+    }
+
+    #[test]
+    fn who_is_called_hears_it_unless_the_call_answers_itself_and_when_somebody_knocks() {
+        let mut state = DeviceState::default();
+        state.call.status = CallStatus::Ringing;
+        assert_eq!(heard_in(&state, None), Some(HeardTone::Ring));
+        state.call.drops_in = true;
+        assert_eq!(heard_in(&state, None), None);
+        state.call.status = CallStatus::Connected;
+        state.call.knocks = true;
+        assert_eq!(heard_in(&state, None), Some(HeardTone::Ring));
+    }
+
+    #[test]
+    fn the_bell_is_heard_to_ring_between_two_steps_of_its_plan() {
+        let mut state = DeviceState::default();
+        state.ring.status = RingStatus::Ringing;
+        state.call.last_end = Some("no_answer".to_owned());
+        let heard = heard_in(&state, Some(HeardTone::Ringback));
+        assert_eq!(heard, Some(HeardTone::Ringback));
+        state.ring.status = RingStatus::Idle;
+        assert_eq!(heard_in(&state, heard), Some(HeardTone::Unanswered));
+    }
+}

@@ -120,12 +120,17 @@ pub fn codec(configured: config::VideoCodec) -> VideoCodec {
 
 /// The screen; none where the device has none.
 pub fn display(config: &DeviceConfig) -> Option<Display> {
+    Some(Display::new(screen(config)?, config.display.layout))
+}
+
+/// Which it is.
+pub fn screen(config: &DeviceConfig) -> Option<Screen> {
     let shown = &config.display;
     let window = |system| Screen::Window {
         system,
         address: shown.address.clone(),
     };
-    let screen = match shown.sink {
+    Some(match shown.sink {
         config::VideoSink::Null => return None,
         config::VideoSink::Window => window(WindowSystem::Either),
         config::VideoSink::Wayland => window(WindowSystem::Wayland),
@@ -135,8 +140,7 @@ pub fn display(config: &DeviceConfig) -> Option<Display> {
             connector: shown.connector.clone(),
             mode: shown.mode,
         }),
-    };
-    Some(Display::new(screen, shown.layout))
+    })
 }
 
 /// How pictures are put onto the screen, as far as nobody has changed it.

@@ -19,7 +19,7 @@ use gstreamer_app as gst_app;
 
 use crate::support::{Device, End, call, camera_settings, sees, settings, until, warm, within};
 use crate::wayland_screen::weston;
-use crate::x_screen::{Colour, SIZE, Server, Shot, shows, x_server};
+use crate::x_screen::{Colour, SIZE, Shot, shows, x_server};
 
 /// By Weston's own program, which writes a PNG file into the folder it is started in.
 async fn weston_shot(folder: &Path) -> Option<Shot> {

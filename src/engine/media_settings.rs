@@ -106,12 +106,17 @@ pub fn codec(configured: config::VideoCodec) -> VideoCodec {
 
 /// The screen; none where the device has none.
 pub fn display(config: &DeviceConfig) -> Option<Display> {
+    Some(Display::new(screen(config)?, config.display.layout))
+}
+
+/// Which it is.
+pub fn screen(config: &DeviceConfig) -> Option<Screen> {
     let shown = &config.display;
     let window = |system| Screen::Window {
         system,
         address: shown.address.clone(),
     };
-    let screen = match shown.sink {
+    Some(match shown.sink {
         config::VideoSink::Null => return None,
         config::VideoSink::Window => window(WindowSystem::Either),
         config::VideoSink::Wayland => window(WindowSystem::Wayland),
@@ -121,8 +126,7 @@ pub fn display(config: &DeviceConfig) -> Option<Display> {
             connector: shown.connector.clone(),
             mode: shown.mode,
         }),
-    };
-    Some(Display::new(screen, shown.layout))
+    })
 }
 
 /// How pictures are put onto the screen, as far as nobody has changed it.
@@ -167,6 +171,7 @@ pub fn peer(config: &DeviceConfig, call_type: CallType) -> PeerSettings {
         bind: calls.bind.clone(),
         full_bitrate_kbps: config.camera.bitrate_kbps,
         min_bitrate_kbps: calls.min_bandwidth_kbps,
+        start_bitrate_kbps: calls.start_bandwidth_kbps,
         max_bitrate_kbps: (calls.max_bandwidth_kbps > 0).then_some(calls.max_bandwidth_kbps),
         video_sink: VideoSinkKind::Null,
         loudspeaker: Loudspeaker::new(),
@@ -187,5 +192,40 @@ fn audio_sink(sink: &config::AudioSink) -> AudioSinkKind {
         config::AudioSink::Alsa(device) => AudioSinkKind::Alsa {
             device: device.clone(),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    const DEVICE: &str = "[device]\nname = 'door'\n[hub]\napi = 'https://hub.example'\n\
+         chat = 'tls://chat.example'\napp_id = 7\nauth_key = 'key'\nlogin = 'door'\n\
+         password_file = 'password'\n";
+
+    fn configured(more: &str) -> DeviceConfig {
+        let folder = tempfile::tempdir().unwrap();
+        let password = folder.path().join("password");
+        std::fs::write(&password, "secret").unwrap();
+        std::fs::set_permissions(&password, PermissionsExt::from_mode(0o600)).unwrap();
+        let file = folder.path().join("kiosk.toml");
+        std::fs::write(&file, format!("{DEVICE}{more}")).unwrap();
+        let report = config::check_device(&file, &config::Surroundings::default());
+        report.outcome.unwrap()
+    }
+
+    #[test]
+    fn a_call_is_given_the_start_and_the_bounds_of_its_rate() {
+        let rates = |more| {
+            let peer = peer(&configured(more), CallType::Video);
+            let bounds = (peer.min_bitrate_kbps, peer.max_bitrate_kbps);
+            (peer.start_bitrate_kbps, bounds, peer.full_bitrate_kbps)
+        };
+        assert_eq!(rates(""), (1_000, (150, None), 1_200));
+        let calls = "[calls]\nmin_bandwidth_kbps = 80\nstart_bandwidth_kbps = 256\n\
+             max_bandwidth_kbps = 700\n[camera]\nbitrate_kbps = 900\n";
+        assert_eq!(rates(calls), (256, (80, Some(700)), 900));
     }
 }

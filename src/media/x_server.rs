@@ -10,6 +10,8 @@ const HIGHEST: u16 = u16::MAX - 6000;
 
 /// A server whose pixels are four bytes: blue, green, red and one unused.
 pub(super) struct XServer {
+    /// Its name, as `:0`.
+    pub(super) display: String,
     pub(super) connection: RustConnection,
     /// The window that is the whole screen.
     pub(super) root: u32,
@@ -54,6 +56,7 @@ impl XServer {
         let size = (root.width_in_pixels, root.height_in_pixels);
         let (root, depth) = (root.root, root.root_depth);
         Ok(Self {
+            display,
             connection,
             root,
             depth,

@@ -73,6 +73,18 @@ fn every_broken_rule_names_its_field() {
             "calls.visitor_message: is a section of its own",
         ),
         (
+            "[calls]\nmax_bandwidth_kbps = 300\nstart_bandwidth_kbps = 400\n",
+            "calls.start_bandwidth_kbps: 400 is above `[calls] max_bandwidth_kbps`, which is 300",
+        ),
+        (
+            "[calls]\nstart_bandwidth_kbps = 1500\n",
+            "calls.start_bandwidth_kbps: 1500 is above `[camera] bitrate_kbps`, which is 1200",
+        ),
+        (
+            "[calls]\nstart_bandwidth_kbps = 100\n",
+            "calls.start_bandwidth_kbps: 100 is below `[calls] min_bandwidth_kbps`, which is 150",
+        ),
+        (
             "[[calls.quiet]]\nwho = ['a']\nwhen = 'night'\n",
             "calls.quiet[0].when: unknown schedule `night`",
         ),

@@ -73,6 +73,8 @@ fn with_value(section: &str, key: &str, value: &str) -> String {
         ],
         "attachments" => vec![("save_to", "'.'".into())],
         "mqtt" => vec![("host", "'127.0.0.1'".into())],
+        // A call begins within its bounds.
+        "calls" if key == "start_bandwidth_kbps" => vec![("min_bandwidth_kbps", "64".into())],
         "calls.ice_servers" => vec![("urls", "['stun:stun.example']".into())],
         "calls.step" => vec![("ring", "['a']".into())],
         "calls.quiet" => vec![("who", "['a']".into()), ("when", "'always'".into())],
@@ -117,7 +119,7 @@ fn with_value(section: &str, key: &str, value: &str) -> String {
         "camera.network" => {
             "[camera]\nsource = 'rtsp://nvr.lan/a'\nothers = ['rtsps://secure.lan/a']\n".to_owned()
         }
-        "calls" => "[recording]\nenabled = true\n".to_owned(),
+        "calls" => "[recording]\nenabled = true\n[camera]\nbitrate_kbps = 20000\n".to_owned(),
         "mqtt.home_assistant" => "[mqtt]\nhost = '127.0.0.1'\n".to_owned(),
         "calls.quiet" => {
             "[[schedule]]\nname = 'always'\nzone = 'UTC'\nwindows = ['mon-sun']\n".to_owned()

@@ -3,11 +3,15 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::Value;
+use tokio::net::UnixStream;
 
 use crate::broker::Broker;
 use crate::site::Site;
+use crate::wayland_screen::weston;
+use crate::x_screen::x_server;
 
 const PASSWORD: &str = "a long password";
 const CAMERA: &str = "[camera]\nsource = \"test:ball\"\nwidth = 320\nheight = 240\n";
@@ -48,6 +52,8 @@ fn doctor(file: &Path) -> Outcome {
     let output = Command::new(env!("CARGO_BIN_EXE_cubelet"))
         .args(["doctor", "--json", "--config"])
         .arg(file)
+        .env_remove("DISPLAY")
+        .env_remove("WAYLAND_DISPLAY")
         .output()
         .unwrap();
     let answer: Value = serde_json::from_slice(&output.stdout)
@@ -93,6 +99,7 @@ async fn nothing_is_wrong_with_a_device_that_could_run() {
         "chat server",
         "encoder",
         "camera",
+        "display",
         "MQTT broker",
     ] {
         assert_eq!(outcome.check(name)["status"], "passed", "{name}");
@@ -109,7 +116,7 @@ async fn a_running_daemon_is_left_its_camera_and_its_connection() {
     let state = outcome.check("state folder")["detail"].as_str().unwrap();
     assert!(state.contains("the daemon is running"), "{state}");
     assert_eq!(outcome.check("camera")["status"], "skipped");
-    door.stays_for(std::time::Duration::from_millis(300), |state| {
+    door.stays_for(Duration::from_millis(300), |state| {
         state.chat.status == cubelet::engine::state::ChatStatus::Online
     })
     .await;
@@ -206,6 +213,82 @@ async fn a_camera_of_the_network_and_a_film_that_are_not_there_are_named() {
         let camera = format!("[camera]\nsource = {source:?}\n");
         let file = configured(&site, PASSWORD, &camera, &mqtt(broker.port));
         doctor(&file).fails_only("camera", detail, remedy);
+    }
+    site.hub.stop().await;
+}
+
+fn on_screen(site: &Site, broker: &Broker, display: &str) -> std::path::PathBuf {
+    let extra = format!("[display]\n{display}\n{}", mqtt(broker.port));
+    configured(site, PASSWORD, CAMERA, &extra)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_screen_that_is_not_there_is_named_with_what_would_be_one() {
+    let (site, broker, _) = healthy().await;
+    for (display, detail, remedy) in [
+        ("sink = 'window'", "no window system", "[display] address"),
+        ("sink = 'x11'\naddress = ':59000'", ":59000", "xhost"),
+        (
+            "sink = 'wayland'\naddress = '/absent/wayland-1'",
+            "/absent/wayland-1: No such file",
+            "the socket of a compositor",
+        ),
+        (
+            "sink = 'kms'\naddress = '/dev/dri/absent'",
+            "/dev/dri/absent: No such file",
+            "ls /dev/dri",
+        ),
+        // A device, but none of screens.
+        (
+            "sink = 'kms'\naddress = '/dev/null'\nconnector = 'HDMI-A-9'",
+            "no connectors",
+            "[display] connector",
+        ),
+    ] {
+        doctor(&on_screen(&site, &broker, display)).fails_only("display", detail, remedy);
+    }
+    site.hub.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_compositor_that_does_not_answer_is_not_waited_for() {
+    let (site, broker, _) = healthy().await;
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("silent");
+    let _silent = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let display = format!("sink = 'wayland'\naddress = {socket:?}");
+    doctor(&on_screen(&site, &broker, &display)).fails_only("display", "no answer", "anew");
+    site.hub.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_screen_that_would_open_is_told_with_its_name() {
+    let (site, broker, _) = healthy().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (_x, x) = x_server(folder.path(), None);
+    let _weston = weston(folder.path());
+    let socket = folder.path().join("screen");
+    // It has no word for being ready.
+    let ready = async {
+        while UnixStream::connect(&socket).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), ready)
+        .await
+        .expect("weston listens");
+    let wayland = socket.display().to_string();
+    for (sink, address, told) in [
+        ("x11", &x, format!("X server {x}, 640x480")),
+        ("wayland", &wayland, format!("Wayland at {wayland}")),
+        ("window", &wayland, format!("Wayland at {wayland}")),
+    ] {
+        let display = format!("sink = '{sink}'\naddress = {address:?}");
+        let outcome = doctor(&on_screen(&site, &broker, &display));
+        assert!(outcome.ok, "{:#?}", outcome.checks);
+        let check = outcome.check("display");
+        assert_eq!(check["status"], "passed");
+        assert_eq!(check["detail"], told);
     }
     site.hub.stop().await;
 }

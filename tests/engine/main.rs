@@ -57,6 +57,8 @@ mod upstream;
 mod visitor_messages;
 #[allow(clippy::unwrap_used)] // All of it is test code.
 mod waking;
+#[path = "../support/wayland_screen.rs"]
+mod wayland_screen;
 #[path = "../support/x_screen.rs"]
 #[allow(clippy::unwrap_used)] // All of it is test code.
 mod x_screen;

@@ -8,7 +8,7 @@ use cubelet::protocol::call_signal::CallType;
 
 use crate::relay::{Link, RelayedCall, call_from_a_camera};
 use crate::sources::jpeg_size;
-use crate::support::{camera_settings, settings, until};
+use crate::support::{Device, End, camera_settings, settings, until, within};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -72,6 +72,57 @@ async fn what_the_camera_is_limited_to_the_network_is_not_tried_beyond() {
     .await;
     call.devices[0].video.set_ceiling(Ceiling::default());
     until(sender, "a good rate again", |stats| stats.target_kbps > 400).await;
+}
+
+/// What pictures that need every bit take in their first second on a path that takes all, kbit/s.
+async fn first_second(start_bitrate_kbps: u32) -> usize {
+    let camera = VideoSourceSettings {
+        source: VideoSourceKind::Test {
+            pattern: "snow".into(),
+        },
+        width: 640,
+        height: 480,
+        bitrate_kbps: 2_000,
+        ..camera_settings()
+    };
+    let settings = PeerSettings {
+        full_bitrate_kbps: 2_000,
+        start_bitrate_kbps,
+        ..settings(CallType::Video, VideoCodec::H264)
+    };
+    let call = call_from_a_camera(camera, settings).await;
+    let mut pictures = call.relay.first_second.subscribe();
+    let pictures = within("a second", pictures.wait_for(|pictures| pictures.is_over)).await;
+    pictures.unwrap().bytes * 8 / 1_000
+}
+
+/// From either start it goes up by some half in that second, and down by half at the most.
+#[tokio::test(flavor = "multi_thread")]
+async fn pictures_begin_with_the_start_that_is_configured() {
+    let (low, high) = (first_second(300).await, first_second(1_600).await);
+    assert!((150..=600).contains(&low), "{low} kbit/s");
+    assert!((800..=3_000).contains(&high), "{high} kbit/s");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_outside_of_the_bounds_is_the_nearest_within() {
+    let device = Device::start();
+    for (start_bitrate_kbps, max_bitrate_kbps, begins) in [
+        (400, None, 400),
+        (30, None, 64),
+        (1_000, None, 900),
+        (1_000, Some(700), 700),
+    ] {
+        let settings = PeerSettings {
+            start_bitrate_kbps,
+            max_bitrate_kbps,
+            full_bitrate_kbps: 900,
+            min_bitrate_kbps: 64,
+            ..settings(CallType::Video, VideoCodec::H264)
+        };
+        let peer = End::new(settings, &device).await.peer;
+        assert_eq!(peer.stats().target_kbps, begins);
+    }
 }
 
 async fn pictures_shrink_and_grow(codec: VideoCodec) {

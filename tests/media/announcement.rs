@@ -1,12 +1,13 @@
 //! What is said to those in front of the device.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use cubelet::media::announcement::{Announcement, AnnouncementError, Tone};
 use cubelet::media::sink::AudioSinkKind;
 use cubelet::media::sound::SoundTap;
 use cubelet::media::{AudioDeviceSettings, AudioSourceKind, Loudspeaker};
+use parking_lot::Mutex;
 
 use crate::sound::{Sound, on_alsa};
 use crate::support::{warm, within};
@@ -43,7 +44,7 @@ async fn what_is_heard_is_the_tone_sample_by_sample() {
     for tone in [Tone::Chime, Tone::Phone, Tone::Ringback] {
         let played = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&played);
-        let tap = SoundTap::new(move |_, frame| kept.lock().unwrap().extend_from_slice(frame));
+        let tap = SoundTap::new(move |_, frame| kept.lock().extend_from_slice(frame));
         let sound = Sound::start(AudioDeviceSettings {
             loudspeaker: AudioSinkKind::Tap(tap),
             ..AudioDeviceSettings::microphone(AudioSourceKind::None, false)
@@ -51,7 +52,7 @@ async fn what_is_heard_is_the_tone_sample_by_sample() {
         let outcome = heard(Announcement::Tone(tone), &sound.loudspeaker).await;
         assert_eq!(outcome, Ok(()));
         sound.device.closed().await;
-        let mut played = std::mem::take(&mut *played.lock().unwrap());
+        let mut played = std::mem::take(&mut *played.lock());
         let mut wanted = tone.samples();
         for samples in [&mut played, &mut wanted] {
             samples.retain(|sample| *sample != 0);

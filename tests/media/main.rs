@@ -36,5 +36,7 @@ mod support;
 // Makes a certificate with what the hub makes its own.
 #[cfg(feature = "hub")]
 mod turn;
+#[path = "../support/wayland_screen.rs"]
+mod wayland_screen;
 #[path = "../support/x_screen.rs"]
 mod x_screen;

@@ -19,6 +19,8 @@ use tokio::time::Instant;
 
 use crate::support::{Device, End, camera_settings, sees, warm, within};
 
+/// The payload type of it in our offers.
+const H264: u8 = 102;
 /// Losing nothing.
 pub const NONE: usize = usize::MAX;
 
@@ -46,6 +48,8 @@ pub struct Relay {
     pub link: watch::Sender<Link>,
     /// What came by, with its code point.
     pub marks: Arc<watch::Sender<BTreeSet<(Kind, u8)>>>,
+    /// Of the pictures to the callee.
+    pub first_second: Arc<watch::Sender<FirstSecond>>,
 }
 
 impl Relay {
@@ -63,6 +67,7 @@ impl Relay {
             lose_every: Arc::new(AtomicUsize::new(NONE)),
             link: watch::Sender::new(Link::default()),
             marks: Arc::default(),
+            first_second: Arc::default(),
         };
         let to_callee = Way {
             from: Arc::clone(&left),
@@ -71,6 +76,7 @@ impl Relay {
             to: relay.callee.subscribe(),
             lose_every: Arc::clone(&relay.lose_every),
             link: relay.link.subscribe(),
+            first_second: Arc::clone(&relay.first_second),
             is_narrow: true,
             losses,
         };
@@ -81,6 +87,7 @@ impl Relay {
             to: relay.caller.subscribe(),
             lose_every: Arc::new(AtomicUsize::new(NONE)),
             link: relay.link.subscribe(),
+            first_second: Arc::default(),
             is_narrow: false,
             losses,
         };
@@ -107,6 +114,36 @@ impl Kind {
     }
 }
 
+/// The pictures of the first second of their own clock, so that a busy machine changes nothing.
+#[derive(Default)]
+pub struct FirstSecond {
+    begins: Option<u32>,
+    /// Numbers of the packets, for repetitions do not count.
+    seen: BTreeSet<u16>,
+    pub bytes: usize,
+    /// A later picture has come by.
+    pub is_over: bool,
+}
+
+impl FirstSecond {
+    /// Whether it is over by this packet.
+    fn add(&mut self, packet: &[u8]) -> bool {
+        let &[_, _, a, b, c, d, e, f, ..] = packet else {
+            return false;
+        };
+        if self.is_over || Kind::of(packet) != Kind::Media(H264) {
+            return false;
+        }
+        let at = u32::from_be_bytes([c, d, e, f]);
+        let begins = *self.begins.get_or_insert(at);
+        self.is_over = at.wrapping_sub(begins) >= 90_000;
+        if !self.is_over && self.seen.insert(u16::from_be_bytes([a, b])) {
+            self.bytes += packet.len();
+        }
+        self.is_over
+    }
+}
+
 /// A packet's size and its code point (DSCP).
 async fn receive(socket: &UdpSocket, packet: &mut [u8]) -> std::io::Result<(usize, u8)> {
     let take = || {
@@ -130,6 +167,7 @@ struct Way {
     to: watch::Receiver<Option<SocketAddr>>,
     lose_every: Arc<AtomicUsize>,
     link: watch::Receiver<Link>,
+    first_second: Arc<watch::Sender<FirstSecond>>,
     /// Whether loss and capacity are of this way.
     is_narrow: bool,
     losses: Losses,
@@ -170,6 +208,7 @@ impl Way {
                     let Ok((size, mark)) = received else { return };
                     let is_new = |marks: &mut BTreeSet<_>| marks.insert((Kind::of(&packet), mark));
                     self.marks.send_if_modified(is_new);
+                    self.first_second.send_if_modified(|pictures| pictures.add(&packet[..size]));
                     let every = self.lose_every.load(Ordering::Relaxed);
                     let is_handshake = matches!(packet[0], 20 | 22);
                     if self.losses == Losses::FirstHandshakes

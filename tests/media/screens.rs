@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use cubelet::media::display::{
@@ -19,28 +18,8 @@ use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 
 use crate::support::{Device, End, call, camera_settings, sees, settings, until, warm, within};
-use crate::x_screen::{Colour, SIZE, Server, Shot, shows, x_server};
-
-/// Weston's desktop without a panel, on no hardware.
-fn weston(folder: &Path) -> Server {
-    let settings = folder.join("weston.ini");
-    fs::write(
-        &settings,
-        "[shell]\npanel-position=none\nstartup-animation=none\nclose-animation=none\nanimation=none\nbackground-color=0xff00ff00\nlocking=false\n",
-    )
-    .unwrap();
-    let child = Command::new("weston")
-        .args(["--backend=headless-backend.so", "--use-pixman"])
-        .args(["--width=640", "--height=480", "--idle-time=0", "--debug"])
-        .args(["--socket=screen", "--shell=desktop-shell.so"])
-        .arg(format!("--config={}", settings.display()))
-        .env("XDG_RUNTIME_DIR", folder)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("weston is installed: scripts/setup test");
-    Server(child)
-}
+use crate::wayland_screen::weston;
+use crate::x_screen::{Colour, SIZE, Shot, shows, x_server};
 
 /// By Weston's own program, which writes a PNG file into the folder it is started in.
 async fn weston_shot(folder: &Path) -> Option<Shot> {

@@ -85,6 +85,8 @@ pub struct Calls {
     pub max_bandwidth_kbps: u32,
     /// kbit/s below which pictures are not reduced for a slow network.
     pub min_bandwidth_kbps: u32,
+    /// kbit/s pictures begin with, 64 to 20,000, within the two above and the camera's.
+    pub start_bandwidth_kbps: u32,
     /// STUN and TURN servers besides the hub's, at most 8.
     pub ice_servers: Vec<IceServer>,
     /// Use only relayed candidates.

@@ -101,6 +101,9 @@ fn read(path: &Path, file: &FileReader<'_>) -> Option<DeviceConfig> {
         let rule = "needs `[recording] enabled = true`";
         file.section("calls").fail("record", rule);
     }
+    if let (Some(calls), Some(camera)) = (&calls, &camera) {
+        read_calls::check_start(&file.section("calls"), calls, camera);
+    }
     let assistant = home_assistant::read(&file.section("mqtt.home_assistant"));
     let mqtt = file
         .optional_section("mqtt")

@@ -9,7 +9,7 @@ use toml::de::DeValue;
 
 use super::read::string;
 use super::{
-    CallSound, Calls, DataChannel, IceServer, Incoming, Preview, QuietHours, RecordedCall,
+    CallSound, Calls, Camera, DataChannel, IceServer, Incoming, Preview, QuietHours, RecordedCall,
     RingStep, parse,
 };
 use crate::call::party::Party;
@@ -157,6 +157,7 @@ pub(super) fn calls(file: &FileReader<'_>, schedules: &[Schedule]) -> Option<Cal
     let disconnect_timeout_s = section.integer("disconnect_timeout_s");
     let max_bandwidth_kbps = section.integer("max_bandwidth_kbps");
     let min_bandwidth_kbps = section.integer("min_bandwidth_kbps");
+    let start_bandwidth_kbps = section.integer("start_bandwidth_kbps");
     let relay_only = section.boolean("relay_only");
     let dscp = section.boolean("dscp");
     let bind = section.list("bind", |value| {
@@ -188,11 +189,43 @@ pub(super) fn calls(file: &FileReader<'_>, schedules: &[Schedule]) -> Option<Cal
         disconnect_timeout_s: disconnect_timeout_s?,
         max_bandwidth_kbps: max_bandwidth_kbps?,
         min_bandwidth_kbps: min_bandwidth_kbps?,
+        start_bandwidth_kbps: start_bandwidth_kbps?,
         ice_servers: ice_servers?,
         relay_only: relay_only?,
         dscp: dscp?,
         bind,
     })
+}
+
+/// A start outside of what pictures may have would silently be another one.
+pub(super) fn check_start(section: &SectionReader<'_>, calls: &Calls, camera: &Camera) {
+    const KEY: &str = "start_bandwidth_kbps";
+    if !section.given(KEY) {
+        return;
+    }
+    let start = calls.start_bandwidth_kbps;
+    let rules = [
+        (
+            "above `[calls] max_bandwidth_kbps`",
+            calls.max_bandwidth_kbps,
+            calls.max_bandwidth_kbps > 0 && start > calls.max_bandwidth_kbps,
+        ),
+        (
+            "above `[camera] bitrate_kbps`",
+            camera.bitrate_kbps,
+            start > camera.bitrate_kbps,
+        ),
+        (
+            "below `[calls] min_bandwidth_kbps`",
+            calls.min_bandwidth_kbps,
+            start < calls.min_bandwidth_kbps,
+        ),
+    ];
+    for (rule, bound, is_broken) in rules {
+        if is_broken {
+            section.fail(KEY, format!("{start} is {rule}, which is {bound}"));
+        }
+    }
 }
 
 /// A call ends by itself after that time, so a step cannot ring longer.

@@ -146,6 +146,15 @@ pub(super) const SECTION: Section = Section {
             150,
             "Pictures are not reduced below this for a participant's slow network, kbit/s: the encoder is shared by all.",
         ),
+        integer(
+            "start_bandwidth_kbps",
+            64,
+            20_000,
+            1_000,
+            "What pictures of each call begin with, kbit/s, before anything is known of the network. \
+             Left out, it is brought within `min_bandwidth_kbps`, `max_bandwidth_kbps` and the camera's \
+             `bitrate_kbps`; given, it must be within them.",
+        ),
         boolean(
             "relay_only",
             false,

@@ -16,7 +16,7 @@ const PICTURE_LIMIT: Duration = Duration::from_secs(8);
 /// For a camera of the network, some of which send a key frame every ten seconds.
 const NETWORK_LIMIT: Duration = Duration::from_secs(20);
 /// Debian's packages with everything that can be missing.
-const PACKAGES: &str = "apt install gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
+pub(super) const PACKAGES: &str = "apt install gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
      gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-alsa";
 
 /// `running`: a daemon of this device has the camera and the sound card.

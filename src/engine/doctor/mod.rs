@@ -4,6 +4,7 @@
 //! Invariant: a check changes nothing that outlasts it and disturbs no daemon at work; each has a
 //! time limit. Must not enter: the broker (`control` above does that), printing.
 
+mod display;
 mod lines;
 mod media;
 mod place;
@@ -95,6 +96,7 @@ pub async fn examine(config: &DeviceConfig) -> Vec<Check> {
     let (site, media) = tokio::join!(site::check(config), media::check(config, running));
     checks.extend(site);
     checks.extend(media);
+    checks.push(display::check(config, running).await);
     checks.extend(lines::check(config, running));
     checks
 }

@@ -8,9 +8,12 @@ use drm::Device as _;
 use drm::control::{Device as _, Mode, connector};
 
 use super::KmsSettings;
+use super::error::ScreenError;
 
 /// Where the kernel has the devices of screens.
 const FOLDER: &str = "/dev/dri";
+/// What shows pictures on them.
+pub(super) const ELEMENT: &str = "kmssink";
 
 /// A screen that is connected, and nobody else's.
 pub(super) struct Screen {
@@ -34,33 +37,39 @@ impl drm::control::Device for Card {}
 
 impl Screen {
     /// The configured connector, or the first that something is connected to.
-    pub(super) fn open(wanted: &KmsSettings) -> Result<Self, String> {
+    pub(super) fn open(wanted: &KmsSettings) -> Result<Self, ScreenError> {
         let cards = match &wanted.card {
             Some(card) => vec![card.clone()],
             None => cards(Path::new(FOLDER))?,
         };
         let mut seen = Vec::new();
         for path in cards {
-            let failed = |reason: String| format!("{}: {reason}", path.display());
+            let failed = |source| ScreenError::Card {
+                card: path.clone(),
+                source,
+            };
             let opened = OpenOptions::new().read(true).write(true).open(&path);
-            let card = Card(opened.map_err(|error| failed(error.to_string()))?);
+            let card = Card(opened.map_err(failed)?);
             // A device that computes and shows nothing has no such resources.
             let Ok(resources) = card.resource_handles() else {
                 continue;
             };
             for handle in resources.connectors() {
-                let info = card.get_connector(*handle, true);
-                let info = info.map_err(|error| failed(error.to_string()))?;
+                let info = card.get_connector(*handle, true).map_err(failed)?;
                 let name = name(&info);
                 let is_connected = info.state() == connector::State::Connected;
                 let is_wanted = wanted.connector.as_ref().is_none_or(|it| *it == name);
                 if is_wanted && is_connected {
-                    let size = size(info.modes(), wanted.mode)
-                        .map_err(|reason| failed(format!("the screen at {name} {reason}")))?;
-                    // The first to open it has it; a window system has it before.
-                    card.acquire_master_lock().map_err(|error| {
-                        failed(format!("another program has the screens: {error}"))
+                    let size = size(info.modes(), wanted.mode).map_err(|reason| {
+                        let card = path.display();
+                        ScreenError::Mode(format!("{card}: the screen at {name} {reason}"))
                     })?;
+                    // The first to open it has it; a window system has it before.
+                    card.acquire_master_lock()
+                        .map_err(|source| ScreenError::Taken {
+                            card: path.clone(),
+                            source,
+                        })?;
                     return Ok(Self {
                         connector: *handle,
                         card,
@@ -71,7 +80,8 @@ impl Screen {
                 seen.push(name);
             }
         }
-        Err(missing(wanted.connector.as_deref(), &seen))
+        let reason = missing(wanted.connector.as_deref(), &seen);
+        Err(ScreenError::Connector(reason))
     }
 
     /// For the element that shows pictures on it, no longer than this lives.
@@ -95,13 +105,20 @@ impl Screen {
     }
 }
 
+impl std::fmt::Display for Screen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (width, height) = self.size;
+        write!(f, "{}, {width}x{height}", self.name)
+    }
+}
+
 /// As the kernel names it in its log and in `/sys/class/drm`, without the card.
 fn name(info: &connector::Info) -> String {
     format!("{}-{}", info.interface().as_str(), info.interface_id())
 }
 
 /// The device files of screens, in their order.
-fn cards(folder: &Path) -> Result<Vec<PathBuf>, String> {
+fn cards(folder: &Path) -> Result<Vec<PathBuf>, ScreenError> {
     let entries = std::fs::read_dir(folder);
     let mut found: Vec<PathBuf> = entries
         .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
@@ -112,10 +129,7 @@ fn cards(folder: &Path) -> Result<Vec<PathBuf>, String> {
     });
     found.sort();
     if found.is_empty() {
-        return Err(format!(
-            "the kernel has no screens: there is no {}/card*",
-            folder.display()
-        ));
+        return Err(ScreenError::NoCard(folder.to_owned()));
     }
     Ok(found)
 }
@@ -144,11 +158,11 @@ fn size(modes: &[Mode], wanted: Option<(u16, u16)>) -> Result<(u32, u32), String
 
 fn missing(wanted: Option<&str>, seen: &[String]) -> String {
     match wanted {
+        _ if seen.is_empty() => "the kernel has no connectors for screens".into(),
         Some(name) if seen.iter().any(|one| one == name) => {
             format!("nothing is connected to {name}")
         }
         Some(name) => format!("there is no connector {name}, only {}", seen.join(", ")),
-        None if seen.is_empty() => "the kernel has no connectors for screens".into(),
         None => format!("nothing is connected to {}", seen.join(", ")),
     }
 }
@@ -172,13 +186,17 @@ mod tests {
             missing(None, &seen),
             "nothing is connected to HDMI-A-1, DSI-1"
         );
+        assert_eq!(
+            missing(Some("DSI-1"), &[]),
+            "the kernel has no connectors for screens"
+        );
     }
 
     #[test]
     fn without_devices_of_screens_the_folder_is_named() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("renderD128"), "").unwrap();
-        let reason = cards(folder.path()).unwrap_err();
+        let reason = cards(folder.path()).unwrap_err().to_string();
         assert!(reason.contains("there is no") && reason.contains("card*"));
         for name in ["card1", "card0"] {
             std::fs::write(folder.path().join(name), "").unwrap();

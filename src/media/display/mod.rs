@@ -9,8 +9,10 @@
 //! picture never waits.
 //! Must not enter: who speaks (it is told), decoding.
 
+mod check;
 mod composing;
 mod darkness;
+mod error;
 mod kms;
 mod layout;
 mod output;
@@ -29,6 +31,8 @@ use gstreamer_app as gst_app;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+pub use check::check;
+pub use error::ScreenError;
 pub use layout::{Cell, cells};
 
 use self::composing::{Composition, push};

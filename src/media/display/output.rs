@@ -47,7 +47,7 @@ impl Output {
                 Self::in_a_window(*system, address.as_deref(), look, on_failure)
             }
             Screen::Kms(settings) => {
-                let screen = kms::Screen::open(settings)?;
+                let screen = kms::Screen::open(settings).map_err(|error| error.to_string())?;
                 Self::on_a_screen(screen, look, on_failure)
             }
             Screen::Tap(tap) => {
@@ -110,8 +110,9 @@ impl Output {
             }
         };
         let sink = format!(
-            "{}{placed} ! kmssink sync=false force-modesetting=true fd={} connector-id={}",
+            "{}{placed} ! {} sync=false force-modesetting=true fd={} connector-id={}",
             shape::ELEMENTS,
+            kms::ELEMENT,
             screen.fd(),
             screen.connector()
         );

@@ -6,16 +6,15 @@
 //! the socket. What is marked is therefore sent here; whatever does not go out is left to the
 //! library.
 
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
-use nix::errno::Errno;
-use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, sendmsg};
+use socket2::{MsgHdr, SockAddr, SockRef};
 use webrtc::runtime::Transmit;
 
+use super::ancillary::Ancillary;
 use super::content::carried;
 
 /// Expedited forwarding: sound.
@@ -81,21 +80,18 @@ impl MarkedSocket {
         }
         let ecn = transmit.ecn.map_or(0, |ecn| ecn as u8);
         let byte = self.marking.of(transmit.contents) << 2 | ecn;
-        let class = i32::from(byte);
         let mark = match is_ipv4(&transmit.destination) {
-            true => ControlMessage::Ipv4Tos(&byte),
-            false => ControlMessage::Ipv6TClass(&class),
+            true => Ancillary::new().with_tos(byte),
+            false => Ancillary::new().with_traffic_class(byte),
         };
         let sent = match transmit.segment_size.map(u16::try_from) {
             Some(Err(_)) => return None,
-            Some(Ok(segment)) => {
-                self.send_with(transmit, &[mark, ControlMessage::UdpGsoSegments(&segment)])
-            }
-            None => self.send_with(transmit, &[mark]),
+            Some(Ok(segment)) => self.send_with(transmit, mark.with_segment_size(segment)),
+            None => self.send_with(transmit, mark),
         };
         match sent {
             Ok(bytes) => Some(bytes),
-            Err(error @ (Errno::EINVAL | Errno::EPERM | Errno::EOPNOTSUPP)) => {
+            Err(error) if is_refusal(&error) => {
                 tracing::info!(%error, "packets are sent without a mark");
                 self.is_refused.store(true, Ordering::Relaxed);
                 None
@@ -105,19 +101,23 @@ impl MarkedSocket {
         }
     }
 
-    fn send_with(
-        &self,
-        transmit: &Transmit<'_>,
-        messages: &[ControlMessage<'_>],
-    ) -> nix::Result<usize> {
-        sendmsg(
-            self.socket.as_raw_fd(),
-            &[IoSlice::new(transmit.contents)],
-            messages,
-            MsgFlags::MSG_DONTWAIT,
-            Some(&SockaddrStorage::from(transmit.destination)),
-        )
+    fn send_with(&self, transmit: &Transmit<'_>, with: Ancillary) -> io::Result<usize> {
+        let contents = [IoSlice::new(transmit.contents)];
+        let destination = SockAddr::from(transmit.destination);
+        let message = MsgHdr::new()
+            .with_addr(&destination)
+            .with_buffers(&contents)
+            .with_control(with.bytes());
+        SockRef::from(&self.socket).sendmsg(&message, libc::MSG_DONTWAIT)
     }
+}
+
+/// Whether it is the mark that is not wanted.
+fn is_refusal(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EINVAL | libc::EPERM | libc::EOPNOTSUPP)
+    )
 }
 
 /// Whether it leaves as IPv4, also from a socket of both.
@@ -131,8 +131,9 @@ fn is_ipv4(destination: &SocketAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use std::io::IoSliceMut;
+    use std::os::fd::AsRawFd;
 
-    use nix::sys::socket::{ControlMessageOwned, recvmsg, setsockopt, sockopt};
+    use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt, sockopt};
 
     use super::*;
     use crate::media::peer::content::tests::{in_channel, in_indication};
@@ -186,6 +187,32 @@ mod tests {
             _ => None,
         });
         byte.unwrap()
+    }
+
+    #[test]
+    fn sending_a_datagram_allocates_nothing() {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let receiver = UdpSocket::bind(address).unwrap();
+            let sender = MarkedSocket::new(UdpSocket::bind(address).unwrap(), marking());
+            for (contents, segment_size) in [
+                (OPUS, None),
+                (PICTURE, None),
+                (PICTURE, Some(PICTURE.len() / 2)),
+            ] {
+                let transmit = Transmit {
+                    destination: receiver.local_addr().unwrap(),
+                    ecn: None,
+                    contents,
+                    segment_size,
+                    src_ip: None,
+                };
+                let mut sent = None;
+                let seen = allocation_counter::measure(|| sent = sender.send(&transmit));
+                assert_eq!(seen.count_total, 0, "{address} {segment_size:?}");
+                // A kernel may have no segmentation.
+                assert!(sent == Some(contents.len()) || segment_size.is_some());
+            }
+        }
     }
 
     #[test]

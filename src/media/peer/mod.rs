@@ -4,6 +4,7 @@
 //! input of the far side (SDP, candidates, packets) can take down more than its own peer.
 //! Must not enter: signalling, ringing, who may call; more than one far side.
 
+mod ancillary;
 mod bundle;
 mod channel;
 mod connection;

@@ -55,6 +55,9 @@ pub struct PeerSettings {
     pub full_bitrate_kbps: u32,
     /// Pictures are not reduced below it for this peer, kbit/s, however bad its network.
     pub min_bitrate_kbps: u32,
+    /// What pictures begin with, within the bounds above, before anything is known of the network,
+    /// kbit/s.
+    pub start_bitrate_kbps: u32,
     /// Where pictures go.
     pub video_sink: VideoSinkKind,
     /// Where sound is heard, among others.
@@ -95,6 +98,8 @@ impl PeerSettings {
             max_bitrate_kbps: None,
             full_bitrate_kbps: 1_200,
             min_bitrate_kbps: 150,
+            // Good enough at once; a slow network is noticed within half a second.
+            start_bitrate_kbps: 1_000,
             video_sink: VideoSinkKind::Null,
             loudspeaker: Loudspeaker::new(),
             keep_frames: false,

@@ -25,10 +25,6 @@ use super::stats::Counters;
 use crate::media::rate::{self, Bounds};
 use crate::protocol::call_signal::Candidate;
 
-/// Pictures begin with at most this many kbit/s, before anything is known of the network: good
-/// enough at once, and a slow network is noticed within half a second.
-const START_KBPS: u32 = 1_000;
-
 pub(super) struct Shared {
     pub(super) stats: Arc<Counters>,
     events: UnboundedSender<PeerEvent>,
@@ -74,7 +70,7 @@ impl Shared {
     ) -> Self {
         let range_kbps = (settings.full_bitrate_kbps, settings.min_bitrate_kbps);
         let bounds = bounds(range_kbps, settings.max_bitrate_kbps);
-        let start = rate::path_needed(START_KBPS);
+        let start = rate::path_needed(settings.start_bitrate_kbps);
         Self {
             stats: Arc::clone(receivers.stats()),
             events,

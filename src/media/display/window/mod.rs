@@ -9,6 +9,7 @@
 mod wayland;
 mod x11;
 
+use super::error::ScreenError;
 use super::{Area, WindowSystem};
 
 /// A window that is open.
@@ -26,7 +27,7 @@ impl Window {
         area: Area,
     ) -> Result<Self, String> {
         let system = match system {
-            WindowSystem::Either => present(address)?,
+            WindowSystem::Either => present(address).map_err(|error| error.to_string())?,
             named => named,
         };
         match system {
@@ -66,18 +67,28 @@ impl Window {
     }
 }
 
+/// Whether its window system lets us in, and which it is; no window appears.
+pub(super) fn reach(system: WindowSystem, address: Option<&str>) -> Result<String, ScreenError> {
+    let system = match system {
+        WindowSystem::Either => present(address)?,
+        named => named,
+    };
+    match system {
+        WindowSystem::Wayland => wayland::reach(address).map_err(ScreenError::Compositor),
+        WindowSystem::X11 | WindowSystem::Either => {
+            x11::reach(address).map_err(ScreenError::XServer)
+        }
+    }
+}
+
 /// Which of them an address, or else this session, is of.
-fn present(address: Option<&str>) -> Result<WindowSystem, String> {
+fn present(address: Option<&str>) -> Result<WindowSystem, ScreenError> {
     let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     match address {
         Some(address) if address.contains(':') => Ok(WindowSystem::X11),
         Some(_) => Ok(WindowSystem::Wayland),
         None if is_set("WAYLAND_DISPLAY") => Ok(WindowSystem::Wayland),
         None if is_set("DISPLAY") => Ok(WindowSystem::X11),
-        None => Err(
-            "there is no window system: neither WAYLAND_DISPLAY nor DISPLAY is in the environment, \
-             and `[display] address` names none; `sink = \"kms\"` shows without one"
-                .into(),
-        ),
+        None => Err(ScreenError::NoWindowSystem),
     }
 }

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -52,24 +52,66 @@ struct Picture {
     is_shown: bool,
 }
 
-impl Window {
-    pub(super) fn open(address: Option<&str>, area: Area) -> Result<Self, String> {
-        let path = socket(address)?;
-        let failed = |reason: String| format!("Wayland at {}: {reason}", path.display());
-        let stream = UnixStream::connect(&path).map_err(|error| failed(error.to_string()))?;
-        Self::over(stream, area).map_err(failed)
-    }
+/// What a window needs of a compositor.
+struct Compositor {
+    connection: Connection,
+    queue: EventQueue<State>,
+    surfaces: wl_compositor::WlCompositor,
+    shm: wl_shm::WlShm,
+    shell: xdg_wm_base::XdgWmBase,
+}
 
-    fn over(stream: UnixStream, area: Area) -> Result<Self, String> {
+/// What a window would be of.
+pub(super) fn reach(address: Option<&str>) -> Result<String, String> {
+    with_compositor(address, |path, _| {
+        Ok(format!("Wayland at {}", path.display()))
+    })
+}
+
+/// Errors of `then` name the socket as well.
+fn with_compositor<T>(
+    address: Option<&str>,
+    then: impl FnOnce(&Path, Compositor) -> Result<T, String>,
+) -> Result<T, String> {
+    let path = socket(address)?;
+    let failed = |reason: String| format!("Wayland at {}: {reason}", path.display());
+    let stream = UnixStream::connect(&path).map_err(|error| failed(error.to_string()))?;
+    Compositor::over(stream)
+        .and_then(|compositor| then(&path, compositor))
+        .map_err(failed)
+}
+
+impl Compositor {
+    fn over(stream: UnixStream) -> Result<Self, String> {
         let connection = Connection::from_socket(stream).map_err(words)?;
         let (globals, queue) = registry_queue_init::<State>(&connection).map_err(words)?;
         let handle = queue.handle();
         let lacks = |error| format!("the compositor lacks what a window needs: {error}");
-        let compositor: wl_compositor::WlCompositor =
-            globals.bind(&handle, 4..=4, ()).map_err(lacks)?;
-        let shm: wl_shm::WlShm = globals.bind(&handle, 1..=1, ()).map_err(lacks)?;
-        let shell: xdg_wm_base::XdgWmBase = globals.bind(&handle, 1..=1, ()).map_err(lacks)?;
-        let surface = compositor.create_surface(&handle, ());
+        Ok(Self {
+            surfaces: globals.bind(&handle, 4..=4, ()).map_err(lacks)?,
+            shm: globals.bind(&handle, 1..=1, ()).map_err(lacks)?,
+            shell: globals.bind(&handle, 1..=1, ()).map_err(lacks)?,
+            connection,
+            queue,
+        })
+    }
+}
+
+impl Window {
+    pub(super) fn open(address: Option<&str>, area: Area) -> Result<Self, String> {
+        with_compositor(address, |_, compositor| Self::of(compositor, area))
+    }
+
+    fn of(compositor: Compositor, area: Area) -> Result<Self, String> {
+        let Compositor {
+            connection,
+            queue,
+            surfaces,
+            shm,
+            shell,
+        } = compositor;
+        let handle = queue.handle();
+        let surface = surfaces.create_surface(&handle, ());
         let framed = shell.get_xdg_surface(&surface, &handle, ());
         let window = framed.get_toplevel(&handle, ());
         window.set_title("cubelet".into());

@@ -13,6 +13,8 @@ use super::super::Area;
 
 /// Bytes of a request that are no pixels, and then some.
 const HEADER: usize = 64;
+/// Where a server is named.
+const NAMED_BY: &str = "`[display] address`";
 
 pub(in super::super) struct Window {
     server: XServer,
@@ -21,9 +23,16 @@ pub(in super::super) struct Window {
     size: (u16, u16),
 }
 
+/// What a window would be on.
+pub(super) fn reach(address: Option<&str>) -> Result<String, String> {
+    let server = XServer::open(address, NAMED_BY)?;
+    let (width, height) = server.size;
+    Ok(format!("X server {}, {width}x{height}", server.display))
+}
+
 impl Window {
     pub(super) fn open(address: Option<&str>, area: Area) -> Result<Self, String> {
-        let server = XServer::open(address, "`[display] address`")?;
+        let server = XServer::open(address, NAMED_BY)?;
         let (x, y, size) = match area {
             Area::Full => (0, 0, server.size),
             // Below 2^13 each.

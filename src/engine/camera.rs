@@ -1,5 +1,7 @@
 //! The `Camera` actor: runs the video source while the device lives, and shows how it fares.
 
+use std::collections::BTreeMap;
+
 use actix::prelude::*;
 use futures::future::LocalBoxFuture;
 use tokio::sync::mpsc;
@@ -73,6 +75,8 @@ impl Camera {
             state.camera = SourceState {
                 source,
                 controls: std::mem::take(&mut state.camera.controls),
+                // Other kinds have nothing that could be set; these are asked once they run.
+                settable: node.is_none().then(BTreeMap::new),
                 muted: state.camera.muted,
                 max_kbps: state.camera.max_kbps,
                 max_fps: state.camera.max_fps,
@@ -93,7 +97,10 @@ impl Camera {
                     std::mem::replace(&mut runs, matches!(event, SourceEvent::Running { .. }));
                 board.update(|state| show(&mut state.camera, event));
                 if let (Some(node), true) = (&node, runs && !ran) {
-                    camera_controls::restore(node.clone(), live.controls(&name)).await;
+                    let kept = live.controls(&name);
+                    if let Some(settable) = camera_controls::restore(node.clone(), kept).await {
+                        board.update(|state| state.camera.settable = Some(settable));
+                    }
                 }
             }
         };

@@ -1,6 +1,7 @@
 //! The device's state as the world may see it: one value, watched by whoever publishes it.
 
 mod call;
+mod camera_control;
 mod media;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use crate::call::visitor_message::Phase;
 use crate::protocol::address::UserId;
 
 pub use call::{CallMedia, CallState, CallStatus, FlowState, ParticipantState, PreviewState};
+pub use camera_control::CameraControl;
 pub use media::{
     AudioState, DisplayState, ProcessingState, ScreenStatus, SourceState, SourceStatus,
     SpeakerState, SpeakerStatus, VolumeBy,

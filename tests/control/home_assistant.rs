@@ -1,21 +1,24 @@
 //! What Home Assistant is told: the announcement as a whole, at a real broker, and every template
 //! of it rendered with what the device really publishes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use cubelet::call::screen_layout::ScreenLayout;
 use cubelet::call::screen_look::ScreenFit;
+use cubelet::config::device::VERBS;
 use cubelet::config::{DiscoveryForm, HomeAssistant};
 use cubelet::control::home_assistant::announcement;
 use cubelet::control::{ControlSettings, Equipment, read_command, read_setting};
+use cubelet::device::cameras::{Choice, ControlKind};
 use cubelet::engine::command::CommandError;
 use cubelet::engine::event::{
     CallPhase, Direction, Event, EventKind, RecordingPhase, RecordingTold, RingPhase, RingTold,
 };
 use cubelet::engine::recording::RecordedSide;
 use cubelet::engine::state::{
-    ActorHealth, CallMedia, CallStatus, DeviceState, RecordingStatus, ScreenStatus,
+    ActorHealth, CallMedia, CallStatus, CameraControl, DeviceState, RecordingStatus, ScreenStatus,
+    SourceStatus,
 };
 use minijinja::value::Serde;
 use serde_json::{Value, json};
@@ -48,7 +51,56 @@ fn warm() -> DeviceState {
     let mut state = DeviceState::default();
     state.device.temperature_c = Some(47);
     state.device.version = "1.2.3";
+    state.camera.settable = Some(webcam());
     state
+}
+
+/// What a common USB webcam with a motor lets be set, as the kernel's driver tells of it.
+fn webcam() -> BTreeMap<String, CameraControl> {
+    let number = |label: &str, minimum, maximum, step, value| CameraControl {
+        label: label.into(),
+        kind: ControlKind::Number,
+        minimum: Some(minimum),
+        maximum: Some(maximum),
+        step: Some(step),
+        choices: Vec::new(),
+        default: Some(minimum),
+        value,
+    };
+    let other = |label: &str, kind, value| CameraControl {
+        kind,
+        minimum: None,
+        maximum: None,
+        step: None,
+        ..number(label, 0, 0, 1, value)
+    };
+    let choices = [(1, "Manual Mode"), (3, "Aperture Priority Mode")].map(|(value, name)| Choice {
+        value,
+        name: name.into(),
+    });
+    let exposure = CameraControl {
+        choices: choices.into(),
+        ..other("Auto Exposure", ControlKind::Choice, Some(3))
+    };
+    let white = other("White Balance, Automatic", ControlKind::Switch, Some(1));
+    let button = other("Pan, Reset", ControlKind::Button, None);
+    let all = [
+        ("brightness", number("Brightness", -64, 64, 1, Some(-3))),
+        (
+            "pan_absolute",
+            number("Pan, Absolute", -36_000, 36_000, 3_600, Some(0)),
+        ),
+        ("zoom_continuous", number("Zoom, Continuous", 0, 7, 1, None)),
+        (
+            "3d_noise_items",
+            number("3D Noise (items)", 0, 4, 1, Some(2)),
+        ),
+        ("led1_mode", number("LED1 Mode", 0, 0, 1, Some(0))),
+        ("white_balance_automatic", white),
+        ("auto_exposure", exposure),
+        ("pan_reset", button),
+    ];
+    all.map(|(name, control)| (name.to_owned(), control)).into()
 }
 
 /// A rendering of templates as Home Assistant's, as far as ours go.
@@ -100,17 +152,26 @@ fn components() -> BTreeMap<String, Value> {
         .collect()
 }
 
-#[test]
-fn the_announcement_is_the_one_that_was_agreed() {
-    let broker = Broker::stopped("");
-    let all = announcement(&with_everything(&broker), &warm());
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/testdata/home_assistant.json");
-    let text = format!("{}\n", serde_json::to_string_pretty(&all[CONFIG]).unwrap());
+fn agreed(name: &str, value: &Value) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/testdata")
+        .join(name);
+    let text = format!("{}\n", serde_json::to_string_pretty(value).unwrap());
     if std::env::var_os("CUBELET_BLESS").is_some() {
         std::fs::write(&path, &text).unwrap();
     }
     let agreed = std::fs::read_to_string(&path).unwrap();
-    assert_eq!(text, agreed, "CUBELET_BLESS=1 writes it anew");
+    assert_eq!(text, agreed, "CUBELET_BLESS=1 writes {name} anew");
+}
+
+#[test]
+fn the_announcement_is_the_one_that_was_agreed() {
+    let broker = Broker::stopped("");
+    let all = announcement(&with_everything(&broker), &warm());
+    agreed("home_assistant.json", &all[CONFIG]);
+    // What it is read with where there is no camera: in Home Assistant itself.
+    let camera = serde_json::to_value(warm().camera).unwrap();
+    agreed("home_assistant_camera.json", &camera);
 }
 
 #[test]
@@ -164,6 +225,7 @@ fn states() -> [Value; 2] {
     busy.display.fit = Some(ScreenFit::Cover);
     busy.display.mirror = true;
     busy.display.status = ScreenStatus::Failed;
+    busy.camera.status = SourceStatus::Running;
     busy.recording.status = RecordingStatus::Recording;
     busy.recording.last = Some("20261128T170744.123Z-door.mp4".into());
     busy.device.latest_version = Some("1.3.0".into());
@@ -227,6 +289,15 @@ fn every_template_of_a_state_shows_what_the_device_is() {
         ("screen_fit", ["None", "cover"]),
         ("screen_mirror", ["OFF", "ON"]),
         ("screen_status", ["absent", "failed"]),
+        ("camera_control_3d_noise_items", ["None", "2"]),
+        (
+            "camera_control_auto_exposure",
+            ["None", "Aperture Priority Mode"],
+        ),
+        ("camera_control_brightness", ["None", "-3"]),
+        ("camera_control_pan_absolute", ["None", "0"]),
+        ("camera_control_white_balance_automatic", ["OFF", "ON"]),
+        ("camera_control_zoom_continuous", ["None", "None"]),
         ("record", ["OFF", "ON"]),
         ("recording", ["idle", "recording"]),
         ("recording_runs", ["OFF", "ON"]),
@@ -251,6 +322,53 @@ fn every_template_of_a_state_shows_what_the_device_is() {
     let [idle, busy] = states();
     assert_eq!(render(availability, &idle["call"]), "offline");
     assert_eq!(render(availability, &busy["call"]), "online");
+}
+
+#[test]
+fn a_cameras_controls_are_settings_with_its_own_ranges_and_there_while_it_does_not_fail() {
+    let components = components();
+    let of = |name: &str| &components[&format!("camera_control_{name}")];
+    let pan = of("pan_absolute");
+    assert_eq!(
+        (&pan["p"], &pan["name"]),
+        (&json!("number"), &json!("Camera Pan, Absolute"))
+    );
+    assert_eq!(
+        [&pan["min"], &pan["max"], &pan["step"]],
+        [-36_000, 36_000, 3_600]
+    );
+    let exposure = of("auto_exposure");
+    assert_eq!(exposure["p"], "select");
+    assert_eq!(
+        exposure["ops"],
+        json!(["Manual Mode", "Aperture Priority Mode"])
+    );
+    assert_eq!(of("white_balance_automatic")["p"], "switch");
+    assert_eq!(of("pan_reset")["p"], "button");
+    for (key, one) in &components {
+        if key.starts_with("camera_control_") {
+            assert_eq!(one["ent_cat"], "config", "{key}");
+        }
+    }
+    // What hardly anybody sets by hand, or what has no value to show, waits to be switched on.
+    for (name, is_off) in [
+        ("brightness", false),
+        ("3d_noise_items", true),
+        ("zoom_continuous", true),
+    ] {
+        assert_eq!(of(name).get("en") == Some(&json!(false)), is_off, "{name}");
+    }
+    // A range of one value is nothing to set.
+    assert!(!components.contains_key("camera_control_led1_mode"));
+    assert_eq!(pan["avty_mode"], "all");
+    let availability = pan["avty"][1]["val_tpl"].as_str().unwrap();
+    for (status, shown) in [
+        ("running", "online"),
+        ("stopped", "online"),
+        ("failed", "offline"),
+    ] {
+        assert_eq!(render(availability, &json!({ "status": status })), shown);
+    }
 }
 
 fn ring(phase: RingPhase) -> EventKind {
@@ -395,7 +513,17 @@ fn every_order_made_of_a_value_is_one_the_device_takes() {
         .collect();
     assert_eq!(
         made,
-        ["announcement", "screen_fit", "screen_layout", "volume"]
+        [
+            "announcement",
+            "camera_control_3d_noise_items",
+            "camera_control_auto_exposure",
+            "camera_control_brightness",
+            "camera_control_pan_absolute",
+            "camera_control_zoom_continuous",
+            "screen_fit",
+            "screen_layout",
+            "volume"
+        ]
     );
     let order = |key: &str, value: Value| {
         let component = &components[key];
@@ -412,6 +540,16 @@ fn every_order_made_of_a_value_is_one_the_device_takes() {
         Ok(json!({ "text": text }))
     );
     assert_eq!(order("volume", json!(35.0)), Ok(json!({ "volume": 35 })));
+    let set = |name: &str, value: Value| Ok(json!({ "controls": { name: value } }));
+    let key = |name: &str| format!("camera_control_{name}");
+    for (name, given, wanted) in [
+        ("brightness", json!(-3.0), json!(-3)),
+        ("pan_absolute", json!(-7_200.0), json!(-7_200)),
+        ("3d_noise_items", json!(4.0), json!(4)),
+        ("auto_exposure", json!("Manual Mode"), json!("Manual Mode")),
+    ] {
+        assert_eq!(order(&key(name), given), set(name, wanted));
+    }
     for (key, field) in [("screen_layout", "layout"), ("screen_fit", "fit")] {
         for choice in components[key]["ops"].as_array().unwrap() {
             let made = order(key, choice.clone());
@@ -420,6 +558,64 @@ fn every_order_made_of_a_value_is_one_the_device_takes() {
     }
     let refused = order("volume", json!(101.0)).unwrap_err();
     assert!(refused.message.starts_with("volume: "), "{refused}");
+}
+
+#[test]
+fn every_command_has_an_entity_or_is_listed_in_the_guide_as_having_none() {
+    let announced: BTreeSet<String> = components()
+        .values()
+        .filter_map(|one| one["cmd_t"].as_str()?.strip_prefix("cubelet/door/cmd/"))
+        .map(str::to_owned)
+        .collect();
+    let guide = include_str!("../../docs/guide/home-assistant.md");
+    let (_, list) = guide
+        .split_once("<!-- commands without an entity -->")
+        .unwrap();
+    let (list, _) = list.split_once("<!-- end -->").unwrap();
+    let rows = list.lines().filter_map(|row| row.split('|').nth(1));
+    let listed: BTreeSet<String> = rows
+        .flat_map(|commands| commands.split('`').skip(1).step_by(2))
+        .map(str::to_owned)
+        .collect();
+    assert!(announced.is_disjoint(&listed));
+    let all: BTreeSet<String> = VERBS.iter().map(|verb| (*verb).to_owned()).collect();
+    assert_eq!(&announced | &listed, all);
+}
+
+#[tokio::test]
+async fn a_camera_that_is_known_later_or_comes_back_another_is_announced_anew() {
+    let broker = Broker::start().await;
+    let mut device = Device::start(with_everything(&broker));
+    device.online().await;
+    let mut live = Client::subscribe(&broker, CONFIG).await;
+    let controls = |announcement: &Value| -> Vec<String> {
+        let list = announcement["cmps"].as_object().unwrap().keys();
+        list.filter_map(|key| key.strip_prefix("camera_control_").map(str::to_owned))
+            .collect()
+    };
+    let first = live.on(CONFIG).await.json();
+    assert!(controls(&first).is_empty());
+    let brightness = [("brightness".to_owned(), webcam()["brightness"].clone())];
+    let zoom = [(
+        "zoom_continuous".to_owned(),
+        webcam()["zoom_continuous"].clone(),
+    )];
+
+    let has = |settable| {
+        device
+            .state
+            .send_modify(|state| state.camera.settable = Some(settable))
+    };
+    has(brightness.into());
+    assert_eq!(controls(&live.on(CONFIG).await.json()), ["brightness"]);
+    has(zoom.into());
+    let farewell = live.on(CONFIG).await.json();
+    assert_eq!(
+        farewell["cmps"]["camera_control_brightness"],
+        json!({ "p": "number" })
+    );
+    assert_eq!(controls(&live.on(CONFIG).await.json()), ["zoom_continuous"]);
+    device.stop().await;
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::camera_control::CameraControl;
 use crate::call::duplex::Duplex;
 use crate::call::screen_layout::ScreenLayout;
 use crate::call::screen_look::{ScreenArea, ScreenFit};
@@ -27,12 +28,20 @@ pub struct SourceState {
     /// Of a camera: what of it was set (`camera/set`, `controls`), by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub controls: BTreeMap<String, i64>,
+    /// Of a camera: what its driver lets be set, at most 64, by the name it is set by. Absent
+    /// where nothing can be set and until the camera has been asked.
+    #[serde(skip_serializing_if = "has_nothing_to_set")]
+    pub settable: Option<BTreeMap<String, CameraControl>>,
     /// The encoder in use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoder: Option<String>,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+fn has_nothing_to_set(settable: &Option<BTreeMap<String, CameraControl>>) -> bool {
+    settable.as_ref().is_none_or(BTreeMap::is_empty)
 }
 
 /// Microphone and loudspeaker.

@@ -14,9 +14,10 @@ use crate::protocol::address::UserId;
 
 pub use call::{CallMedia, CallState, CallStatus, FlowState, ParticipantState, PreviewState};
 pub use camera_control::CameraControl;
+pub(in crate::engine) use media::Faring;
 pub use media::{
-    AudioState, DisplayState, ProcessingState, ScreenStatus, SourceState, SourceStatus,
-    SpeakerState, SpeakerStatus, VolumeBy,
+    AudioState, CameraState, DisplayState, ProcessingState, ScreenStatus, SourceState,
+    SourceStatus, SpeakerState, SpeakerStatus, VolumeBy,
 };
 
 /// Everything at once; each field is also published as a part of its own.
@@ -31,7 +32,7 @@ pub struct DeviceState {
     /// `chat/state`.
     pub chat: ChatState,
     /// `camera/state`.
-    pub camera: SourceState,
+    pub camera: CameraState,
     /// `audio/state`.
     pub audio: AudioState,
     /// `display/state`: the screen.

@@ -10,25 +10,24 @@ use cubelet::config::device::VERBS;
 use cubelet::config::{DiscoveryForm, HomeAssistant};
 use cubelet::control::home_assistant::announcement;
 use cubelet::control::{ControlSettings, Equipment, read_command, read_setting};
-use cubelet::device::cameras::{Choice, ControlKind};
 use cubelet::engine::command::CommandError;
 use cubelet::engine::event::{
     CallPhase, Direction, Event, EventKind, RecordingPhase, RecordingTold, RingPhase, RingTold,
 };
 use cubelet::engine::recording::RecordedSide;
 use cubelet::engine::state::{
-    ActorHealth, CallMedia, CallStatus, CameraControl, DeviceState, RecordingStatus, ScreenStatus,
-    SourceStatus,
+    ActorHealth, CallMedia, CallStatus, DeviceState, RecordingStatus, ScreenStatus, SourceStatus,
 };
 use minijinja::value::Serde;
 use serde_json::{Value, json};
 
 use crate::broker::{Broker, Client};
 use crate::device::{Device, settings};
+use crate::home_assistant_camera::webcam;
 
-const CONFIG: &str = "homeassistant/device/cubelet-door/config";
+pub const CONFIG: &str = "homeassistant/device/cubelet-door/config";
 
-fn with_everything(broker: &Broker) -> ControlSettings {
+pub fn with_everything(broker: &Broker) -> ControlSettings {
     let mut settings = settings(broker);
     settings.mqtt.home_assistant = HomeAssistant {
         enabled: true,
@@ -55,56 +54,8 @@ fn warm() -> DeviceState {
     state
 }
 
-/// What a common USB webcam with a motor lets be set, as the kernel's driver tells of it.
-fn webcam() -> BTreeMap<String, CameraControl> {
-    let number = |label: &str, minimum, maximum, step, value| CameraControl {
-        label: label.into(),
-        kind: ControlKind::Number,
-        minimum: Some(minimum),
-        maximum: Some(maximum),
-        step: Some(step),
-        choices: Vec::new(),
-        default: Some(minimum),
-        value,
-    };
-    let other = |label: &str, kind, value| CameraControl {
-        kind,
-        minimum: None,
-        maximum: None,
-        step: None,
-        ..number(label, 0, 0, 1, value)
-    };
-    let choices = [(1, "Manual Mode"), (3, "Aperture Priority Mode")].map(|(value, name)| Choice {
-        value,
-        name: name.into(),
-    });
-    let exposure = CameraControl {
-        choices: choices.into(),
-        ..other("Auto Exposure", ControlKind::Choice, Some(3))
-    };
-    let white = other("White Balance, Automatic", ControlKind::Switch, Some(1));
-    let button = other("Pan, Reset", ControlKind::Button, None);
-    let all = [
-        ("brightness", number("Brightness", -64, 64, 1, Some(-3))),
-        (
-            "pan_absolute",
-            number("Pan, Absolute", -36_000, 36_000, 3_600, Some(0)),
-        ),
-        ("zoom_continuous", number("Zoom, Continuous", 0, 7, 1, None)),
-        (
-            "3d_noise_items",
-            number("3D Noise (items)", 0, 4, 1, Some(2)),
-        ),
-        ("led1_mode", number("LED1 Mode", 0, 0, 1, Some(0))),
-        ("white_balance_automatic", white),
-        ("auto_exposure", exposure),
-        ("pan_reset", button),
-    ];
-    all.map(|(name, control)| (name.to_owned(), control)).into()
-}
-
 /// A rendering of templates as Home Assistant's, as far as ours go.
-fn render(template: &str, payload: &Value) -> String {
+pub fn render(template: &str, payload: &Value) -> String {
     let payload = minijinja::Value::from(Serde(payload));
     render_with(template, minijinja::context! { value_json => payload })
 }
@@ -143,7 +94,7 @@ fn with_more(
 }
 
 /// Components of the announcement by name.
-fn components() -> BTreeMap<String, Value> {
+pub fn components() -> BTreeMap<String, Value> {
     let broker = Broker::stopped("");
     let all = announcement(&with_everything(&broker), &warm());
     let list = all[CONFIG]["cmps"].as_object().unwrap();
@@ -324,53 +275,6 @@ fn every_template_of_a_state_shows_what_the_device_is() {
     assert_eq!(render(availability, &busy["call"]), "online");
 }
 
-#[test]
-fn a_cameras_controls_are_settings_with_its_own_ranges_and_there_while_it_does_not_fail() {
-    let components = components();
-    let of = |name: &str| &components[&format!("camera_control_{name}")];
-    let pan = of("pan_absolute");
-    assert_eq!(
-        (&pan["p"], &pan["name"]),
-        (&json!("number"), &json!("Camera Pan, Absolute"))
-    );
-    assert_eq!(
-        [&pan["min"], &pan["max"], &pan["step"]],
-        [-36_000, 36_000, 3_600]
-    );
-    let exposure = of("auto_exposure");
-    assert_eq!(exposure["p"], "select");
-    assert_eq!(
-        exposure["ops"],
-        json!(["Manual Mode", "Aperture Priority Mode"])
-    );
-    assert_eq!(of("white_balance_automatic")["p"], "switch");
-    assert_eq!(of("pan_reset")["p"], "button");
-    for (key, one) in &components {
-        if key.starts_with("camera_control_") {
-            assert_eq!(one["ent_cat"], "config", "{key}");
-        }
-    }
-    // What hardly anybody sets by hand, or what has no value to show, waits to be switched on.
-    for (name, is_off) in [
-        ("brightness", false),
-        ("3d_noise_items", true),
-        ("zoom_continuous", true),
-    ] {
-        assert_eq!(of(name).get("en") == Some(&json!(false)), is_off, "{name}");
-    }
-    // A range of one value is nothing to set.
-    assert!(!components.contains_key("camera_control_led1_mode"));
-    assert_eq!(pan["avty_mode"], "all");
-    let availability = pan["avty"][1]["val_tpl"].as_str().unwrap();
-    for (status, shown) in [
-        ("running", "online"),
-        ("stopped", "online"),
-        ("failed", "offline"),
-    ] {
-        assert_eq!(render(availability, &json!({ "status": status })), shown);
-    }
-}
-
 fn ring(phase: RingPhase) -> EventKind {
     let told = RingTold {
         ring: "66f0aa000102030405000009".into(),
@@ -503,6 +407,16 @@ fn every_payload_of_a_button_or_switch_is_an_order_but_that_of_locking() {
     }
 }
 
+/// The order Home Assistant makes of a value, if the device takes it.
+pub fn made_of(component: &Value, value: Value) -> Result<Value, CommandError> {
+    let payload = render_with(
+        component["cmd_tpl"].as_str().unwrap(),
+        minijinja::context! { value => minijinja::Value::from(Serde(&value)) },
+    );
+    let topic = component["cmd_t"].as_str().unwrap();
+    ordered(topic, &payload).map(|()| serde_json::from_str(&payload).unwrap())
+}
+
 #[test]
 fn every_order_made_of_a_value_is_one_the_device_takes() {
     let components = components();
@@ -525,31 +439,13 @@ fn every_order_made_of_a_value_is_one_the_device_takes() {
             "volume"
         ]
     );
-    let order = |key: &str, value: Value| {
-        let component = &components[key];
-        let payload = render_with(
-            component["cmd_tpl"].as_str().unwrap(),
-            minijinja::context! { value => minijinja::Value::from(Serde(&value)) },
-        );
-        let topic = component["cmd_t"].as_str().unwrap();
-        ordered(topic, &payload).map(|()| serde_json::from_str::<Value>(&payload).unwrap())
-    };
+    let order = |key: &str, value: Value| made_of(&components[key], value);
     let text = "Quote \" and {{ braces }}, Öl";
     assert_eq!(
         order("announcement", json!(text)),
         Ok(json!({ "text": text }))
     );
     assert_eq!(order("volume", json!(35.0)), Ok(json!({ "volume": 35 })));
-    let set = |name: &str, value: Value| Ok(json!({ "controls": { name: value } }));
-    let key = |name: &str| format!("camera_control_{name}");
-    for (name, given, wanted) in [
-        ("brightness", json!(-3.0), json!(-3)),
-        ("pan_absolute", json!(-7_200.0), json!(-7_200)),
-        ("3d_noise_items", json!(4.0), json!(4)),
-        ("auto_exposure", json!("Manual Mode"), json!("Manual Mode")),
-    ] {
-        assert_eq!(order(&key(name), given), set(name, wanted));
-    }
     for (key, field) in [("screen_layout", "layout"), ("screen_fit", "fit")] {
         for choice in components[key]["ops"].as_array().unwrap() {
             let made = order(key, choice.clone());
@@ -580,42 +476,6 @@ fn every_command_has_an_entity_or_is_listed_in_the_guide_as_having_none() {
     assert!(announced.is_disjoint(&listed));
     let all: BTreeSet<String> = VERBS.iter().map(|verb| (*verb).to_owned()).collect();
     assert_eq!(&announced | &listed, all);
-}
-
-#[tokio::test]
-async fn a_camera_that_is_known_later_or_comes_back_another_is_announced_anew() {
-    let broker = Broker::start().await;
-    let mut device = Device::start(with_everything(&broker));
-    device.online().await;
-    let mut live = Client::subscribe(&broker, CONFIG).await;
-    let controls = |announcement: &Value| -> Vec<String> {
-        let list = announcement["cmps"].as_object().unwrap().keys();
-        list.filter_map(|key| key.strip_prefix("camera_control_").map(str::to_owned))
-            .collect()
-    };
-    let first = live.on(CONFIG).await.json();
-    assert!(controls(&first).is_empty());
-    let brightness = [("brightness".to_owned(), webcam()["brightness"].clone())];
-    let zoom = [(
-        "zoom_continuous".to_owned(),
-        webcam()["zoom_continuous"].clone(),
-    )];
-
-    let has = |settable| {
-        device
-            .state
-            .send_modify(|state| state.camera.settable = Some(settable))
-    };
-    has(brightness.into());
-    assert_eq!(controls(&live.on(CONFIG).await.json()), ["brightness"]);
-    has(zoom.into());
-    let farewell = live.on(CONFIG).await.json();
-    assert_eq!(
-        farewell["cmps"]["camera_control_brightness"],
-        json!({ "p": "number" })
-    );
-    assert_eq!(controls(&live.on(CONFIG).await.json()), ["zoom_continuous"]);
-    device.stop().await;
 }
 
 #[tokio::test]

@@ -154,6 +154,7 @@ fn entity(name: &str, control: &CameraControl, topics: &Topics) -> Option<(&'sta
             };
             ("switch", switch.fields())
         }
+        ControlKind::Choice if control.choices.is_empty() => return None,
         ControlKind::Choice => {
             let chosen = format!(
                 "({found}.choices | default([]) \

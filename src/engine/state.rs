@@ -13,7 +13,7 @@ use crate::call::visitor_message::Phase;
 use crate::protocol::address::UserId;
 
 pub use call::{CallMedia, CallState, CallStatus, FlowState, ParticipantState, PreviewState};
-pub use camera_control::CameraControl;
+pub use camera_control::{CameraControl, Choice, ControlKind};
 pub(in crate::engine) use media::Faring;
 pub use media::{
     AudioState, CameraState, DisplayState, ProcessingState, ScreenStatus, SourceState,

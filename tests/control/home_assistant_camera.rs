@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cubelet::device::cameras::{Choice, ControlKind};
-use cubelet::engine::state::CameraControl;
+use cubelet::engine::state::{CameraControl, Choice, ControlKind};
 use serde_json::{Value, json};
 
 use crate::broker::{Broker, Client};

@@ -8,8 +8,7 @@ use serde_json::{Value, json};
 use super::components::{Component, Switch, add, obeys, optional};
 use crate::control::ControlSettings;
 use crate::control::topics::Topics;
-use crate::device::cameras::ControlKind;
-use crate::engine::state::{CameraControl, DeviceState};
+use crate::engine::state::{CameraControl, ControlKind, DeviceState};
 
 /// How the keys of these components begin.
 const KEY: &str = "camera_control_";

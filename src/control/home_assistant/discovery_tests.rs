@@ -3,8 +3,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::config::{Control, DiscoveryForm, HomeAssistant, Mqtt};
 use crate::control::Equipment;
-use crate::device::cameras::ControlKind;
-use crate::engine::state::CameraControl;
+use crate::engine::state::{CameraControl, ControlKind};
 use crate::protocol::call_signal::CallType;
 
 const TOPIC: &str = "homeassistant/device/cubelet-door/config";

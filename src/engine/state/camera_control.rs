@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::device::cameras::{Choice, Control, ControlKind};
+use crate::device::cameras::Control;
+pub use crate::device::cameras::{Choice, ControlKind};
 
 /// Something of a camera that can be set, as its driver tells of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]

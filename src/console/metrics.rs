@@ -120,12 +120,12 @@ pub(super) fn render(state: &DeviceState, counts: &Counts) -> String {
         f64::from(u8::from(state.door.unlocked)),
     );
     let sources = [
-        ("camera", &state.camera),
-        ("audio", &state.audio.microphone),
+        ("camera", state.camera.status),
+        ("audio", state.audio.microphone.status),
     ];
     let of = |wanted: SourceStatus| {
-        sources.map(|(name, source)| {
-            let holds = f64::from(u8::from(source.status == wanted));
+        sources.map(|(name, status)| {
+            let holds = f64::from(u8::from(status == wanted));
             (label("source", name), holds)
         })
     };

@@ -483,6 +483,8 @@ impl Controller {
     fn publish_state(&mut self) {
         self.state_due = None;
         self.state_published = Some(Instant::now());
+        self.discovery
+            .changed(std::time::Instant::now(), &self.port.state.borrow());
         let state = serde_json::to_value(&*self.port.state.borrow_and_update());
         let state = match state {
             Ok(state) => state,

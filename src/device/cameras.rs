@@ -101,7 +101,7 @@ pub struct Control {
 }
 
 /// What values a control takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ControlKind {
     /// Any of its range.
@@ -115,7 +115,7 @@ pub enum ControlKind {
 }
 
 /// One named value of a control.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Choice {
     /// What is set.
     pub value: u32,

@@ -143,7 +143,14 @@ async fn apply_camera(wiring: &Wiring, camera: CameraSetting) -> Result<(), Comm
             let present = wiring.live.read(|live| live.camera.clone());
             let source = camera.source.as_ref().or(present.as_ref());
             let source = source.map(String::as_str);
-            Some(camera_controls::set(wiring, source, wanted.clone()).await?)
+            let done = camera_controls::set(wiring, source, wanted.clone()).await?;
+            wiring.board.update(|state| {
+                // Another camera tells what can be set of it when it runs.
+                if state.camera.source == done.camera {
+                    state.camera.settable = Some(done.settable);
+                }
+            });
+            Some((done.camera, done.values))
         }
         None => None,
     };

@@ -197,7 +197,7 @@ impl Drop for Audio {
 /// Puts the device's news into its state.
 fn show(shown: &mut AudioState, event: AudioEvent) {
     match event {
-        AudioEvent::Microphone(event) => camera::show(&mut shown.microphone, event),
+        AudioEvent::Microphone(event) => camera::show(shown.microphone.faring(), event),
         AudioEvent::Loudspeaker(status) => {
             let (status, reason) = match status {
                 LoudspeakerStatus::Absent => (SpeakerStatus::Absent, None),

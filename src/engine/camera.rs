@@ -1,5 +1,7 @@
 //! The `Camera` actor: runs the video source while the device lives, and shows how it fares.
 
+use std::collections::BTreeMap;
+
 use actix::prelude::*;
 use futures::future::LocalBoxFuture;
 use tokio::sync::mpsc;
@@ -9,7 +11,7 @@ use super::chosen::{self, name_of_camera};
 use super::live::Sources;
 use super::mailbox::MAILBOX_CAPACITY;
 use super::media_settings;
-use super::state::{SourceState, SourceStatus};
+use super::state::{CameraState, Faring, SourceStatus};
 use super::supervised::{Life, supervised};
 use super::wiring::Wiring;
 use crate::config::VideoSource;
@@ -71,13 +73,15 @@ impl Camera {
         let name = name_of_camera(camera);
         let source = name.clone();
         self.wiring.board.update(|state| {
-            state.camera = SourceState {
+            state.camera = CameraState {
                 source,
                 controls: std::mem::take(&mut state.camera.controls),
+                // Other kinds have nothing that could be set; these are asked once they run.
+                settable: node.is_none().then(BTreeMap::new),
                 muted: state.camera.muted,
                 max_kbps: state.camera.max_kbps,
                 max_fps: state.camera.max_fps,
-                ..SourceState::default()
+                ..CameraState::default()
             };
         });
         let Some(settings) = settings else {
@@ -92,9 +96,12 @@ impl Camera {
             while let Some(event) = news.recv().await {
                 let ran =
                     std::mem::replace(&mut runs, matches!(event, SourceEvent::Running { .. }));
-                board.update(|state| show(&mut state.camera, event));
+                board.update(|state| show(state.camera.faring(), event));
                 if let (Some(node), true) = (&node, runs && !ran) {
-                    camera_controls::restore(node.clone(), live.controls(&name)).await;
+                    let kept = live.controls(&name);
+                    if let Some(settable) = camera_controls::restore(node.clone(), kept).await {
+                        board.update(|state| state.camera.settable = Some(settable));
+                    }
                 }
             }
         };
@@ -130,18 +137,18 @@ impl Drop for Camera {
 }
 
 /// Puts a source's news into its state.
-pub(super) fn show(shown: &mut SourceState, event: SourceEvent) {
+pub(super) fn show(shown: Faring<'_>, event: SourceEvent) {
     match event {
         SourceEvent::Running { encoder } => {
-            shown.status = SourceStatus::Running;
-            shown.encoder = encoder;
-            shown.reason = None;
+            *shown.status = SourceStatus::Running;
+            *shown.encoder = encoder;
+            *shown.reason = None;
         }
         SourceEvent::Failed { reason } => {
             tracing::error!(source = shown.source, reason, "source failed");
-            shown.status = SourceStatus::Failed;
-            shown.reason = Some(reason);
+            *shown.status = SourceStatus::Failed;
+            *shown.reason = Some(reason);
         }
-        SourceEvent::Stopped => shown.status = SourceStatus::Stopped,
+        SourceEvent::Stopped => *shown.status = SourceStatus::Stopped,
     }
 }

@@ -18,7 +18,7 @@ pub const PARTS: &[&str] = &["policy", "call", "audio", "camera", "display", "do
 /// Logins and numbers in one list.
 const USERS_MAX: usize = 100;
 /// A camera has a few dozen.
-const CONTROLS_MAX: usize = 64;
+pub const CONTROLS_MAX: usize = 64;
 /// Kbit/s; below it there are no pictures worth sending.
 const KBPS: std::ops::RangeInclusive<u32> = 64..=100_000;
 

@@ -1,6 +1,7 @@
 //! The device's state as the world may see it: one value, watched by whoever publishes it.
 
 mod call;
+mod camera_control;
 mod media;
 
 use std::collections::BTreeMap;
@@ -12,9 +13,11 @@ use crate::call::visitor_message::Phase;
 use crate::protocol::address::UserId;
 
 pub use call::{CallMedia, CallState, CallStatus, FlowState, ParticipantState, PreviewState};
+pub use camera_control::{CameraControl, Choice, ControlKind};
+pub(in crate::engine) use media::Faring;
 pub use media::{
-    AudioState, DisplayState, HeardTone, ProcessingState, ScreenStatus, SourceState, SourceStatus,
-    SpeakerState, SpeakerStatus, VolumeBy,
+    AudioState, CameraState, DisplayState, HeardTone, ProcessingState, ScreenStatus, SourceState,
+    SourceStatus, SpeakerState, SpeakerStatus, VolumeBy,
 };
 
 /// Everything at once; each field is also published as a part of its own.
@@ -29,7 +32,7 @@ pub struct DeviceState {
     /// `chat/state`.
     pub chat: ChatState,
     /// `camera/state`.
-    pub camera: SourceState,
+    pub camera: CameraState,
     /// `audio/state`.
     pub audio: AudioState,
     /// `display/state`: the screen.

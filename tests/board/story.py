@@ -150,7 +150,10 @@ class Story:
             check((was["minimum"], was["maximum"]) == (0, 255) and was["value"] != 200, f"vivid has {was}")
             since = self.board.states.mark()
             self.board.order("set", "camera", "controls.brightness=200")
-            self.board.state(lambda state: state["camera"].get("controls") == {"brightness": 200}, "it is shown",
+            told = {"label": "Brightness", "kind": "number", "minimum": 0, "maximum": 255, "step": 1,
+                    "default": was["default"], "value": 200}
+            self.board.state(lambda state: state["camera"].get("controls") == {"brightness": 200} and
+                             state["camera"].get("settable", {}).get("brightness") == told, "it is shown",
                              LIMIT, max(since - 1, 0))
             check(self.control()["value"] == 200, f"the driver has {self.control()}")
             done = subprocess.run(self.board.shell("ctl", "-d", "board", "set", "camera", "controls.brightness=256"),

@@ -1,11 +1,12 @@
 //! What Home Assistant is told: the announcement as a whole, at a real broker, and every template
 //! of it rendered with what the device really publishes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use cubelet::call::screen_layout::ScreenLayout;
 use cubelet::call::screen_look::ScreenFit;
+use cubelet::config::device::VERBS;
 use cubelet::config::{DiscoveryForm, HomeAssistant};
 use cubelet::control::home_assistant::announcement;
 use cubelet::control::{ControlSettings, Equipment, read_command, read_setting};
@@ -15,17 +16,18 @@ use cubelet::engine::event::{
 };
 use cubelet::engine::recording::RecordedSide;
 use cubelet::engine::state::{
-    ActorHealth, CallMedia, CallStatus, DeviceState, RecordingStatus, ScreenStatus,
+    ActorHealth, CallMedia, CallStatus, DeviceState, RecordingStatus, ScreenStatus, SourceStatus,
 };
 use minijinja::value::Serde;
 use serde_json::{Value, json};
 
 use crate::broker::{Broker, Client};
 use crate::device::{Device, settings};
+use crate::home_assistant_camera::webcam;
 
-const CONFIG: &str = "homeassistant/device/cubelet-door/config";
+pub const CONFIG: &str = "homeassistant/device/cubelet-door/config";
 
-fn with_everything(broker: &Broker) -> ControlSettings {
+pub fn with_everything(broker: &Broker) -> ControlSettings {
     let mut settings = settings(broker);
     settings.mqtt.home_assistant = HomeAssistant {
         enabled: true,
@@ -48,11 +50,12 @@ fn warm() -> DeviceState {
     let mut state = DeviceState::default();
     state.device.temperature_c = Some(47);
     state.device.version = "1.2.3";
+    state.camera.settable = Some(webcam());
     state
 }
 
 /// A rendering of templates as Home Assistant's, as far as ours go.
-fn render(template: &str, payload: &Value) -> String {
+pub fn render(template: &str, payload: &Value) -> String {
     let payload = minijinja::Value::from(Serde(payload));
     render_with(template, minijinja::context! { value_json => payload })
 }
@@ -91,7 +94,7 @@ fn with_more(
 }
 
 /// Components of the announcement by name.
-fn components() -> BTreeMap<String, Value> {
+pub fn components() -> BTreeMap<String, Value> {
     let broker = Broker::stopped("");
     let all = announcement(&with_everything(&broker), &warm());
     let list = all[CONFIG]["cmps"].as_object().unwrap();
@@ -100,17 +103,26 @@ fn components() -> BTreeMap<String, Value> {
         .collect()
 }
 
-#[test]
-fn the_announcement_is_the_one_that_was_agreed() {
-    let broker = Broker::stopped("");
-    let all = announcement(&with_everything(&broker), &warm());
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/testdata/home_assistant.json");
-    let text = format!("{}\n", serde_json::to_string_pretty(&all[CONFIG]).unwrap());
+fn agreed(name: &str, value: &Value) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/testdata")
+        .join(name);
+    let text = format!("{}\n", serde_json::to_string_pretty(value).unwrap());
     if std::env::var_os("CUBELET_BLESS").is_some() {
         std::fs::write(&path, &text).unwrap();
     }
     let agreed = std::fs::read_to_string(&path).unwrap();
-    assert_eq!(text, agreed, "CUBELET_BLESS=1 writes it anew");
+    assert_eq!(text, agreed, "CUBELET_BLESS=1 writes {name} anew");
+}
+
+#[test]
+fn the_announcement_is_the_one_that_was_agreed() {
+    let broker = Broker::stopped("");
+    let all = announcement(&with_everything(&broker), &warm());
+    agreed("home_assistant.json", &all[CONFIG]);
+    // What it is read with where there is no camera: in Home Assistant itself.
+    let camera = serde_json::to_value(warm().camera).unwrap();
+    agreed("home_assistant_camera.json", &camera);
 }
 
 #[test]
@@ -164,6 +176,7 @@ fn states() -> [Value; 2] {
     busy.display.fit = Some(ScreenFit::Cover);
     busy.display.mirror = true;
     busy.display.status = ScreenStatus::Failed;
+    busy.camera.status = SourceStatus::Running;
     busy.recording.status = RecordingStatus::Recording;
     busy.recording.last = Some("20261128T170744.123Z-door.mp4".into());
     busy.device.latest_version = Some("1.3.0".into());
@@ -227,6 +240,15 @@ fn every_template_of_a_state_shows_what_the_device_is() {
         ("screen_fit", ["None", "cover"]),
         ("screen_mirror", ["OFF", "ON"]),
         ("screen_status", ["absent", "failed"]),
+        ("camera_control_3d_noise_items", ["None", "2"]),
+        (
+            "camera_control_auto_exposure",
+            ["None", "Aperture Priority Mode"],
+        ),
+        ("camera_control_brightness", ["None", "-3"]),
+        ("camera_control_pan_absolute", ["None", "0"]),
+        ("camera_control_white_balance_automatic", ["OFF", "ON"]),
+        ("camera_control_zoom_continuous", ["None", "None"]),
         ("record", ["OFF", "ON"]),
         ("recording", ["idle", "recording"]),
         ("recording_runs", ["OFF", "ON"]),
@@ -385,6 +407,16 @@ fn every_payload_of_a_button_or_switch_is_an_order_but_that_of_locking() {
     }
 }
 
+/// The order Home Assistant makes of a value, if the device takes it.
+pub fn made_of(component: &Value, value: Value) -> Result<Value, CommandError> {
+    let payload = render_with(
+        component["cmd_tpl"].as_str().unwrap(),
+        minijinja::context! { value => minijinja::Value::from(Serde(&value)) },
+    );
+    let topic = component["cmd_t"].as_str().unwrap();
+    ordered(topic, &payload).map(|()| serde_json::from_str(&payload).unwrap())
+}
+
 #[test]
 fn every_order_made_of_a_value_is_one_the_device_takes() {
     let components = components();
@@ -395,17 +427,19 @@ fn every_order_made_of_a_value_is_one_the_device_takes() {
         .collect();
     assert_eq!(
         made,
-        ["announcement", "screen_fit", "screen_layout", "volume"]
+        [
+            "announcement",
+            "camera_control_3d_noise_items",
+            "camera_control_auto_exposure",
+            "camera_control_brightness",
+            "camera_control_pan_absolute",
+            "camera_control_zoom_continuous",
+            "screen_fit",
+            "screen_layout",
+            "volume"
+        ]
     );
-    let order = |key: &str, value: Value| {
-        let component = &components[key];
-        let payload = render_with(
-            component["cmd_tpl"].as_str().unwrap(),
-            minijinja::context! { value => minijinja::Value::from(Serde(&value)) },
-        );
-        let topic = component["cmd_t"].as_str().unwrap();
-        ordered(topic, &payload).map(|()| serde_json::from_str::<Value>(&payload).unwrap())
-    };
+    let order = |key: &str, value: Value| made_of(&components[key], value);
     let text = "Quote \" and {{ braces }}, Öl";
     assert_eq!(
         order("announcement", json!(text)),
@@ -420,6 +454,28 @@ fn every_order_made_of_a_value_is_one_the_device_takes() {
     }
     let refused = order("volume", json!(101.0)).unwrap_err();
     assert!(refused.message.starts_with("volume: "), "{refused}");
+}
+
+#[test]
+fn every_command_has_an_entity_or_is_listed_in_the_guide_as_having_none() {
+    let announced: BTreeSet<String> = components()
+        .values()
+        .filter_map(|one| one["cmd_t"].as_str()?.strip_prefix("cubelet/door/cmd/"))
+        .map(str::to_owned)
+        .collect();
+    let guide = include_str!("../../docs/guide/home-assistant.md");
+    let (_, list) = guide
+        .split_once("<!-- commands without an entity -->")
+        .unwrap();
+    let (list, _) = list.split_once("<!-- end -->").unwrap();
+    let rows = list.lines().filter_map(|row| row.split('|').nth(1));
+    let listed: BTreeSet<String> = rows
+        .flat_map(|commands| commands.split('`').skip(1).step_by(2))
+        .map(str::to_owned)
+        .collect();
+    assert!(announced.is_disjoint(&listed));
+    let all: BTreeSet<String> = VERBS.iter().map(|verb| (*verb).to_owned()).collect();
+    assert_eq!(&announced | &listed, all);
 }
 
 #[tokio::test]

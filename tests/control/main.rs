@@ -29,6 +29,7 @@ mod fixture;
 mod guide_examples;
 #[cfg(feature = "media")]
 mod home_assistant;
+mod home_assistant_camera;
 #[cfg(feature = "media")]
 mod manual;
 #[cfg(feature = "media")]

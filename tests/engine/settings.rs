@@ -364,6 +364,8 @@ async fn controls_of_a_camera_that_has_none_or_is_away_are_refused_and_nothing_e
         let camera = door.state().camera;
         assert_eq!((camera.source.as_str(), camera.muted), ("test:ball", false));
         assert!(camera.controls.is_empty());
+        // It is known to have none, not merely unasked.
+        assert_eq!(camera.settable, Some([].into()));
     }
     door.stop().await;
     site.hub.stop().await;

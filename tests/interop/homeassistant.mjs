@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
+import { cameraControls } from "./homeassistant/camera_controls.mjs";
 import { Control, startBroker } from "./lib/broker.mjs";
 import { startDevice } from "./lib/device.mjs";
 import { HomeAssistant } from "./lib/homeassistant.mjs";
@@ -57,6 +58,7 @@ enabled = true
   await recordings(assistant, control);
   await announcements(assistant, control);
   await automations(assistant, control, examples);
+  await cameraControls(assistant, broker.port);
   await check("another start of Home Assistant is answered by the announcement", async () => {
     const topic = "homeassistant/device/cubelet-front-door/config";
     const heard = new Promise((resolve) => {
@@ -67,7 +69,7 @@ enabled = true
     await heard;
   });
   await check("Home Assistant has nothing to complain about in templates and topics", async () => {
-    const ours = / (ERROR|WARNING) .*(mqtt|template|front_door|automation)/;
+    const ours = / (ERROR|WARNING) .*(mqtt|template|front_door|board_camera|automation)/;
     const complaints = assistant.tail().split("\n").filter((line) => ours.test(line));
     assert.deepEqual(complaints, []);
   });

@@ -14,7 +14,7 @@ use crate::control::topics::Topics;
 use crate::engine::state::DeviceState;
 
 /// Everything announced: retained payloads by topic. The state says whether there is a
-/// thermometer.
+/// thermometer, and what can be set of the camera.
 pub fn announcement(settings: &ControlSettings, state: &DeviceState) -> BTreeMap<String, Value> {
     let assistant = &settings.mqtt.home_assistant;
     let id = device_id(settings);
@@ -38,7 +38,7 @@ pub fn announcement(settings: &ControlSettings, state: &DeviceState) -> BTreeMap
         DiscoveryForm::Device => {
             let list: Map<String, Value> = all
                 .into_iter()
-                .map(|one| (one.key.to_owned(), with_id(&one, &id)))
+                .map(|one| (one.key.to_string(), with_id(&one, &id)))
                 .collect();
             let payload = json!({
                 "dev": device, "o": origin, "avty": availability, "cmps": list, "qos": 1,

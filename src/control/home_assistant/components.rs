@@ -1,9 +1,11 @@
 //! The device's components for Home Assistant: which there are, which topics they read, which
 //! commands they give. Keys are Home Assistant's abbreviations.
 
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
 
-use super::{loudspeaker, recordings, screen};
+use super::{camera_controls, loudspeaker, recordings, screen};
 use crate::control::ControlSettings;
 use crate::control::topics::Topics;
 use crate::engine::state::DeviceState;
@@ -11,7 +13,7 @@ use crate::engine::state::DeviceState;
 /// An entity.
 pub(super) struct Component {
     /// Its name in the announcement, and the end of its unique id.
-    pub(super) key: &'static str,
+    pub(super) key: Cow<'static, str>,
     /// Home Assistant's platform.
     pub(super) platform: &'static str,
     /// Its configuration, without platform and unique id.
@@ -33,17 +35,19 @@ pub(super) fn components(
     loudspeaker::add_to(&mut list, settings, topics);
     screen::add_to(&mut list, settings, topics);
     recordings::add_to(&mut list, settings, topics);
+    // Last, where `discovery` puts what it keeps of an earlier announcement.
+    camera_controls::add_to(&mut list, settings, state, topics);
     list
 }
 
 pub(super) fn add(
     list: &mut Vec<Component>,
     platform: &'static str,
-    key: &'static str,
+    key: impl Into<Cow<'static, str>>,
     fields: Value,
 ) {
     list.push(Component {
-        key,
+        key: key.into(),
         platform,
         fields,
     });

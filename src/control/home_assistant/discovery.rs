@@ -10,12 +10,15 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::announcement::{announcement, device_id, device_topic};
+use super::camera_controls::{self, Announced};
+use crate::config::DiscoveryForm;
 use crate::control::ControlSettings;
 use crate::control::intake::Arrival;
 use crate::control::message::Message;
 use crate::engine::state::DeviceState;
 
-/// How long the broker's retained messages may take to arrive after the subscription.
+/// How long the broker's retained messages may take to arrive after the subscription, and our own
+/// after they are sent.
 const SETTLE: Duration = Duration::from_millis(500);
 /// Many devices hear Home Assistant start at once; each waits for its own share of this.
 pub(super) const JITTER_MAX_MS: u64 = 5_000;
@@ -29,6 +32,8 @@ pub(in crate::control) struct Discovery {
     jitter: Duration,
     /// What the broker has, as far as it was heard.
     seen: BTreeMap<String, Bytes>,
+    /// What of the camera was announced last on this connection.
+    camera: Option<Announced>,
     due: Option<Due>,
 }
 
@@ -46,6 +51,7 @@ impl Discovery {
             settings,
             jitter: Duration::from_millis(random % JITTER_MAX_MS),
             seen: BTreeMap::new(),
+            camera: None,
             due: None,
         }
     }
@@ -76,7 +82,20 @@ impl Discovery {
 
     /// The connection is gone.
     pub(in crate::control) fn disconnected(&mut self) {
+        self.camera = None;
         self.due = None;
+    }
+
+    /// The state is another one: another camera, or one that came back with other controls, is
+    /// announced anew.
+    pub(in crate::control) fn changed(&mut self, now: Instant, state: &DeviceState) {
+        let is_outdated = |camera: &Announced| camera.is_outdated_by(state);
+        if self.due.is_none() && self.camera.as_ref().is_some_and(is_outdated) {
+            self.due = Some(Due {
+                at: now + SETTLE,
+                is_birth: false,
+            });
+        }
     }
 
     /// Takes a message that is about discovery; says whether it was.
@@ -127,7 +146,10 @@ impl Discovery {
     pub(in crate::control) fn take(&mut self, state: &DeviceState) -> Vec<Message> {
         let is_birth = self.due.take().is_some_and(|due| due.is_birth);
         let wanted = if self.settings.mqtt.home_assistant.enabled {
-            announcement(&self.settings, state)
+            self.camera = Some(Announced::of(state));
+            let mut wanted = announcement(&self.settings, state);
+            self.keep_what_is_not_known_yet(&mut wanted, state);
+            wanted
         } else {
             BTreeMap::new()
         };
@@ -153,19 +175,50 @@ impl Discovery {
         }
         messages
     }
+
+    /// Takes over from what the broker has what this device cannot tell yet: an entity taken away
+    /// at each start would lose in Home Assistant what people made of it.
+    fn keep_what_is_not_known_yet(
+        &self,
+        wanted: &mut BTreeMap<String, Value>,
+        state: &DeviceState,
+    ) {
+        let is_kept = |key: &str| camera_controls::is_to_be_kept(key, &self.settings, state);
+        for (topic, before) in &self.seen {
+            if let Some(components) = wanted.get_mut(topic).and_then(|one| one.get_mut("cmps")) {
+                let earlier = components_of(before).into_iter().flatten();
+                for (key, one) in earlier.filter(|(key, _)| is_kept(key)) {
+                    components[key] = one;
+                }
+            } else if self.settings.mqtt.home_assistant.form == DiscoveryForm::Components
+                && let Some(key) = topic.rsplit('/').nth(1)
+                && is_kept(key)
+                && let Ok(payload) = serde_json::from_slice(before)
+            {
+                wanted.insert(topic.clone(), payload);
+            }
+        }
+    }
+}
+
+/// What an announcement tells about components by their keys.
+fn components_of(announcement: &[u8]) -> Option<Map<String, Value>> {
+    let mut announcement: Value = serde_json::from_slice(announcement).ok()?;
+    match announcement.get_mut("cmps")?.take() {
+        Value::Object(components) => Some(components),
+        _ => None,
+    }
 }
 
 /// Home Assistant keeps a component that is merely left out of a new announcement: it has to be
-/// named without anything but its platform once.
+/// named without anything but its platform once. One that is now of another platform goes before it
+/// comes again.
 fn farewell(before: &[u8], now: &Value) -> Option<String> {
-    let before: Value = serde_json::from_slice(before).ok()?;
     let kept = now.get("cmps")?.as_object()?;
-    let gone: Map<String, Value> = before
-        .get("cmps")?
-        .as_object()?
-        .iter()
-        .filter(|(key, _)| !kept.contains_key(*key))
-        .filter_map(|(key, one)| Some((key.clone(), json!({ "p": one.get("p")?.as_str()? }))))
+    let gone: Map<String, Value> = components_of(before)?
+        .into_iter()
+        .filter(|(key, one)| kept.get(key).and_then(|kept| kept.get("p")) != one.get("p"))
+        .filter_map(|(key, one)| Some((key, json!({ "p": one.get("p")?.as_str()? }))))
         .collect();
     if gone.is_empty() {
         return None;

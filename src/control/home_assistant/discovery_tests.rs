@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::config::{Control, DiscoveryForm, HomeAssistant, Mqtt};
 use crate::control::Equipment;
+use crate::engine::state::{CameraControl, ControlKind};
 use crate::protocol::call_signal::CallType;
 
 const TOPIC: &str = "homeassistant/device/cubelet-door/config";
@@ -126,6 +127,119 @@ fn a_component_that_is_gone_is_named_once_by_its_platform_alone() {
         .collect();
     assert_eq!(payloads[0]["cmps"]["door_lock"], json!({ "p": "lock" }));
     assert!(payloads[1]["cmps"].get("door_lock").is_none());
+}
+
+const BRIGHTNESS: &str = "camera_control_brightness";
+
+fn with_camera(form: DiscoveryForm) -> ControlSettings {
+    let mut settings = settings(true);
+    settings.equipment.camera = true;
+    settings.control.commands.push("mute".into());
+    settings.mqtt.home_assistant.form = form;
+    settings
+}
+
+fn camera(controls: &[(&str, ControlKind)]) -> DeviceState {
+    let control = |(name, kind): &(&str, ControlKind)| {
+        let control = CameraControl {
+            label: (*name).to_owned(),
+            kind: *kind,
+            minimum: Some(0),
+            maximum: Some(9),
+            step: Some(1),
+            choices: Vec::new(),
+            default: Some(0),
+            value: Some(0),
+        };
+        ((*name).to_owned(), control)
+    };
+    let mut state = DeviceState::default();
+    state.camera.settable = Some(controls.iter().map(control).collect());
+    state
+}
+
+/// What a device with this state publishes where the broker has these retained.
+fn published(
+    settings: ControlSettings,
+    state: &DeviceState,
+    retained: &[(String, Bytes)],
+) -> Vec<(String, Bytes)> {
+    let mut discovery = Discovery::new(settings, 0);
+    discovery.subscribed(Instant::now());
+    for (topic, payload) in retained {
+        discovery.arrive(Instant::now(), &heard(topic, payload.clone(), true));
+    }
+    kept(&discovery.take(state))
+}
+
+#[test]
+fn controls_of_a_camera_that_was_not_asked_yet_stay_as_an_earlier_run_announced_them() {
+    let known = camera(&[("brightness", ControlKind::Number)]);
+    for form in [DiscoveryForm::Device, DiscoveryForm::Components] {
+        let left = published(with_camera(form), &known, &[]);
+        let starting = DeviceState::default();
+        assert_eq!(published(with_camera(form), &starting, &left), []);
+        // Known to have none, or not permitted any more: they go.
+        let has_none = published(with_camera(form), &camera(&[]), &left);
+        let mut forbidden = with_camera(form);
+        forbidden.control.commands.retain(|verb| verb != "mute");
+        for sent in [has_none, published(forbidden, &starting, &left)] {
+            let (topic, payload) = &sent[0];
+            let said: Value = serde_json::from_slice(payload).unwrap_or_default();
+            match form {
+                DiscoveryForm::Device => {
+                    assert_eq!(said["cmps"][BRIGHTNESS], json!({ "p": "number" }))
+                }
+                DiscoveryForm::Components => {
+                    assert!(topic.ends_with(&format!("{BRIGHTNESS}/config")), "{topic}");
+                    assert_eq!(said, Value::Null);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_control_of_another_kind_goes_before_it_comes_again() {
+    let before = camera(&[("brightness", ControlKind::Number)]);
+    let left = published(with_camera(DiscoveryForm::Device), &before, &[]);
+    let now = camera(&[("brightness", ControlKind::Switch)]);
+    let sent = published(with_camera(DiscoveryForm::Device), &now, &left);
+    let said: Vec<Value> = sent
+        .iter()
+        .map(|(_, payload)| serde_json::from_slice(payload).unwrap())
+        .collect();
+    assert_eq!(said.len(), 2);
+    assert_eq!(said[0]["cmps"][BRIGHTNESS], json!({ "p": "number" }));
+    assert_eq!(said[1]["cmps"][BRIGHTNESS]["p"], "switch");
+}
+
+#[test]
+fn a_camera_is_announced_anew_when_its_controls_change_and_not_when_their_values_do() {
+    let mut discovery = Discovery::new(with_camera(DiscoveryForm::Device), 0);
+    let mut state = camera(&[("brightness", ControlKind::Number)]);
+    let now = Instant::now();
+    discovery.changed(now, &state);
+    assert_eq!(discovery.due(), None, "not connected");
+    discovery.subscribed(now);
+    discovery.take(&state);
+    for control in state
+        .camera
+        .settable
+        .iter_mut()
+        .flat_map(|all| all.values_mut())
+    {
+        control.value = Some(5);
+    }
+    for told in [&state, &DeviceState::default()] {
+        discovery.changed(now, told);
+        assert_eq!(discovery.due(), None);
+    }
+    discovery.changed(now, &camera(&[]));
+    assert_eq!(discovery.due(), Some(now + SETTLE));
+    discovery.disconnected();
+    discovery.changed(now, &camera(&[]));
+    assert_eq!(discovery.due(), None);
 }
 
 #[test]

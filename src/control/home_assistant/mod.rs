@@ -1,12 +1,12 @@
 //! Home Assistant finds the device by itself: what is announced (`announcement`, `components`,
-//! `loudspeaker`, `recordings`),
-//! and when (`discovery`).
+//! `camera_controls`, `loudspeaker`, `recordings`, `screen`), and when (`discovery`).
 //!
 //! Invariant: Home Assistant is told of topics and commands others have as well; nothing is
 //! published for it alone, except the announcement.
 //! Must not enter: sockets, clocks, what a command does.
 
 mod announcement;
+mod camera_controls;
 mod components;
 mod discovery;
 mod loudspeaker;

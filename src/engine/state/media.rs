@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::camera_control::CameraControl;
 use crate::call::duplex::Duplex;
 use crate::call::screen_layout::ScreenLayout;
 use crate::call::screen_look::{ScreenArea, ScreenFit};
 
-/// Camera or microphone.
+/// The microphone.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct SourceState {
     /// `stopped`, `running`, `failed`.
@@ -18,21 +19,83 @@ pub struct SourceState {
     /// It is to deliver nothing, because somebody set it so.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub muted: bool,
-    /// Of a camera: kbit/s of its pictures at most, while that is limited.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_kbps: Option<u32>,
-    /// Of a camera: pictures per second at most, while that is limited.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_fps: Option<u32>,
-    /// Of a camera: what of it was set (`camera/set`, `controls`), by name.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub controls: BTreeMap<String, i64>,
     /// The encoder in use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoder: Option<String>,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+/// The camera.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct CameraState {
+    /// `stopped`, `running`, `failed`.
+    pub status: SourceStatus,
+    /// The configured source.
+    pub source: String,
+    /// It is to deliver nothing, because somebody set it so.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub muted: bool,
+    /// Kbit/s of its pictures at most, while that is limited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_kbps: Option<u32>,
+    /// Its pictures per second at most, while that is limited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_fps: Option<u32>,
+    /// What of it was set (`camera/set`, `controls`), by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub controls: BTreeMap<String, i64>,
+    /// What its driver lets be set, at most 64, by the name it is set by. Absent where nothing can
+    /// be set and until the camera has been asked.
+    #[serde(skip_serializing_if = "has_nothing_to_set")]
+    pub settable: Option<BTreeMap<String, CameraControl>>,
+    /// The encoder in use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<String>,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// How a camera or microphone fares, in the state of either.
+pub(in crate::engine) struct Faring<'s> {
+    /// The configured source.
+    pub source: &'s str,
+    /// Whether it delivers.
+    pub status: &'s mut SourceStatus,
+    /// The encoder in use.
+    pub encoder: &'s mut Option<String>,
+    /// Why it failed.
+    pub reason: &'s mut Option<String>,
+}
+
+impl SourceState {
+    /// How it fares.
+    pub(in crate::engine) fn faring(&mut self) -> Faring<'_> {
+        Faring {
+            source: &self.source,
+            status: &mut self.status,
+            encoder: &mut self.encoder,
+            reason: &mut self.reason,
+        }
+    }
+}
+
+impl CameraState {
+    /// How it fares.
+    pub(in crate::engine) fn faring(&mut self) -> Faring<'_> {
+        Faring {
+            source: &self.source,
+            status: &mut self.status,
+            encoder: &mut self.encoder,
+            reason: &mut self.reason,
+        }
+    }
+}
+
+fn has_nothing_to_set(settable: &Option<BTreeMap<String, CameraControl>>) -> bool {
+    settable.as_ref().is_none_or(BTreeMap::is_empty)
 }
 
 /// Microphone and loudspeaker.

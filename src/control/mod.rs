@@ -42,6 +42,7 @@ use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::config;
+use crate::engine::chosen;
 use crate::engine::command::{Command, CommandError, Request};
 use crate::engine::event::Event;
 use crate::engine::journal::Journal;
@@ -107,6 +108,9 @@ impl ControlSettings {
                 visitor_message: config.visitor_message.enabled,
                 loudspeaker: config.audio.sink != config::AudioSink::Null,
                 screen: config.display.sink != config::VideoSink::Null,
+                cameras: chosen::camera_names(config),
+                microphones: chosen::microphone_names(config),
+                loudspeakers: chosen::loudspeaker_names(config),
                 recording: config.recording.enabled,
             },
             command_timeout: Duration::from_secs(10),

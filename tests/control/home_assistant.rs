@@ -27,6 +27,10 @@ use crate::home_assistant_camera::webcam;
 
 pub const CONFIG: &str = "homeassistant/device/cubelet-door/config";
 
+fn several(names: [&str; 2]) -> Vec<String> {
+    names.map(str::to_owned).to_vec()
+}
+
 pub fn with_everything(broker: &Broker) -> ControlSettings {
     let mut settings = settings(broker);
     settings.mqtt.home_assistant = HomeAssistant {
@@ -41,6 +45,9 @@ pub fn with_everything(broker: &Broker) -> ControlSettings {
         visitor_message: true,
         loudspeaker: true,
         screen: true,
+        cameras: several(["v4l2:/dev/video0", "screen"]),
+        microphones: several(["alsa:hw:1", "alsa:hw:2"]),
+        loudspeakers: several(["alsa:hw:1", "alsa:hdmi"]),
         recording: true,
     };
     settings
@@ -150,6 +157,9 @@ fn a_device_without_relay_camera_or_thermometer_does_not_announce_them() {
         "screen_fit",
         "screen_mirror",
         "screen_status",
+        "camera_source",
+        "audio_source",
+        "audio_sink",
         "last_recording",
     ] {
         assert!(!list.contains_key(gone), "{gone}");
@@ -171,12 +181,15 @@ fn states() -> [Value; 2] {
     busy.door.unlocked = true;
     busy.chat.unread = 3;
     busy.audio.volume = Some(0);
+    busy.audio.microphone.source = "alsa:hw:2".into();
+    busy.audio.speaker.sink = "alsa:hdmi".into();
     busy.audio.speaker_muted = true;
     busy.display.layout = Some(ScreenLayout::Speaker);
     busy.display.fit = Some(ScreenFit::Cover);
     busy.display.mirror = true;
     busy.display.status = ScreenStatus::Failed;
     busy.camera.status = SourceStatus::Running;
+    busy.camera.source = "v4l2:/dev/video0".into();
     busy.recording.status = RecordingStatus::Recording;
     busy.recording.last = Some("20261128T170744.123Z-door.mp4".into());
     busy.device.latest_version = Some("1.3.0".into());
@@ -212,6 +225,9 @@ fn every_template_of_a_state_shows_what_the_device_is() {
     let expected = [
         ("door_lock", ["LOCKED", "UNLOCKED"]),
         ("dnd", ["OFF", "ON"]),
+        ("camera_source", ["", "v4l2:/dev/video0"]),
+        ("audio_source", ["", "alsa:hw:2"]),
+        ("audio_sink", ["", "alsa:hdmi"]),
         ("auto_answer", ["OFF", "ON"]),
         ("mute", ["OFF", "ON"]),
         ("call", ["idle", "connected"]),
@@ -429,11 +445,14 @@ fn every_order_made_of_a_value_is_one_the_device_takes() {
         made,
         [
             "announcement",
+            "audio_sink",
+            "audio_source",
             "camera_control_3d_noise_items",
             "camera_control_auto_exposure",
             "camera_control_brightness",
             "camera_control_pan_absolute",
             "camera_control_zoom_continuous",
+            "camera_source",
             "screen_fit",
             "screen_layout",
             "volume"
@@ -446,7 +465,13 @@ fn every_order_made_of_a_value_is_one_the_device_takes() {
         Ok(json!({ "text": text }))
     );
     assert_eq!(order("volume", json!(35.0)), Ok(json!({ "volume": 35 })));
-    for (key, field) in [("screen_layout", "layout"), ("screen_fit", "fit")] {
+    for (key, field) in [
+        ("screen_layout", "layout"),
+        ("screen_fit", "fit"),
+        ("camera_source", "source"),
+        ("audio_source", "source"),
+        ("audio_sink", "sink"),
+    ] {
         for choice in components[key]["ops"].as_array().unwrap() {
             let made = order(key, choice.clone());
             assert_eq!(made, Ok(json!({ field: choice })));

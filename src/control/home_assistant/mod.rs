@@ -1,5 +1,5 @@
 //! Home Assistant finds the device by itself: what is announced (`announcement`, `components`,
-//! `camera_controls`, `loudspeaker`, `recordings`, `screen`), and when (`discovery`).
+//! `camera_controls`, `choices`, `loudspeaker`, `recordings`, `screen`), and when (`discovery`).
 //!
 //! Invariant: Home Assistant is told of topics and commands others have as well; nothing is
 //! published for it alone, except the announcement.
@@ -7,6 +7,7 @@
 
 mod announcement;
 mod camera_controls;
+mod choices;
 mod components;
 mod discovery;
 mod loudspeaker;
@@ -17,7 +18,7 @@ pub use announcement::announcement;
 pub(super) use discovery::Discovery;
 
 /// What the device has, as far as that decides about components.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Equipment {
     /// A relay of its own.
     pub relay: bool,
@@ -31,6 +32,12 @@ pub struct Equipment {
     pub loudspeaker: bool,
     /// A screen.
     pub screen: bool,
+    /// The cameras there are, by the names of `camera/set`.
+    pub cameras: Vec<String>,
+    /// The microphones, by those of `audio/set`.
+    pub microphones: Vec<String>,
+    /// The loudspeakers, likewise.
+    pub loudspeakers: Vec<String>,
     /// Recordings are permitted.
     pub recording: bool,
 }

@@ -122,6 +122,25 @@ async fn with_the_hub_gone_the_bell_is_refused_at_once_and_the_state_says_why() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_press_while_the_connection_is_being_made_again_rings_when_it_is() {
+    let site = Site::start().await;
+    let (mut door, mut indoor) = door_and_indoor(&site).await;
+    let lost = Command::Kill {
+        actor: "chat".into(),
+    };
+    door.command(lost).await.expect("killed");
+    door.reaches("no connection", |state| {
+        state.chat.status != ChatStatus::Online
+    })
+    .await;
+    door.command(Command::Press).await.expect("the bell rings");
+    indoor.rings().await;
+    door.stop().await;
+    indoor.stop().await;
+    site.hub.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killing_an_actor_is_a_test_command_that_must_be_permitted() {
     let site = Site::start().await;
     let station = site.station("plain", "").await;

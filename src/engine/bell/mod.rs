@@ -6,6 +6,7 @@
 
 mod around;
 mod ledger;
+mod line;
 mod messages;
 mod missed;
 mod news;
@@ -412,7 +413,10 @@ impl Handler<RingBell> for Bell {
             return Box::pin(fut::ready(Ok(reply)));
         }
         let wiring = self.wiring.clone();
-        let resolving = async move { steps(&wiring, message.targets).await };
+        let resolving = async move {
+            line::up(&wiring.board).await;
+            steps(&wiring, message.targets).await
+        };
         let (asker, answer) = oneshot::channel();
         Box::pin(
             resolving

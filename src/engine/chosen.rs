@@ -56,8 +56,8 @@ fn named<'c, T>(
 }
 
 fn names<T>(is_there: bool, first: &T, others: &[T], name: impl Fn(&T) -> String) -> Vec<String> {
-    let all = std::iter::once(first).chain(others);
-    all.filter(|_| is_there).map(name).collect()
+    let first = is_there.then_some(first);
+    first.into_iter().chain(others).map(name).collect()
 }
 
 /// The camera as the configuration spells it.

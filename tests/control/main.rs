@@ -14,6 +14,7 @@ mod config_lines;
 mod config_load;
 mod config_rtsp;
 mod config_secrets;
+mod config_sound;
 #[cfg(feature = "media")]
 mod ctl;
 #[cfg(feature = "media")]

@@ -346,25 +346,35 @@ fn rtsp_access(section: &SectionReader<'_>) -> Option<RtspAccess> {
     })
 }
 
+/// What one can switch to beside the first, which is another field: `other_sources` beside `source`.
+fn further<T: PartialEq>(
+    section: &SectionReader<'_>,
+    (key, first): (&str, Option<&T>),
+    none: &T,
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> Vec<T> {
+    section.list(&format!("other_{key}s"), |value| {
+        let text = string(value)?;
+        let other = parse(text)?;
+        if other == *none {
+            Err(format!("`{text}` is nothing to switch to"))
+        } else if first == Some(none) {
+            Err(format!("`{key}` has to name the first"))
+        } else if first == Some(&other) {
+            Err(format!("is `{key}` already"))
+        } else {
+            Ok(other)
+        }
+    })
+}
+
 fn audio(section: &SectionReader<'_>) -> Option<Audio> {
     let source = section.parsed("source", parse::audio_source);
     let sink = section.parsed("sink", parse::audio_sink);
-    let other_sources = section.list("other_sources", |value| {
-        match parse::audio_source(string(value)?)? {
-            AudioSource::None => Err("`none` is no microphone to switch to".into()),
-            _ if source == Some(AudioSource::None) => Err("`source` has to name the first".into()),
-            other if Some(&other) == source.as_ref() => Err("is `source` already".into()),
-            other => Ok(other),
-        }
-    });
-    let other_sinks = section.list("other_sinks", |value| {
-        match parse::audio_sink(string(value)?)? {
-            AudioSink::Null => Err("`null` is no loudspeaker to switch to".into()),
-            _ if sink == Some(AudioSink::Null) => Err("`sink` has to name the first".into()),
-            other if Some(&other) == sink.as_ref() => Err("is `sink` already".into()),
-            other => Ok(other),
-        }
-    });
+    let first = ("source", source.as_ref());
+    let other_sources = further(section, first, &AudioSource::None, parse::audio_source);
+    let first = ("sink", sink.as_ref());
+    let other_sinks = further(section, first, &AudioSink::Null, parse::audio_sink);
     let echo_cancel = section.boolean("echo_cancel");
     let noise_suppression = section.boolean("noise_suppression");
     let gain_control = section.boolean("gain_control");

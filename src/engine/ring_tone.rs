@@ -11,7 +11,7 @@ use super::state::{CallState, CallStatus, DeviceState, HeardTone, RingStatus};
 use super::wiring::Wiring;
 use crate::call::end::EndReason;
 use crate::config::{AudioSink, CallSound, DeviceConfig};
-use crate::media::announcement::{Announcement, AnnouncementError, Playback, Tone};
+use crate::media::announcement::{self, Announcement, AnnouncementError, Playback, Tone};
 use crate::media::sound::Voice;
 
 /// Between one playing of a file and the next.
@@ -155,10 +155,7 @@ impl Audio {
         };
         let (playback, done) = sound.play(&[&self.wiring.loudspeaker]);
         self.sounding.playback = Some(playback);
-        let played = async move {
-            done.await
-                .unwrap_or_else(|_| Err(AnnouncementError::Failed("no thread plays it".into())))
-        };
+        let played = announcement::played(done);
         let played = played.into_actor(self);
         self.sounding.next =
             Some(ctx.spawn(

@@ -14,7 +14,7 @@ use super::wiring::Wiring;
 use crate::base::object_id::ObjectId;
 use crate::call::announcing::{Announcements, Turn};
 use crate::config::{AudioSink, AudioSource, DeviceConfig};
-use crate::media::announcement::{Announcement, AnnouncementError, Playback, Tone, has_speech};
+use crate::media::announcement::{self, Announcement, Playback, Tone, has_speech};
 
 /// Endings of files that are sounds, the first that exists is played.
 const ENDINGS: [&str; 5] = ["wav", "ogg", "opus", "oga", "flac"];
@@ -112,10 +112,7 @@ impl Audio {
         let (playback, done) = said.what.play(&loudspeakers);
         self.saying.playback = Some(playback);
         self.tell(&said.id, AnnouncementPhase::Started, None);
-        let heard = async move {
-            done.await
-                .unwrap_or_else(|_| Err(AnnouncementError::Failed("no thread plays it".into())))
-        };
+        let heard = announcement::played(done);
         ctx.spawn(heard.into_actor(self).map(move |outcome, audio, ctx| {
             let is_heard = audio.saying.queue.heard();
             if is_heard.is_none_or(|heard| heard.id != said.id) {

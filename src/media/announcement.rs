@@ -68,6 +68,17 @@ impl From<NotPlayed> for AnnouncementError {
     }
 }
 
+/// What became of it, for whoever waits.
+///
+/// # Errors
+/// As it was told, or that no thread plays it.
+pub async fn played(
+    done: oneshot::Receiver<Result<(), AnnouncementError>>,
+) -> Result<(), AnnouncementError> {
+    done.await
+        .unwrap_or_else(|_| Err(AnnouncementError::Failed("no thread plays it".into())))
+}
+
 /// An announcement being played, on a thread of its own. Dropping it stops it.
 #[derive(Debug)]
 pub struct Playback {

@@ -5,7 +5,7 @@ use actix::prelude::*;
 use super::Calls;
 use crate::config::AudioSink;
 use crate::engine::event::EventKind;
-use crate::media::announcement::{Announcement, AnnouncementError, Tone};
+use crate::media::announcement::{self, Announcement, AnnouncementError, Tone};
 
 impl Calls {
     /// Plays it, if the configuration wants it and there is a loudspeaker. Until it has been
@@ -21,10 +21,7 @@ impl Calls {
         let (playback, done) = Announcement::Tone(Tone::Notice).play(&[&self.wiring.loudspeaker]);
         facts.tone = Some(playback);
         let call = call.to_owned();
-        let played = async move {
-            done.await
-                .unwrap_or_else(|_| Err(AnnouncementError::Failed("no thread plays it".into())))
-        };
+        let played = announcement::played(done);
         ctx.spawn(
             played
                 .into_actor(self)

@@ -41,15 +41,16 @@ impl Player {
         gst::init().unwrap();
         let mut launch = format!(
             "rtspsrc location=rtsp://{address}/live latency=100 {source} name=from \
-             from. ! application/x-rtp,media=video ! rtph264depay ! decodebin ! \
+             rtph264depay name=video ! decodebin ! \
              fakesink name=pictures signal-handoffs=true sync=false "
         );
         if sound {
-            launch += "from. ! application/x-rtp,media=audio ! rtpopusdepay ! opusdec ! \
+            launch += "rtpopusdepay name=audio ! opusdec ! \
                  fakesink name=sounds signal-handoffs=true sync=false";
         }
         let pipeline = gst::parse::launch(&launch).unwrap();
         let pipeline = pipeline.downcast::<gst::Pipeline>().unwrap();
+        join_tracks(&pipeline);
         let count = |name: &str| {
             let counted = Arc::new(AtomicU32::new(0));
             if let Some(sink) = pipeline.by_name(name) {
@@ -108,6 +109,21 @@ impl Player {
         let failed = tokio::time::timeout(LIMIT, failing).await;
         failed.expect("an error")
     }
+}
+
+/// Each track of the camera to what takes it. The launch line's own `from. !` would try any track with
+/// any taker, and with itself when two tracks appear at once, as they do here.
+fn join_tracks(pipeline: &gst::Pipeline) {
+    let takers = ["video", "audio"].map(|medium| (medium, pipeline.by_name(medium)));
+    let source = pipeline.by_name("from").unwrap();
+    source.connect_pad_added(move |_, track| {
+        let caps = track.current_caps().unwrap();
+        let medium: &str = caps.structure(0).unwrap().get("media").unwrap();
+        let taker = takers.iter().find(|(name, _)| *name == medium);
+        if let Some((_, Some(taker))) = taker {
+            track.link(&taker.static_pad("sink").unwrap()).unwrap();
+        }
+    });
 }
 
 impl Drop for Player {

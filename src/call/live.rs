@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::duplex::Duplex;
 use super::screen_layout::ScreenLayout;
 use super::screen_look::{ScreenArea, ScreenFit};
+use super::screen_self_view::ScreenSelfView;
 use crate::protocol::address::UserId;
 
 /// The changes; without any, the configuration holds as it is.
@@ -52,6 +53,8 @@ pub struct LiveSettings {
     pub screen_mirror: Option<bool>,
     /// The part of the screen that is used; without, as configured.
     pub screen_area: Option<ScreenArea>,
+    /// Where the own picture is on the screen; without, as configured.
+    pub screen_self_view: Option<ScreenSelfView>,
 }
 
 /// How long something holds. With a field of its own, for a bare `null` would read back as not
@@ -147,6 +150,7 @@ mod tests {
             screen_fit: Some(ScreenFit::Cover),
             screen_mirror: Some(true),
             screen_area: Some(ScreenArea::Full),
+            screen_self_view: Some(ScreenSelfView::TopLeft),
         };
         let text = serde_json::to_string(&live).unwrap();
         assert_eq!(serde_json::from_str::<LiveSettings>(&text).unwrap(), live);

@@ -26,6 +26,7 @@ pub mod rule;
 pub mod schedule;
 pub mod screen_layout;
 pub mod screen_look;
+pub mod screen_self_view;
 pub mod session;
 pub mod timers;
 pub mod verdict;

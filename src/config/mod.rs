@@ -28,8 +28,8 @@ pub use device::{
     CameraAccess, CertificateTrust, Chat, ChatEndpoint, ChatUnlock, Console, Control, Device,
     DeviceConfig, DiscoveryForm, Display, Door, GpioLine, HomeAssistant, Hub, IceServer, Incoming,
     Level, Mqtt, MqttVersion, NetworkCamera, Pull, QuietHours, RecordedCall, RecordingNotice,
-    Relay, RingStep, Rtsp, Say, ScreenArea, ScreenFit, ScreenLayout, TlsFiles, VideoCodec,
-    VideoSink, VideoSource, check_device, load_device,
+    Relay, RingStep, Rtsp, Say, ScreenArea, ScreenFit, ScreenLayout, ScreenSelfView, TlsFiles,
+    VideoCodec, VideoSink, VideoSource, check_device, load_device,
 };
 pub use load::{Check, Validate, load};
 pub use migrate::{MigrateError, Migrated, migrate};

@@ -194,6 +194,7 @@ async fn apply_display(wiring: &Wiring, display: DisplaySetting) -> Result<(), C
             live.screen_fit = display.fit.or(live.screen_fit);
             live.screen_mirror = display.mirror.or(live.screen_mirror);
             live.screen_area = display.area.or(live.screen_area);
+            live.screen_self_view = display.self_view.or(live.screen_self_view);
         })
         .await
 }

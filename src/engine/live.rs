@@ -151,14 +151,14 @@ impl Live {
             },
         });
         let configured = media_settings::look(&wiring.config);
-        let (layout, look) = self.read(|live| {
+        let (layout, self_view, look) = self.read(|live| {
             let look = Look {
                 fit: live.screen_fit.unwrap_or(configured.fit),
                 mirror: live.screen_mirror.unwrap_or(configured.mirror),
                 area: live.screen_area.unwrap_or(configured.area),
                 ..configured
             };
-            (live.screen_layout, look)
+            (live.screen_layout, live.screen_self_view, look)
         });
         let camera = name_of_camera(chosen::camera(&wiring.config, sources.camera.as_deref()));
         let microphone = chosen::microphone(&wiring.config, sources.microphone.as_deref());
@@ -167,6 +167,7 @@ impl Live {
         let loudspeaker = name_of_loudspeaker(loudspeaker);
         let controls = self.controls(&camera);
         let layout = layout.unwrap_or(wiring.config.display.layout);
+        let self_view = self_view.unwrap_or(wiring.config.display.self_view);
         if let Some(display) = &wiring.display {
             display.set_layout(layout);
             display.set_look(look);
@@ -189,6 +190,7 @@ impl Live {
             state.display.fit = has_screen.then_some(look.fit);
             state.display.mirror = look.mirror && has_screen;
             state.display.area = has_screen.then_some(look.area);
+            state.display.self_view = has_screen.then_some(self_view);
         });
         self.sources.send_if_modified(|now| {
             let differs = *now != sources;

@@ -48,6 +48,7 @@ pub mod roster;
 pub mod say_command;
 mod saying;
 mod screen;
+mod self_view;
 pub mod session;
 pub mod setting_command;
 pub mod state;

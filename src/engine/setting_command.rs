@@ -10,6 +10,7 @@ use super::command::UserRef;
 use crate::call::duplex::Duplex;
 use crate::call::screen_layout::ScreenLayout;
 use crate::call::screen_look::{ScreenArea, ScreenFit};
+use crate::call::screen_self_view::ScreenSelfView;
 use crate::device::controls::WantedControls;
 
 /// The parts that can be set.
@@ -126,6 +127,8 @@ pub struct DisplaySetting {
     pub mirror: Option<bool>,
     /// The part of the screen that is used.
     pub area: Option<ScreenArea>,
+    /// The corner in which people here see themselves while the others of a call do.
+    pub self_view: Option<ScreenSelfView>,
 }
 
 /// The door.

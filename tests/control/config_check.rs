@@ -6,8 +6,8 @@ use clap::Parser;
 use cubelet::call::party::Party;
 use cubelet::config::device::VERBS;
 use cubelet::config::{
-    Account, AudioSink, AudioSource, ChatEndpoint, Relay, ScreenFit, VideoCodec, VideoSink,
-    VideoSource,
+    Account, AudioSink, AudioSource, ChatEndpoint, Relay, ScreenFit, ScreenSelfView, VideoCodec,
+    VideoSink, VideoSource,
 };
 use cubelet::protocol::address::UserRef;
 use cubelet::protocol::call_signal::CallType;
@@ -204,7 +204,7 @@ fn a_screen_is_read_and_what_it_cannot_be_is_named() {
     let check = |text: &str| Fixture::new().check_with(&format!("[display]\n{text}\n"));
     let shown = check(
         "sink = 'kms'\naddress = '/dev/dri/card1'\nconnector = 'HDMI-A-1'\nmode = '1280x720'\n\
-         rotate = 270\nmirror = true\nfit = 'cover'\narea = '640x360+0+20'",
+         rotate = 270\nmirror = true\nfit = 'cover'\narea = '640x360+0+20'\nself_view = 'top_right'",
     );
     let shown = shown.outcome.unwrap().display;
     assert_eq!(shown.sink, VideoSink::Kms);
@@ -213,6 +213,7 @@ fn a_screen_is_read_and_what_it_cannot_be_is_named() {
     assert_eq!((shown.mode, shown.rotate), (Some((1280, 720)), 270));
     assert_eq!((shown.mirror, shown.fit), (true, ScreenFit::Cover));
     assert_eq!(shown.area.to_string(), "640x360+0+20");
+    assert_eq!(shown.self_view, ScreenSelfView::TopRight);
     for (sink, read) in [
         ("none", VideoSink::Null),
         ("null", VideoSink::Null),
@@ -239,6 +240,7 @@ fn a_screen_is_read_and_what_it_cannot_be_is_named() {
             "connector: must be a connector's name",
         ),
         ("rotate = 45", "rotate: must be 0, 90, 180 or 270"),
+        ("self_view = 'middle'", "self_view: unknown value `middle`"),
         (
             "area = '640x360'",
             "area: must be `full` or `WIDTHxHEIGHT+X+Y`",

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use cubelet::call::screen_layout::ScreenLayout;
 use cubelet::call::screen_look::ScreenFit;
+use cubelet::call::screen_self_view::ScreenSelfView;
 use cubelet::config::device::VERBS;
 use cubelet::config::{DiscoveryForm, HomeAssistant};
 use cubelet::control::home_assistant::announcement;
@@ -155,6 +156,7 @@ fn a_device_without_relay_camera_or_thermometer_does_not_announce_them() {
         "volume",
         "screen_layout",
         "screen_fit",
+        "screen_self_view",
         "screen_mirror",
         "screen_status",
         "camera_source",
@@ -186,6 +188,7 @@ fn states() -> [Value; 2] {
     busy.audio.speaker_muted = true;
     busy.display.layout = Some(ScreenLayout::Speaker);
     busy.display.fit = Some(ScreenFit::Cover);
+    busy.display.self_view = Some(ScreenSelfView::TopLeft);
     busy.display.mirror = true;
     busy.display.status = ScreenStatus::Failed;
     busy.camera.status = SourceStatus::Running;
@@ -254,6 +257,7 @@ fn every_template_of_a_state_shows_what_the_device_is() {
         ("speaker_mute", ["OFF", "ON"]),
         ("screen_layout", ["None", "speaker"]),
         ("screen_fit", ["None", "cover"]),
+        ("screen_self_view", ["None", "top_left"]),
         ("screen_mirror", ["OFF", "ON"]),
         ("screen_status", ["absent", "failed"]),
         ("camera_control_3d_noise_items", ["None", "2"]),
@@ -455,6 +459,7 @@ fn every_order_made_of_a_value_is_one_the_device_takes() {
             "camera_source",
             "screen_fit",
             "screen_layout",
+            "screen_self_view",
             "volume"
         ]
     );
@@ -468,6 +473,7 @@ fn every_order_made_of_a_value_is_one_the_device_takes() {
     for (key, field) in [
         ("screen_layout", "layout"),
         ("screen_fit", "fit"),
+        ("screen_self_view", "self_view"),
         ("camera_source", "source"),
         ("audio_source", "source"),
         ("audio_sink", "sink"),

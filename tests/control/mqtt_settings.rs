@@ -2,6 +2,7 @@
 
 use cubelet::call::screen_layout::ScreenLayout;
 use cubelet::call::screen_look::ScreenFit;
+use cubelet::call::screen_self_view::ScreenSelfView;
 use cubelet::engine::command::{Command, CommandError, ErrorCode, Reply, UserRef};
 use cubelet::engine::setting_command::{
     AudioSetting, CallSetting, DisplaySetting, DoorSetting, Muted, PolicySetting, Setting,
@@ -48,12 +49,13 @@ async fn each_part_is_set_with_the_fields_of_its_state() {
         ),
         (
             "display",
-            r#"{"layout":"speaker","fit":"cover","mirror":true,"area":"640x360+0+0"}"#,
+            r#"{"layout":"speaker","fit":"cover","mirror":true,"area":"640x360+0+0","self_view":"top_left"}"#,
             Setting::Display(DisplaySetting {
                 layout: Some(ScreenLayout::Speaker),
                 fit: Some(ScreenFit::Cover),
                 mirror: Some(true),
                 area: Some("640x360+0+0".parse().unwrap()),
+                self_view: Some(ScreenSelfView::TopLeft),
             }),
         ),
         (

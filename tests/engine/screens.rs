@@ -4,8 +4,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use cubelet::config::ScreenSelfView;
 use cubelet::engine::call_command::{CallCommand, Conference, MediaDirection, Mute};
 use cubelet::engine::command::Command;
+use cubelet::engine::setting_command::{CameraSetting, DisplaySetting, Setting};
 use cubelet::engine::state::{DeviceState, ScreenStatus, SourceStatus};
 
 use crate::rtsp_camera::{Server, h264};
@@ -152,6 +154,86 @@ async fn one_of_two_far_sides_is_muted_here_alone_and_leaves_the_screen_to_the_o
         indoor.command(mute("red", false)).await.expect("heard");
     }
     for station in [indoor, red, green] {
+        station.stop().await;
+    }
+    site.hub.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn people_see_themselves_in_a_corner_as_in_a_mirror_while_the_others_see_them() {
+    use Colour::{Blue, Green};
+    let folder = tempfile::tempdir().unwrap();
+    let (_screen, address) = x_server(folder.path(), None);
+    let site = Site::start().await;
+    let seen =
+        |pattern| format!("[camera]\nsource = \"test:{pattern}\"\nwidth = 320\nheight = 240\n");
+    let shown = on_screen(&address) + "self_view = \"bottom_right\"\n";
+    // Colour bars, the blue one at the right.
+    let mut cart = site
+        .station_with_camera("cart", &seen("smpte"), &shown)
+        .await;
+    let ring = "[calls]\nring = [\"cart\"]\nbind = [\"127.0.0.1\"]\n";
+    let mut doctor = site
+        .station_with_camera("doctor", &seen("green"), ring)
+        .await;
+    talk(&mut doctor, &mut cart).await;
+    // The left edge of the small picture, and what is there without; the screen's shape is that of
+    // both pictures.
+    let bottom_right = |shot: &Shot| (shot.at(475, 365), shot.at(600, 300));
+    let top_left = |shot: &Shot| (shot.at(22, 30), shot.at(600, 300));
+    shows("both", folder.path(), |shot| {
+        bottom_right(shot) == (Blue, Green) && top_left(shot) == (Green, Green)
+    })
+    .await;
+    let move_to = |place| {
+        let setting = DisplaySetting {
+            self_view: Some(place),
+            ..DisplaySetting::default()
+        };
+        Command::Set(Setting::Display(setting))
+    };
+    let moved = cart.command(move_to(ScreenSelfView::TopLeft)).await;
+    moved.expect("moved");
+    shows("itself elsewhere", folder.path(), |shot| {
+        top_left(shot) == (Blue, Green) && bottom_right(shot) != (Blue, Green)
+    })
+    .await;
+    let mute = |muted| {
+        Command::InCall(CallCommand::Mute(Mute {
+            audio: None,
+            video: Some(muted),
+            direction: MediaDirection::Send,
+            user: None,
+        }))
+    };
+    for _ in 0..2 {
+        cart.command(mute(true)).await.expect("muted");
+        shows("the other alone", folder.path(), |shot| {
+            top_left(shot) == (Green, Green)
+        })
+        .await;
+        cart.command(mute(false)).await.expect("seen again");
+        shows("itself again", folder.path(), |shot| {
+            top_left(shot) == (Blue, Green)
+        })
+        .await;
+    }
+    let covered = CameraSetting {
+        muted: Some(true),
+        ..CameraSetting::default()
+    };
+    let covered = Command::Set(Setting::Camera(covered));
+    cart.command(covered).await.expect("covered");
+    shows("nothing of a covered camera", folder.path(), |shot| {
+        top_left(shot) == (Green, Green)
+    })
+    .await;
+    cart.command(Command::Hangup).await.expect("hung up");
+    cart.reaches("a closed screen", |state| {
+        state.display.status == ScreenStatus::Closed
+    })
+    .await;
+    for station in [cart, doctor] {
         station.stop().await;
     }
     site.hub.stop().await;

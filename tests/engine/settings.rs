@@ -2,6 +2,7 @@
 
 use cubelet::call::screen_layout::ScreenLayout;
 use cubelet::call::screen_look::ScreenFit;
+use cubelet::call::screen_self_view::ScreenSelfView;
 use cubelet::engine::command::{Command, CommandError, ErrorCode};
 use cubelet::engine::setting_command::{
     AudioSetting, CallSetting, CameraSetting, DisplaySetting, DoorSetting, Muted, PolicySetting,
@@ -313,6 +314,7 @@ async fn the_screen_is_laid_out_anew_and_stays_so_over_a_restart() {
         fit: Some(ScreenFit::Cover),
         mirror: Some(true),
         area: Some("640x360+20+10".parse().unwrap()),
+        self_view: Some(ScreenSelfView::BottomLeft),
         ..DisplaySetting::default()
     });
     let told = set(&indoor, look).await.expect("set");
@@ -322,6 +324,7 @@ async fn the_screen_is_laid_out_anew_and_stays_so_over_a_restart() {
         .reaches("what was set before", |state| {
             let speaker = ScreenLayout::Speaker;
             is_shown(state, speaker, ScreenFit::Cover, true, "640x360+20+10")
+                && state.display.self_view == Some(ScreenSelfView::BottomLeft)
         })
         .await;
     // The same device without its screen.

@@ -1,6 +1,6 @@
 //! `[display]`.
 
-use super::{Display, ScreenFit, ScreenLayout, VideoSink};
+use super::{Display, ScreenFit, ScreenLayout, ScreenSelfView, VideoSink};
 use crate::config::reader::SectionReader;
 
 pub(super) fn read(section: &SectionReader<'_>) -> Option<Display> {
@@ -62,6 +62,13 @@ pub(super) fn read(section: &SectionReader<'_>) -> Option<Display> {
         "speaker" => ScreenLayout::Speaker,
         _ => ScreenLayout::Grid,
     });
+    let self_view = section.text("self_view").map(|place| match place {
+        "top_left" => ScreenSelfView::TopLeft,
+        "top_right" => ScreenSelfView::TopRight,
+        "bottom_left" => ScreenSelfView::BottomLeft,
+        "bottom_right" => ScreenSelfView::BottomRight,
+        _ => ScreenSelfView::Off,
+    });
     Some(Display {
         sink: sink?,
         address,
@@ -72,5 +79,6 @@ pub(super) fn read(section: &SectionReader<'_>) -> Option<Display> {
         fit: fit?,
         area: area?,
         layout: layout?,
+        self_view: self_view?,
     })
 }

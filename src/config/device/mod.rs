@@ -29,6 +29,7 @@ use crate::call::rule::Rule;
 use crate::call::schedule::Schedule;
 pub use crate::call::screen_layout::ScreenLayout;
 pub use crate::call::screen_look::{ScreenArea, ScreenFit};
+pub use crate::call::screen_self_view::ScreenSelfView;
 
 pub use calling::{
     CallSound, Calls, DataChannel, Incoming, Preview, QuietHours, RecordedCall, RingStep,
@@ -360,6 +361,8 @@ pub struct Display {
     pub area: ScreenArea,
     /// How several pictures share it.
     pub layout: ScreenLayout,
+    /// Where the own picture is.
+    pub self_view: ScreenSelfView,
 }
 
 /// A screen.

@@ -76,5 +76,20 @@ pub(super) const SECTION: Section = Section {
              changed while the device runs by `display/set`. One person alone has all of it. Who \
              sends no picture for 3 s, or black for 1 s, makes room.",
         ),
+        field(
+            "self_view",
+            Kind::Choice(&[
+                "off",
+                "top_left",
+                "top_right",
+                "bottom_left",
+                "bottom_right",
+            ]),
+            Without::Text("off"),
+            "The corner in which people see themselves during a call, small and as in a mirror, for \
+             as long as the others see them; changed while the device runs by `display/set`. It \
+             makes one person's picture one of several, which are put together at 25 pictures a \
+             second.",
+        ),
     ],
 };

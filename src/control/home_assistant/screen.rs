@@ -18,14 +18,27 @@ pub(super) fn add_to(list: &mut Vec<Component>, settings: &ControlSettings, topi
             "layout",
             "Screen layout",
             "mdi:view-grid",
-            ["grid", "speaker"],
+            &["grid", "speaker"][..],
         ),
         (
             "screen_fit",
             "fit",
             "Screen fit",
             "mdi:fit-to-screen",
-            ["contain", "cover"],
+            &["contain", "cover"],
+        ),
+        (
+            "screen_self_view",
+            "self_view",
+            "Self view",
+            "mdi:account-box-outline",
+            &[
+                "off",
+                "top_left",
+                "top_right",
+                "bottom_left",
+                "bottom_right",
+            ],
         ),
     ] {
         let select = json!({

@@ -37,6 +37,7 @@ use super::mailbox::MAILBOX_CAPACITY;
 use super::messages::{Occasion, wake};
 use super::preview::Previews;
 use super::screen;
+use super::self_view;
 use super::supervised::{Life, supervised};
 use super::wiring::Wiring;
 use crate::call::end::EndReason;
@@ -144,6 +145,7 @@ impl Actor for Calls {
         self.show();
         ctx.spawn(self.heed_network().into_actor(self));
         ctx.spawn(screen::run(self.wiring.clone()).into_actor(self));
+        ctx.spawn(self_view::run(self.wiring.clone()).into_actor(self));
         ctx.run_interval(MEDIA_EVERY, |calls, _| {
             if !calls.facts.is_empty() {
                 calls.show();

@@ -8,6 +8,7 @@ use super::camera_control::CameraControl;
 use crate::call::duplex::Duplex;
 use crate::call::screen_layout::ScreenLayout;
 use crate::call::screen_look::{ScreenArea, ScreenFit};
+use crate::call::screen_self_view::ScreenSelfView;
 
 /// The microphone.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
@@ -144,6 +145,10 @@ pub struct DisplayState {
     /// The part of the screen that is used; absent where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub area: Option<ScreenArea>,
+    /// The corner in which people here see themselves while the others of a call do; absent where
+    /// there is no screen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub self_view: Option<ScreenSelfView>,
 }
 
 /// Where the screen stands.

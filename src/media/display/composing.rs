@@ -8,8 +8,9 @@ use gstreamer_app as gst_app;
 
 use super::super::pipeline::{End, Pipeline};
 use super::Cell;
+use super::layout::own_size;
 
-/// Of the composed picture, pixels.
+/// Of the composed picture where no screen has one, pixels; no screen's has more of them.
 pub(super) const SIZE: (u32, u32) = (1280, 720);
 /// Composed pictures a second.
 const RATE: i32 = 25;
@@ -17,29 +18,49 @@ const RATE: i32 = 25;
 pub(super) const INPUT: &str =
     "appsrc is-live=true format=time do-timestamp=true max-buffers=2 leaky-type=downstream";
 
+/// What the own picture goes through: made small before it is turned, which costs less.
+fn own_branch(size: (u32, u32)) -> String {
+    let (width, height) = own_size(size);
+    format!(
+        "! videoscale \
+         ! video/x-raw,width=[2,{width}],height=[2,{height}],pixel-aspect-ratio=1/1 \
+         ! videoflip video-direction=horiz"
+    )
+}
+
 /// Several pictures in one.
 pub(super) struct Composition {
     _pipeline: Pipeline,
+    size: (u32, u32),
     seats: Vec<u64>,
     inputs: Vec<gst_app::AppSrc>,
     pads: Vec<gst::Pad>,
 }
 
 impl Composition {
+    /// `own` is shown small, above the others and as in a mirror.
     pub(super) fn open(
         seats: &[u64],
+        own: Option<u64>,
+        size: (u32, u32),
         output: &gst_app::AppSrc,
         on_failure: impl Fn(String) + Send + Sync + 'static,
     ) -> Result<Self, String> {
-        let (width, height) = SIZE;
+        let (width, height) = size;
         let mut description = format!(
             "compositor name=mix background=black \
              ! video/x-raw,format=I420,width={width},height={height},framerate={RATE}/1 \
              ! appsink name=out sync=false max-buffers=1 drop=true"
         );
-        for n in 0..seats.len() {
+        for (n, seat) in seats.iter().enumerate() {
+            let is_own = own == Some(*seat);
+            let small = if is_own {
+                own_branch(size)
+            } else {
+                String::new()
+            };
             // Unseen until it has its place.
-            description += &format!(" {INPUT} name=seat{n} ! videoconvert ! mix.sink_{n}");
+            description += &format!(" {INPUT} name=seat{n} ! videoconvert {small} ! mix.sink_{n}");
         }
         let pipeline = Pipeline::parse(&description, told(on_failure))?;
         let out: gst_app::AppSink = pipeline.element("out")?;
@@ -62,15 +83,22 @@ impl Composition {
             let pad = pad.ok_or("the compositor has no such input")?;
             pad.set_property_from_str("sizing-policy", "keep-aspect-ratio");
             pad.set_property("alpha", 0.0_f64);
+            pad.set_property("zorder", n as u32);
             pads.push(pad);
         }
         pipeline.play()?;
         Ok(Self {
             _pipeline: pipeline,
+            size,
             seats: seats.to_vec(),
             inputs,
             pads,
         })
+    }
+
+    /// Of the composed picture, pixels.
+    pub(super) fn size(&self) -> (u32, u32) {
+        self.size
     }
 
     pub(super) fn seats(&self) -> &[u64] {
@@ -87,7 +115,7 @@ impl Composition {
         for (seat, pad) in self.seats.iter().zip(&self.pads) {
             let place = places.iter().find(|(number, _)| number == seat);
             if let Some((_, cell)) = place {
-                // All below 2^31: they are parts of SIZE.
+                // All below 2^31: they are parts of the picture, which is no larger than SIZE.
                 pad.set_property("xpos", cell.x as i32);
                 pad.set_property("ypos", cell.y as i32);
                 pad.set_property("width", cell.width as i32);

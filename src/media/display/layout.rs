@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::call::screen_layout::ScreenLayout as Layout;
+use crate::call::screen_self_view::ScreenSelfView as Corner;
 
 /// A place on the screen, pixels; all of them even.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,10 @@ const STILL: Duration = Duration::from_secs(3);
 const COVERED: Duration = Duration::from_secs(1);
 /// The others' row is this part of the screen's height, and each of them of its width.
 const STRIP: u32 = 4;
+/// The own picture has this part of the screen's width and height,
+const OWN: u32 = 4;
+/// and this part of its height between itself and the edges.
+const MARGIN: u32 = 36;
 
 /// Places for so many pictures on a screen of that size, in their order.
 pub fn cells(layout: Layout, (width, height): (u32, u32), count: u32, speaker: u32) -> Vec<Cell> {
@@ -76,6 +81,41 @@ pub fn cells(layout: Layout, (width, height): (u32, u32), count: u32, speaker: u
     }
 }
 
+/// The own picture's size on a screen of that size, at most.
+pub(super) fn own_size((width, height): (u32, u32)) -> (u32, u32) {
+    (size(width / OWN), size(height / OWN))
+}
+
+/// The size several pictures are put together in for a screen: of its proportions, with no more
+/// pixels than it has, and than `most` has.
+pub(super) fn canvas(screen: (u32, u32), most: (u32, u32)) -> (u32, u32) {
+    let area = |(width, height): (u32, u32)| f64::from(width) * f64::from(height);
+    let scale = (area(most) / area(screen).max(1.0)).sqrt().min(1.0);
+    // Not negative, and no larger than what it is made of.
+    let scaled = |pixels: u32| size((f64::from(pixels) * scale) as u32);
+    (scaled(screen.0), scaled(screen.1))
+}
+
+/// The own picture's place on a screen of that size; none when it is off.
+pub fn own_cell(corner: Corner, (width, height): (u32, u32)) -> Option<Cell> {
+    let (wide, high) = own_size((width, height));
+    let margin = even(height / MARGIN);
+    let (right, bottom) = (width - wide - margin, height - high - margin);
+    let (x, y) = match corner {
+        Corner::Off => return None,
+        Corner::TopLeft => (margin, margin),
+        Corner::TopRight => (right, margin),
+        Corner::BottomLeft => (margin, bottom),
+        Corner::BottomRight => (right, bottom),
+    };
+    Some(Cell {
+        x: even(x),
+        y: even(y),
+        width: wide,
+        height: high,
+    })
+}
+
 /// Colour is stored at half resolution.
 fn even(pixels: u32) -> u32 {
     pixels & !1
@@ -95,6 +135,8 @@ pub(super) struct Seats {
     speaker: Option<u64>,
     /// Whose picture last began, at first or again.
     latest: Option<u64>,
+    /// What the others see, and where it is.
+    own: Option<(Seat, Corner)>,
 }
 
 #[derive(Debug)]
@@ -114,6 +156,7 @@ impl Seats {
             seats: Vec::new(),
             speaker: None,
             latest: None,
+            own: None,
         }
     }
 
@@ -126,32 +169,40 @@ impl Seats {
     }
 
     pub(super) fn join(&mut self, number: u64, far_side: u64) {
-        self.seats.push(Seat {
-            number,
-            far_side,
-            last: None,
-            black_since: None,
-        });
+        self.seats.push(Seat::new(number, far_side));
+    }
+
+    /// The own picture, in place of any earlier one.
+    pub(super) fn join_own(&mut self, number: u64, corner: Corner) {
+        self.own = Some((Seat::new(number, number), corner));
     }
 
     pub(super) fn leave(&mut self, number: u64) {
         self.seats.retain(|seat| seat.number != number);
+        self.own.take_if(|(own, _)| own.number == number);
     }
 
-    /// All of them, by number.
+    /// All of them, by number, the own picture last; it is nobody as long as there is nobody else.
     pub(super) fn numbers(&self) -> Vec<u64> {
-        self.seats.iter().map(|seat| seat.number).collect()
+        let own = self.own().filter(|_| !self.seats.is_empty());
+        let others = self.seats.iter().map(|seat| seat.number);
+        others.chain(own).collect()
+    }
+
+    /// The number of the own picture.
+    pub(super) fn own(&self) -> Option<u64> {
+        self.own.as_ref().map(|(own, _)| own.number)
     }
 
     /// A picture of one, all black or not; whether it moves again.
     pub(super) fn picture(&mut self, number: u64, is_black: bool, now: Instant) -> bool {
+        if let Some((own, _)) = self.own.as_mut().filter(|(own, _)| own.number == number) {
+            return own.picture(is_black, now);
+        }
         let Some(seat) = self.seats.iter_mut().find(|seat| seat.number == number) else {
             return false;
         };
-        let moved = seat.moves(now);
-        seat.last = Some(now);
-        seat.black_since = is_black.then(|| seat.black_since.unwrap_or(now));
-        let moves_again = !moved && seat.moves(now);
+        let moves_again = seat.picture(is_black, now);
         if moves_again {
             self.latest = Some(seat.far_side);
         }
@@ -176,11 +227,35 @@ impl Seats {
         let speaker = at(self.speaker).or_else(|| at(self.latest)).unwrap_or(0);
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let cells = cells(self.layout, size, count(shown.len()), count(speaker));
-        shown.iter().map(|seat| seat.number).zip(cells).collect()
+        let others = shown.iter().map(|seat| seat.number).zip(cells);
+        others.chain(self.own_place(size, now)).collect()
+    }
+
+    /// Where the own picture is, as long as it moves: a still one would tell that the others see it.
+    fn own_place(&self, size: (u32, u32), now: Instant) -> Option<(u64, Cell)> {
+        let (own, corner) = self.own.as_ref().filter(|(own, _)| own.moves(now))?;
+        Some((own.number, own_cell(*corner, size)?))
     }
 }
 
 impl Seat {
+    fn new(number: u64, far_side: u64) -> Self {
+        Self {
+            number,
+            far_side,
+            last: None,
+            black_since: None,
+        }
+    }
+
+    /// A picture, all black or not; whether it moves again.
+    fn picture(&mut self, is_black: bool, now: Instant) -> bool {
+        let moved = self.moves(now);
+        self.last = Some(now);
+        self.black_since = is_black.then(|| self.black_since.unwrap_or(now));
+        !moved && self.moves(now)
+    }
+
     fn moves(&self, now: Instant) -> bool {
         let since = |then: Instant| now.saturating_duration_since(then);
         self.last.is_some_and(|last| since(last) < STILL)
@@ -310,6 +385,46 @@ mod tests {
         assert_eq!(places[0].1.width, places[1].1.width);
     }
 
+    #[test]
+    fn what_several_share_has_the_screens_shape_and_no_more_pixels_than_are_of_use() {
+        for (screen, wanted) in [
+            ((1920, 1080), (1280, 720)),
+            ((1280, 720), (1280, 720)),
+            ((640, 480), (640, 480)),
+            ((800, 1280), (758, 1214)),
+            ((1, 1), (2, 2)),
+        ] {
+            assert_eq!(canvas(screen, SIZE), wanted, "{screen:?}");
+        }
+    }
+
+    #[test]
+    fn the_own_picture_is_small_in_its_corner_while_it_moves_and_never_alone() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut seats = Seats::new(Layout::Speaker);
+        seats.join_own(9, Corner::BottomRight);
+        seats.picture(9, false, at(0));
+        assert!(seats.numbers().is_empty(), "nobody else is there");
+        seats.join(1, 10);
+        seats.picture(1, false, at(1));
+        assert_eq!(seats.numbers(), [1, 9]);
+        let whole = (1, cell(0, 0, 1280, 720));
+        let places = seats.places(SIZE, at(1));
+        assert_eq!(places, [whole, (9, cell(940, 520, 320, 180))]);
+        seats.picture(1, false, at(4));
+        assert_eq!(seats.places(SIZE, at(4)), [whole], "it stands still");
+        assert!(seats.picture(9, false, at(4)));
+        seats.join_own(11, Corner::TopLeft);
+        seats.leave(9);
+        assert_eq!(seats.numbers(), [1, 11]);
+        seats.picture(11, false, at(4));
+        let places = seats.places(SIZE, at(4));
+        assert_eq!(places, [whole, (11, cell(20, 20, 320, 180))]);
+        seats.leave(11);
+        assert_eq!(seats.numbers(), [1]);
+    }
+
     proptest! {
         #[test]
         fn cells_are_on_the_screen_and_never_on_each_other(
@@ -320,6 +435,12 @@ mod tests {
             let size = (wide * 2, high * 2);
             let cells = cells(layout, size, count, speaker.min(count - 1));
             prop_assert_eq!(cells.len(), count as usize);
+            for corner in [Corner::TopLeft, Corner::BottomRight] {
+                let own = own_cell(corner, size).unwrap();
+                prop_assert!(own.x + own.width <= size.0 && own.y + own.height <= size.1, "{own:?}");
+                let edges = [own.x, own.y, own.width, own.height];
+                prop_assert!(edges.iter().all(|pixels| pixels.is_multiple_of(2)), "{own:?}");
+            }
             for (n, one) in cells.iter().enumerate() {
                 prop_assert!(one.x + one.width <= size.0 && one.y + one.height <= size.1, "{one:?}");
                 prop_assert!(one.x % 2 == 0 && one.y % 2 == 0 && one.width % 2 == 0, "{one:?}");

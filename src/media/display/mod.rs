@@ -2,11 +2,12 @@
 //!
 //! ```text
 //! decoder ──► seat ─┬─ alone ────────────────────────┐
-//! decoder ──► seat ─┴─ several ──► composing pipeline ┴──► output pipeline (window, screen, tap)
+//! decoder ──► seat ─┼─ several ──► composing pipeline ┴──► output pipeline (window, screen, tap)
+//! camera ───► own ──┘
 //! ```
-//! Invariant: the output pipeline, and with it the window, lives as long as anybody has a seat; one
-//! that fails is told and tried again. Nothing is composed for one far side alone. Whoever shows a
-//! picture never waits.
+//! Invariant: the output pipeline, and with it the window, lives as long as any far side has a seat;
+//! one that fails is told and tried again. Nothing is composed for one far side alone. Whoever shows
+//! a picture never waits.
 //! Must not enter: who speaks (it is told), decoding.
 
 mod check;
@@ -16,6 +17,7 @@ mod error;
 mod kms;
 mod layout;
 mod output;
+mod self_view;
 mod shape;
 mod window;
 
@@ -33,7 +35,8 @@ use tokio::sync::watch;
 
 pub use check::check;
 pub use error::ScreenError;
-pub use layout::{Cell, cells};
+pub use layout::{Cell, cells, own_cell};
+pub use self_view::SelfView;
 
 use self::composing::{Composition, push};
 use self::darkness::Darkness;
@@ -42,6 +45,7 @@ use self::output::Output;
 use super::sink::PictureTap;
 pub use crate::call::screen_layout::ScreenLayout as Layout;
 pub use crate::call::screen_look::{ScreenArea as Area, ScreenFit as Fit, ScreenPart as Part};
+pub use crate::call::screen_self_view::ScreenSelfView as Corner;
 
 /// How often it is looked whether somebody stands still, or sends black only.
 const LOOK: Duration = Duration::from_millis(500);
@@ -188,8 +192,7 @@ impl Display {
 
     /// A place for the pictures of a far side, until it is dropped.
     pub(super) fn take_seat(&self, far_side: u64) -> Seat {
-        static NUMBERS: AtomicU64 = AtomicU64::new(1);
-        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+        let number = next_number();
         {
             let mut state = self.0.state.lock();
             state.seats.join(number, far_side);
@@ -207,12 +210,29 @@ impl Display {
             }
         }
         self.0.change(|_| {});
+        self.seat(number)
+    }
+
+    /// A place for what the others see, until it is dropped; opens nothing.
+    fn take_own_seat(&self, corner: Corner) -> Seat {
+        let number = next_number();
+        self.0.change(|state| state.seats.join_own(number, corner));
+        self.seat(number)
+    }
+
+    fn seat(&self, number: u64) -> Seat {
         Seat {
             display: Arc::clone(&self.0),
             number,
             darkness: Mutex::default(),
         }
     }
+}
+
+/// Of a seat.
+fn next_number() -> u64 {
+    static NUMBERS: AtomicU64 = AtomicU64::new(1);
+    NUMBERS.fetch_add(1, Ordering::Relaxed)
 }
 
 impl std::fmt::Debug for Display {
@@ -265,7 +285,7 @@ impl Inner {
     }
 }
 
-/// A far side's place on the screen.
+/// A place on the screen: a far side's, or the own picture's.
 pub(super) struct Seat {
     display: Arc<Inner>,
     number: u64,
@@ -385,7 +405,10 @@ fn arrange(
     composition: &mut Option<Composition>,
     signals: &Sender<Signal>,
 ) -> Result<(), String> {
-    let present = display.state.lock().seats.numbers();
+    let (present, own) = {
+        let state = display.state.lock();
+        (state.seats.numbers(), state.seats.own())
+    };
     match present.as_slice() {
         [alone] => {
             let mut state = display.state.lock();
@@ -396,11 +419,12 @@ fn arrange(
             *composition = None;
         }
         several => {
+            let size = output.canvas();
             if composition
                 .as_ref()
-                .is_none_or(|now| now.seats() != several)
+                .is_none_or(|now| now.seats() != several || now.size() != size)
             {
-                let next = Composition::open(several, output.input(), failing(signals))?;
+                let next = Composition::open(several, own, size, output.input(), failing(signals))?;
                 let routes = next.inputs();
                 display.state.lock().routes = routes;
                 *composition = Some(next);
@@ -409,7 +433,7 @@ fn arrange(
     }
     if let Some(composition) = composition {
         let state = display.state.lock();
-        let places = state.seats.places(composing::SIZE, Instant::now());
+        let places = state.seats.places(composition.size(), Instant::now());
         drop(state);
         composition.place(&places);
     }

@@ -7,8 +7,9 @@ use gstreamer as gst;
 use gstreamer_app as gst_app;
 
 use super::super::pipeline::Pipeline;
-use super::composing::{INPUT, told};
+use super::composing::{INPUT, SIZE, told};
 use super::kms;
+use super::layout::canvas;
 use super::shape::{self, Shape};
 use super::window::Window;
 use super::{Area, Look, Screen, WindowSystem};
@@ -140,6 +141,12 @@ impl Output {
 
     pub(super) fn input(&self) -> &gst_app::AppSrc {
         &self.input
+    }
+
+    /// The size several pictures are put together in for it.
+    pub(super) fn canvas(&self) -> (u32, u32) {
+        let shape = self.shape.as_ref();
+        shape.map_or(SIZE, |shape| canvas(shape.size(), SIZE))
     }
 
     /// `false` when it has to be opened anew for it.

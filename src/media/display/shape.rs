@@ -96,6 +96,16 @@ impl Shape {
         self.0.apply(&state);
     }
 
+    /// The screen's size as pictures see it that are yet to be turned.
+    pub(super) fn size(&self) -> (u32, u32) {
+        let state = self.0.state.lock();
+        let (width, height) = state.size;
+        match state.look.rotation {
+            Rotation::None | Rotation::Over => (width, height),
+            Rotation::Right | Rotation::Left => (height, width),
+        }
+    }
+
     /// Another size of the screen.
     pub(super) fn set_size(&self, size: (u32, u32)) {
         let mut state = self.0.state.lock();

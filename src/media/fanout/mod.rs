@@ -14,6 +14,7 @@ pub use audio::{AudioFanout, AudioPublisher};
 pub use demand::{Ceiling, Demand};
 pub(super) use key_frame_gate::Urgency;
 pub use queue::Subscription;
+pub(in crate::media) use video::Onlooker;
 pub use video::{CaptureHold, Encoding, SnapshotError, VideoFanout, VideoPublisher};
 
 use std::sync::Arc;

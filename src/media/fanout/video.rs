@@ -1,6 +1,6 @@
 //! The meeting point of a camera and everybody who looks through it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -38,6 +38,9 @@ pub enum SnapshotError {
     Encode(String),
 }
 
+/// Takes raw pictures, on the camera's thread, and never waits.
+pub(in crate::media) type Onlooker = dyn Fn(gst::Sample) + Send + Sync;
+
 /// The lasting meeting point of one camera and its consumers. Clones are the same fanout.
 #[derive(Clone, Default)]
 pub struct VideoFanout {
@@ -60,6 +63,8 @@ struct State {
     holds: usize,
     picture: Option<Picture>,
     trouble: Option<String>,
+    /// Who looks at each raw picture beside the encoders.
+    onlooker: Option<Weak<Onlooker>>,
     /// Nothing of this camera may be seen.
     covered: bool,
 }
@@ -171,6 +176,11 @@ impl VideoFanout {
     /// request in between is answered at the end of that second.
     pub fn request_key_frame(&self, codec: VideoCodec) {
         self.request(codec, Urgency::Repair);
+    }
+
+    /// Who sees each raw picture from now on, as long as it lives; in place of any earlier one.
+    pub(in crate::media) fn set_onlooker(&self, onlooker: &Arc<Onlooker>) {
+        self.core.state.lock().onlooker = Some(Arc::downgrade(onlooker));
     }
 
     pub(in crate::media) fn request(&self, codec: VideoCodec, urgency: Urgency) {
@@ -424,10 +434,12 @@ impl VideoPublisher {
         }
     }
 
-    /// The newest raw picture, for snapshots.
+    /// The newest raw picture, for snapshots and for who looks on.
     pub(in crate::media) fn set_picture(&self, sample: gst::Sample) {
         let mut state = self.core.state.lock();
         if state.publisher == self.id && !state.covered {
+            let onlooker = state.onlooker.as_ref().and_then(Weak::upgrade);
+            let seen = onlooker.is_some().then(|| sample.clone());
             state.picture = Some(Picture {
                 sample,
                 taken: Instant::now(),
@@ -435,6 +447,9 @@ impl VideoPublisher {
             state.trouble = None;
             drop(state);
             self.core.changed.send_modify(|n| *n = n.wrapping_add(1));
+            if let Some((onlooker, seen)) = onlooker.zip(seen) {
+                onlooker(seen);
+            }
         }
     }
 

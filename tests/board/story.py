@@ -102,8 +102,17 @@ class Story:
             found = json.loads(self.as_daemon("cubelet", "devices", "--json"))
             print(f"    {[node['path'] for node in found['video']]} {[pcm['name'] for pcm in found['sound']]}",
                   file=sys.stderr)
-            check(any(node["path"] == "/dev/video0" for node in found["video"]), f"no camera: {found['video']}")
-            check(any("Loopback" in pcm["name"] for pcm in found["sound"]), f"no sound card: {found['sound']}")
+            camera = next((node for node in found["video"] if node["path"] == "/dev/video0"), None)
+            check(camera and camera["role"] == "camera" and camera["driver"] == "vivid", f"no camera: {found['video']}")
+            sizes = [(size["width"], size["height"], size["framerate"]) for one in camera["formats"] for size in one["sizes"]]
+            check(any(one["fourcc"] == "YUYV" for one in camera["formats"]) and
+                  any(wide == 1280 and high == 720 and rate for wide, high, rate in sizes), f"vivid in {camera['formats']}")
+            check(any(one["key"] == "brightness" for one in camera["controls"]), f"vivid has {camera['controls']}")
+            card = [pcm for pcm in found["sound"] if "Loopback" in pcm["name"]]
+            check(card, f"no sound card: {found['sound']}")
+            # The daemon has it open: what is used by another program is there, and said to be used.
+            for way in ("capture", "playback"):
+                check(any(pcm[way] != "absent" for pcm in card), f"nothing for {way}: {card}")
 
     def as_daemon(self, *command):
         """As `sudo -u cubelet` would."""

@@ -8,6 +8,7 @@ mod bad_input;
 // The whole of it serves the control tests; here a broker is enough.
 #[allow(dead_code)]
 mod broker;
+mod devices;
 mod first_run;
 mod network;
 mod read_only_root;

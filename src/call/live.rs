@@ -35,7 +35,7 @@ pub struct LiveSettings {
     pub speaker_muted: Option<bool>,
     /// Who may speak when; without, as the configuration says.
     pub duplex: Option<Duplex>,
-    /// Nothing leaves the camera.
+    /// Nothing of the camera is seen.
     pub camera_muted: bool,
     /// Another camera than the first of the configuration, by its name there.
     pub camera: Option<String>,

@@ -36,7 +36,7 @@ pub struct Sources {
     pub speaker_muted: Option<bool>,
     /// Who may speak when.
     pub duplex: Duplex,
-    /// Nothing leaves the camera.
+    /// Nothing of the camera is seen.
     pub camera_muted: bool,
     /// Another camera than the first, by its name.
     pub camera: Option<String>,

@@ -86,7 +86,8 @@ pub struct AudioSetting {
     pub source: Option<String>,
     /// The loudspeaker that is used: `sink` or one of `other_sinks`, likewise.
     pub sink: Option<String>,
-    /// The microphone delivers nothing, in no call and no recording.
+    /// The microphone delivers nothing: calls, previews, RTSP and recordings are silent, but for what
+    /// is said to a call (`say`).
     pub muted: Option<bool>,
     /// The loudspeaker's volume in percent, 0 to 100.
     pub volume: Option<u32>,
@@ -102,7 +103,8 @@ pub struct AudioSetting {
 pub struct CameraSetting {
     /// The camera that runs: `source` or one of `others` of the configuration, else `not_found`.
     pub source: Option<String>,
-    /// Nothing leaves the camera: no stream, no snapshot, no recording.
+    /// Nothing of the camera is seen, in a call or without one: calls, previews, RTSP and recordings
+    /// are black, and there is no snapshot.
     pub muted: Option<bool>,
     /// Kbit/s of its pictures at most, for everybody, 64 to 100,000; 0 lifts the limit.
     pub max_kbps: Option<u32>,

@@ -159,6 +159,8 @@ fn a_device_without_relay_camera_or_thermometer_does_not_announce_them() {
         "screen_self_view",
         "screen_mirror",
         "screen_status",
+        "camera_on",
+        "microphone_on",
         "camera_source",
         "audio_source",
         "audio_sink",
@@ -192,6 +194,8 @@ fn states() -> [Value; 2] {
     busy.display.mirror = true;
     busy.display.status = ScreenStatus::Failed;
     busy.camera.status = SourceStatus::Running;
+    busy.camera.muted = true;
+    busy.audio.microphone.muted = true;
     busy.camera.source = "v4l2:/dev/video0".into();
     busy.recording.status = RecordingStatus::Recording;
     busy.recording.last = Some("20261128T170744.123Z-door.mp4".into());
@@ -228,6 +232,8 @@ fn every_template_of_a_state_shows_what_the_device_is() {
     let expected = [
         ("door_lock", ["LOCKED", "UNLOCKED"]),
         ("dnd", ["OFF", "ON"]),
+        ("camera_on", ["ON", "OFF"]),
+        ("microphone_on", ["ON", "OFF"]),
         ("camera_source", ["", "v4l2:/dev/video0"]),
         ("audio_source", ["", "alsa:hw:2"]),
         ("audio_sink", ["", "alsa:hdmi"]),

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
-use super::{camera_controls, choices, loudspeaker, recordings, screen};
+use super::{camera_controls, choices, loudspeaker, privacy, recordings, screen};
 use crate::control::ControlSettings;
 use crate::control::topics::Topics;
 use crate::engine::state::DeviceState;
@@ -32,6 +32,7 @@ pub(super) fn components(
     switches(&mut list, settings, topics);
     pictures(&mut list, settings, topics);
     sensors(&mut list, state, topics);
+    privacy::add_to(&mut list, settings, topics);
     choices::add_to(&mut list, settings, topics);
     loudspeaker::add_to(&mut list, settings, topics);
     screen::add_to(&mut list, settings, topics);
@@ -250,7 +251,7 @@ fn switches(list: &mut Vec<Component>, settings: &ControlSettings, topics: &Topi
     switch(
         "mute",
         "mute",
-        "Microphone off",
+        "Mute call",
         "mdi:microphone-off",
         "value_json.muted.audio",
         "call",

@@ -1,5 +1,5 @@
 //! Home Assistant finds the device by itself: what is announced (`announcement`, `components`,
-//! `camera_controls`, `choices`, `loudspeaker`, `recordings`, `screen`), and when (`discovery`).
+//! `camera_controls`, `choices`, `loudspeaker`, `privacy`, `recordings`, `screen`), and when (`discovery`).
 //!
 //! Invariant: Home Assistant is told of topics and commands others have as well; nothing is
 //! published for it alone, except the announcement.
@@ -11,6 +11,7 @@ mod choices;
 mod components;
 mod discovery;
 mod loudspeaker;
+mod privacy;
 mod recordings;
 mod screen;
 

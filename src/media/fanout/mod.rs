@@ -5,6 +5,7 @@
 //! Must not enter: pipelines, encoders, sockets; who the consumers are.
 
 mod audio;
+mod cover;
 mod demand;
 mod key_frame_gate;
 mod queue;

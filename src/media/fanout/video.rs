@@ -9,6 +9,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use super::Waker;
+use super::cover::Cover;
 use super::demand::{Ceiling, Demand};
 use super::key_frame_gate::{KeyFrameGate, Urgency};
 use super::queue::{
@@ -65,8 +66,7 @@ struct State {
     trouble: Option<String>,
     /// Who looks at each raw picture beside the encoders.
     onlooker: Option<Weak<Onlooker>>,
-    /// Nothing of this camera may be seen.
-    covered: bool,
+    cover: Cover,
 }
 
 #[derive(Default)]
@@ -293,7 +293,7 @@ impl VideoFanout {
             state.publisher += 1;
             state.waker = Some(waker);
             state.trouble = None;
-            state.covered = false;
+            state.cover = Cover::Off;
             state.publisher
         };
         VideoPublisher {
@@ -395,11 +395,17 @@ impl VideoPublisher {
         *self.core.demand.borrow()
     }
 
-    /// Hands a frame to everybody subscribed to its format. Never waits.
-    pub(in crate::media) fn publish(&self, codec: VideoCodec, frame: EncodedFrame) {
+    /// Hands a frame to everybody subscribed to its format. `taken`: when its picture was, on the
+    /// encoder's clock, as far as that is known. Never waits.
+    pub(in crate::media) fn publish(
+        &self,
+        codec: VideoCodec,
+        frame: EncodedFrame,
+        taken: Option<Duration>,
+    ) {
         let frame = Arc::new(frame);
         let mut state = self.core.state.lock();
-        if state.publisher != self.id || state.covered {
+        if state.publisher != self.id || !state.cover.passes(taken) {
             return;
         }
         let format = &mut state.formats[codec.index()];
@@ -437,7 +443,7 @@ impl VideoPublisher {
     /// The newest raw picture, for snapshots and for who looks on.
     pub(in crate::media) fn set_picture(&self, sample: gst::Sample) {
         let mut state = self.core.state.lock();
-        if state.publisher == self.id && !state.covered {
+        if state.publisher == self.id && state.cover == Cover::Off {
             let onlooker = state.onlooker.as_ref().and_then(Weak::upgrade);
             let seen = onlooker.is_some().then(|| sample.clone());
             state.picture = Some(Picture {
@@ -465,16 +471,27 @@ impl VideoPublisher {
     /// way nor the last picture. Uncovered, everybody goes on with a key frame.
     pub(in crate::media) fn set_covered(&self, covered: bool) {
         let mut state = self.core.state.lock();
-        if state.publisher != self.id || state.covered == covered {
+        if state.publisher != self.id || (state.cover != Cover::Off) == covered {
             return;
         }
-        state.covered = covered;
+        state.cover = if covered { Cover::Closed } else { Cover::Off };
         state.picture = None;
         for format in &mut state.formats {
             for member in &format.members {
                 member.queue.restart();
             }
             format.gate.request(Urgency::Joined);
+        }
+    }
+
+    /// What is encoded of a covered camera from now on is black, and is seen: the camera's last
+    /// picture was taken then.
+    pub(in crate::media) fn blacken(&self, last: Duration) {
+        let mut state = self.core.state.lock();
+        if state.publisher == self.id && state.cover.blacken(last) {
+            for format in &mut state.formats {
+                format.gate.request(Urgency::Joined);
+            }
         }
     }
 

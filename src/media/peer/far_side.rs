@@ -135,7 +135,7 @@ impl VideoTap {
         if let Some(received) = received()
             && let Some(frame) = gatherer.push(self.codec, received, now)
         {
-            self.publisher.publish(self.codec, frame);
+            self.publisher.publish(self.codec, frame, None);
         }
         self.publisher.key_frame_due(self.codec, now)
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use gst::prelude::*;
@@ -148,20 +148,35 @@ impl EncoderRun {
 }
 
 fn publishing(codec: VideoCodec, publisher: Arc<VideoPublisher>) -> gst_app::AppSinkCallbacks {
-    let frames = Mutex::new(FrameAssembler::new(RunId::fresh()));
+    let frames = Mutex::new((FrameAssembler::new(RunId::fresh()), None));
     gst_app::AppSinkCallbacks::builder()
         .new_sample(move |sink| {
             let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
             if let Some((timestamp, packet)) = sample.buffer().and_then(read_packet) {
                 let key = starts_key_frame(codec, &packet.payload);
-                let frame = frames.lock().push(timestamp, key, packet, Instant::now());
+                let taken = taken(&sample);
+                let (frame, before) = {
+                    let (assembler, last) = &mut *frames.lock();
+                    let frame = assembler.push(timestamp, key, packet, Instant::now());
+                    (frame, std::mem::replace(last, taken))
+                };
                 if let Some(frame) = frame {
-                    publisher.publish(codec, frame);
+                    // One that lacks its last packet is closed by the first of the next.
+                    let is_this = frame.rtp_timestamp == timestamp;
+                    publisher.publish(codec, frame, if is_this { taken } else { before });
                 }
             }
             Ok(gst::FlowSuccess::Ok)
         })
         .build()
+}
+
+/// When the picture was taken that this is a part of, on the clock of what goes into the encoder:
+/// encoders move both times and the segment they belong to.
+fn taken(sample: &gst::Sample) -> Option<Duration> {
+    let segment = sample.segment()?.downcast_ref::<gst::ClockTime>()?;
+    let running = segment.to_running_time(sample.buffer()?.pts()?)?;
+    Some(running.into())
 }
 
 /// The timestamp and the peer-independent part of a payloader's packet.

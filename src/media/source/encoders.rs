@@ -1,7 +1,7 @@
 //! The encoders of a camera, one per format wanted, and the pictures on their way to them.
 //!
-//! They outlive the camera's pipeline: when a camera is pulled, a placeholder goes through the same
-//! encoders, and whoever watches sees another picture and no other stream.
+//! They outlive the camera's pipeline: when a camera is pulled or covered, a placeholder or black goes
+//! through the same encoders, and whoever watches sees another picture and no other stream.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,13 +45,17 @@ impl Pictures {
         let now = Instant::now();
         *self.last.lock() = now;
         self.has_failed.store(false, Ordering::Relaxed);
-        if self.muted.load(Ordering::Relaxed) {
+        if self.is_covered() {
             return;
         }
         if let Some(buffer) = sample.buffer_owned() {
             let time = buffer.pts().map(gst::ClockTime::nseconds);
             // Held until it is handed over, so that none overtakes another.
             let mut times = self.times.lock();
+            // It may have been covered meanwhile, and its black is then ahead of this one.
+            if self.is_covered() {
+                return;
+            }
             let picture = placed(buffer, times.place(attempt, time, now));
             let inputs = Arc::clone(&self.inputs.lock());
             if let Some((last, others)) = inputs.split_last() {
@@ -78,8 +82,26 @@ impl Pictures {
             !self.has_own_pace && since >= patience
         };
         (self.has_failed.load(Ordering::Relaxed) || is_late())
-            && !self.muted.load(Ordering::Relaxed)
+            && !self.is_covered()
             && self.are_seen()
+    }
+
+    /// Whether nothing of the camera may be seen.
+    pub(super) fn is_covered(&self) -> bool {
+        self.muted.load(Ordering::Relaxed)
+    }
+
+    /// Black in the place of a covered camera's picture; never waits.
+    pub(super) fn show_black(&self, black: gst::Buffer) {
+        // Else a picture of the camera is on its way.
+        let Some(mut times) = self.times.try_lock() else {
+            return;
+        };
+        // As long as the lock is held no picture of the camera gets past this.
+        if self.is_covered() {
+            self.publisher.blacken(times.last());
+            self.place_in(black, &mut times);
+        }
     }
 
     /// A picture in the place of the camera's; never waits.
@@ -88,6 +110,10 @@ impl Pictures {
         let Some(mut times) = self.times.try_lock() else {
             return;
         };
+        self.place_in(picture, &mut times);
+    }
+
+    fn place_in(&self, picture: gst::Buffer, times: &mut Retimer) {
         let picture = placed(picture, times.place(0, None, Instant::now()));
         for input in self.inputs.lock().iter() {
             input.hand_over(&picture, &self.publisher);

@@ -1,5 +1,5 @@
 //! What is seen while a camera gives nothing: a dark picture with a bar that moves, so that
-//! nobody takes it for a picture that stands still.
+//! nobody takes it for a picture that stands still; and black while it is covered.
 
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -19,7 +19,8 @@ const IDLE: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_millis(700);
 /// Positions of the bar.
 const STEPS: usize = 16;
-/// Dark grey, and the bar's lighter one (ITU-R BT.601 luma).
+/// Black, dark grey, and the bar's lighter one (ITU-R BT.601 luma).
+const BLACK: u8 = 0x10;
 const DARK: u8 = 0x24;
 const LIGHT: u8 = 0x60;
 const NO_COLOUR: u8 = 0x80;
@@ -57,11 +58,26 @@ async fn show(pictures: Weak<Pictures>, info: gst_video::VideoInfo) {
             return;
         };
         pace = if pictures.are_seen() { PACE } else { IDLE };
-        if pictures.is_silent(Instant::now(), patience) {
+        if pictures.is_covered() {
+            if pictures.are_seen() {
+                pictures.show_black(gst::Buffer::from_mut_slice(black(&info)));
+            }
+        } else if pictures.is_silent(Instant::now(), patience) {
             step = (step + 1) % STEPS;
             pictures.stand_in(gst::Buffer::from_mut_slice(picture(&info, step)));
         }
     }
+}
+
+/// I420 of that size, all black.
+fn black(info: &gst_video::VideoInfo) -> Vec<u8> {
+    let mut bytes = vec![NO_COLOUR; info.size()];
+    // The first plane is luma.
+    let luma = info.offset()[1];
+    if let Some(luma) = bytes.get_mut(..luma) {
+        luma.fill(BLACK);
+    }
+    bytes
 }
 
 /// I420 of that size.
@@ -96,6 +112,11 @@ pub(super) struct Retimer {
 }
 
 impl Retimer {
+    /// When the last picture was taken; 0 before the first.
+    pub(super) fn last(&self) -> Duration {
+        Duration::from_nanos(u64::try_from(self.last).unwrap_or(0))
+    }
+
     /// When a picture of a source was taken, nanoseconds on the encoder's clock: later than the
     /// one before, whatever the source says.
     pub(super) fn place(&mut self, source: u64, time: Option<u64>, now: Instant) -> u64 {
@@ -140,6 +161,16 @@ mod tests {
             let colour = info.offset()[1];
             assert!(pictures[3][colour..].iter().all(|one| *one == NO_COLOUR));
         }
+    }
+
+    #[test]
+    fn black_has_no_light_and_no_colour() {
+        let info = info(320, 240);
+        let bytes = black(&info);
+        let (luma, colour) = bytes.split_at(info.offset()[1]);
+        assert_eq!(bytes.len(), info.size());
+        assert!(luma.iter().all(|one| *one == BLACK));
+        assert!(colour.iter().all(|one| *one == NO_COLOUR));
     }
 
     #[test]

@@ -140,7 +140,7 @@ impl VideoSource {
         }
     }
 
-    /// While muted nothing leaves the camera: no stream, no snapshot.
+    /// While muted nothing of the camera is seen: streams are black, and there is no snapshot.
     pub fn set_muted(&self, muted: bool) {
         self.publisher.set_covered(muted);
         self.muted.store(muted, Ordering::Relaxed);

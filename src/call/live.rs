@@ -43,6 +43,8 @@ pub struct LiveSettings {
     pub camera_max_kbps: Option<u32>,
     /// The camera's pictures per second at most.
     pub camera_max_fps: Option<u32>,
+    /// Pixels of the height of the camera's pictures at most.
+    pub camera_max_height: Option<u32>,
     /// What is set of cameras, by their names in the configuration and their drivers' names of it.
     pub camera_controls: BTreeMap<String, BTreeMap<String, i64>>,
     /// How several pictures share the screen; without, as the configuration says.
@@ -142,6 +144,7 @@ mod tests {
             duplex: Some(Duplex::Half),
             camera_max_kbps: Some(300),
             camera_max_fps: Some(10),
+            camera_max_height: Some(360),
             camera_controls: BTreeMap::from([(
                 "v4l2:/dev/video2".into(),
                 BTreeMap::from([("brightness".into(), -3)]),

@@ -178,6 +178,9 @@ async fn apply_camera(wiring: &Wiring, camera: CameraSetting) -> Result<(), Comm
             if let Some(rate) = camera.max_fps {
                 live.camera_max_fps = (rate > 0).then_some(rate);
             }
+            if let Some(height) = camera.max_height {
+                live.camera_max_height = (height > 0).then_some(height);
+            }
         })
         .await
 }

@@ -81,6 +81,7 @@ impl Camera {
                 muted: state.camera.muted,
                 max_kbps: state.camera.max_kbps,
                 max_fps: state.camera.max_fps,
+                max_height: state.camera.max_height,
                 ..CameraState::default()
             };
         });

@@ -148,6 +148,7 @@ impl Live {
             ceiling: Ceiling {
                 kbps: live.camera_max_kbps,
                 framerate: live.camera_max_fps,
+                height: live.camera_max_height,
             },
         });
         let configured = media_settings::look(&wiring.config);
@@ -184,6 +185,7 @@ impl Live {
             state.camera.muted = sources.camera_muted;
             state.camera.max_kbps = sources.ceiling.kbps;
             state.camera.max_fps = sources.ceiling.framerate;
+            state.camera.max_height = sources.ceiling.height;
             state.camera.controls = controls;
             let has_screen = wiring.display.is_some();
             state.display.layout = has_screen.then_some(layout);

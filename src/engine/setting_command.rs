@@ -110,6 +110,9 @@ pub struct CameraSetting {
     pub max_kbps: Option<u32>,
     /// Its pictures per second at most, 1 to 60; 0 lifts the limit.
     pub max_fps: Option<u32>,
+    /// The height of its pictures at most, 90 to 4096 pixels, for everybody; the width follows, and 0
+    /// lifts the limit. What is being recorded keeps its size to its end.
+    pub max_height: Option<u32>,
     /// Of a camera of `v4l2:`, at most 64: what its driver lets be set (`cubelet devices` lists
     /// names and ranges), all of it or nothing. Choices by name or number; `null` sets the driver's
     /// default and is not kept. `true` presses a button, after all else is set, and is not kept.
@@ -230,6 +233,7 @@ impl Check for Setting {
             Self::Camera(camera) => {
                 limit("max_kbps", camera.max_kbps, KBPS)?;
                 limit("max_fps", camera.max_fps, 1..=60)?;
+                limit("max_height", camera.max_height, 90..=4_096)?;
                 match camera.controls.as_ref().map(BTreeMap::len) {
                     Some(0) => Err("controls: at least one is needed".into()),
                     Some(count) if count > CONTROLS_MAX => Err(format!(
@@ -323,6 +327,13 @@ mod tests {
                     ..CameraSetting::default()
                 }),
                 "max_fps",
+            ),
+            (
+                Setting::Camera(CameraSetting {
+                    max_height: Some(89),
+                    ..CameraSetting::default()
+                }),
+                "max_height",
             ),
             (
                 Setting::Camera(CameraSetting {

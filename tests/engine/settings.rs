@@ -241,10 +241,11 @@ async fn the_loudspeakers_volume_is_set_shown_and_remembered() {
     site.hub.stop().await;
 }
 
-fn at_most(max_kbps: u32, max_fps: u32) -> Setting {
+fn at_most(max_kbps: u32, max_fps: u32, max_height: u32) -> Setting {
     Setting::Camera(CameraSetting {
         max_kbps: Some(max_kbps),
         max_fps: Some(max_fps),
+        max_height: Some(max_height),
         ..CameraSetting::default()
     })
 }
@@ -254,13 +255,16 @@ async fn the_camera_is_limited_in_a_call_and_over_a_restart_until_that_is_lifted
     let site = Site::start().await;
     let (mut door, mut indoor) = door_and_indoor(&site).await;
     talk(&mut door, &mut indoor).await;
-    let told = set(&door, at_most(150, 5)).await.expect("set");
+    let told = set(&door, at_most(150, 5, 120)).await.expect("set");
     assert_eq!(told["camera"]["max_kbps"], 150);
     assert_eq!(told["camera"]["max_fps"], 5);
-    door.reaches("a slow encoder", |state| {
+    assert_eq!(told["camera"]["max_height"], 120);
+    door.reaches("a slow encoder of small pictures", |state| {
         let media = state.call.media.as_ref();
         let encoder = media.and_then(|media| media.encoder_kbps.zip(media.encoder_picture));
-        encoder.is_some_and(|(kbps, [_, _, framerate])| kbps <= 150 && framerate <= 5)
+        encoder.is_some_and(|(kbps, [_, height, framerate])| {
+            kbps <= 150 && framerate <= 5 && height <= 120
+        })
     })
     .await;
     door.command(Command::Hangup).await.expect("ended");
@@ -270,12 +274,15 @@ async fn the_camera_is_limited_in_a_call_and_over_a_restart_until_that_is_lifted
         .again(&site, "[calls]\nbind = [\"127.0.0.1\"]\n")
         .await;
     door.reaches("the limits of before", |state| {
-        (state.camera.max_kbps, state.camera.max_fps) == (Some(150), Some(5))
+        let camera = &state.camera;
+        let limits = [camera.max_kbps, camera.max_fps, camera.max_height];
+        limits == [Some(150), Some(5), Some(120)]
     })
     .await;
-    let told = set(&door, at_most(0, 0)).await.expect("lifted");
+    let told = set(&door, at_most(0, 0, 0)).await.expect("lifted");
     assert!(told["camera"]["max_kbps"].is_null(), "{told}");
     assert!(told["camera"]["max_fps"].is_null(), "{told}");
+    assert!(told["camera"]["max_height"].is_null(), "{told}");
     door.stop().await;
     indoor.stop().await;
     site.hub.stop().await;

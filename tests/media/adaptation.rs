@@ -6,6 +6,7 @@ use cubelet::media::peer::PeerSettings;
 use cubelet::media::{Ceiling, VideoCodec, VideoSourceKind, VideoSourceSettings};
 use cubelet::protocol::call_signal::CallType;
 
+use crate::recording::{Under, settings as recording_settings};
 use crate::relay::{Link, RelayedCall, call_from_a_camera};
 use crate::sources::jpeg_size;
 use crate::support::{Device, End, camera_settings, settings, until, within};
@@ -64,7 +65,7 @@ async fn what_the_camera_is_limited_to_the_network_is_not_tried_beyond() {
     until(sender, "a good rate", |stats| stats.target_kbps > 400).await;
     call.devices[0].video.set_ceiling(Ceiling {
         kbps: Some(200),
-        framerate: None,
+        ..Ceiling::default()
     });
     until(sender, "a low rate", |stats| {
         stats.target_kbps <= 200 && stats.encoder.is_some_and(|encoder| encoder.kbps <= 200)
@@ -166,6 +167,39 @@ async fn h264_pictures_get_fewer_and_smaller_in_a_running_call() {
 #[tokio::test(flavor = "multi_thread")]
 async fn vp8_pictures_get_fewer_and_smaller_in_a_running_call() {
     pictures_shrink_and_grow(VideoCodec::Vp8).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limited_height_holds_in_a_running_call_and_what_is_being_recorded_keeps_its_size() {
+    let call = a_call(VideoCodec::H264).await;
+    let (camera, receiver) = (&call.devices[0], &call.callee.peer);
+    let newest = || {
+        let frames = receiver.last_frames();
+        frames.last().and_then(|frame| jpeg_size(&frame.jpeg))
+    };
+    until(receiver, "a full picture", |_| newest() == Some((640, 480))).await;
+    camera.video.set_ceiling(Ceiling {
+        height: Some(241),
+        ..Ceiling::default()
+    });
+    let small = Some((320, 240));
+    until(receiver, "a small picture", |_| newest() == small).await;
+    let folder = tempfile::tempdir().unwrap();
+    let settings = recording_settings(&folder.path().join("small.mp4"));
+    let mut under = Under::start(settings, camera);
+    under.until(Duration::from_secs(1)).await;
+    camera.video.set_ceiling(Ceiling::default());
+    let seen = receiver.stats().frames_decoded;
+    until(receiver, "pictures while it is recorded", |stats| {
+        stats.frames_decoded > seen + 60
+    })
+    .await;
+    assert_eq!(newest(), small);
+    under.finish().await;
+    until(receiver, "a full picture again", |_| {
+        newest() == Some((640, 480))
+    })
+    .await;
 }
 
 /// Share of the time of so many pictures that they stood still at the far side.

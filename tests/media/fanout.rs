@@ -144,6 +144,7 @@ async fn the_ceiling_holds_for_those_who_joined_before_it_and_until_it_is_lifted
     let low = Ceiling {
         kbps: Some(200),
         framerate: Some(7),
+        height: None,
     };
     for (ceiling, kbps, framerate) in [
         (low, 200, 7),

@@ -44,6 +44,9 @@ pub struct CameraState {
     /// Its pictures per second at most, while that is limited.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_fps: Option<u32>,
+    /// The height of its pictures at most, while that is limited, pixels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_height: Option<u32>,
     /// What of it was set (`camera/set`, `controls`), by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub controls: BTreeMap<String, i64>,

@@ -11,6 +11,7 @@ pub struct Demand {
     pub(super) limits_kbps: [Option<u32>; 2],
     pub(super) keep_size: [bool; 2],
     pub(super) max_framerate: Option<u32>,
+    pub(super) max_height: Option<u32>,
 }
 
 /// What nobody gets more of, whoever they are and whatever they ask for.
@@ -20,6 +21,8 @@ pub struct Ceiling {
     pub kbps: Option<u32>,
     /// Pictures per second.
     pub framerate: Option<u32>,
+    /// Pixels of a picture's height; the width follows.
+    pub height: Option<u32>,
 }
 
 impl Demand {
@@ -36,6 +39,11 @@ impl Demand {
     /// Pictures per second at most.
     pub fn max_framerate(self) -> Option<u32> {
         self.max_framerate
+    }
+
+    /// Pixels of a picture's height at most.
+    pub fn max_height(self) -> Option<u32> {
+        self.max_height
     }
 
     /// Whether somebody needs pictures of this format to keep their size.

@@ -325,6 +325,7 @@ impl Core {
                     .each_ref()
                     .map(|format| format.members.iter().any(|member| member.keeps_size)),
                 max_framerate: ceiling.framerate,
+                max_height: ceiling.height,
             };
             let changed = self.demand.send_if_modified(|current| {
                 let differs = *current != demand;

@@ -17,6 +17,38 @@ pub struct Picture {
     pub framerate: u32,
 }
 
+/// What nobody is sent more of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Most {
+    /// Pictures per second.
+    pub framerate: Option<u32>,
+    /// Pixels of height; the width follows.
+    pub height: Option<u32>,
+}
+
+impl Most {
+    /// A picture within these limits, of the same shape as far as even numbers allow.
+    pub fn of(self, picture: Picture) -> Picture {
+        let framerate = picture.framerate.min(self.framerate.unwrap_or(u32::MAX));
+        let (width, height) = match self.height.filter(|most| *most < picture.height) {
+            None => (picture.width, picture.height),
+            Some(most) => {
+                let height = (most & !1).max(16);
+                let shape = u64::from(picture.width) * u64::from(height);
+                let width = shape / u64::from(picture.height.max(1));
+                // No more than it was, which fits.
+                let width = u32::try_from(width).unwrap_or(picture.width);
+                ((width & !1).max(16), height)
+            }
+        };
+        Picture {
+            width,
+            height,
+            framerate: framerate.max(1),
+        }
+    }
+}
+
 /// By what pictures are fewer and smaller, in the order in which they are reduced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reduction {
@@ -101,6 +133,21 @@ mod tests {
         assert_eq!(at(64), Reduction::Quarter);
         assert_eq!(Reduction::Half.size(HD), (640, 360));
         assert_eq!(Reduction::None.next(HD, 64, true), Reduction::Rate);
+    }
+
+    #[test]
+    fn a_picture_within_limits_keeps_its_shape() {
+        let within = |height, framerate| Most { framerate, height }.of(HD);
+        let of = |width, height, framerate| Picture {
+            width,
+            height,
+            framerate,
+        };
+        assert_eq!(within(None, None), HD);
+        assert_eq!(within(Some(720), Some(60)), HD);
+        assert_eq!(within(Some(361), Some(10)), of(640, 360, 10));
+        assert_eq!(within(Some(240), None), of(426, 240, 30));
+        assert_eq!(within(Some(0), Some(0)), of(28, 16, 1));
     }
 
     proptest! {

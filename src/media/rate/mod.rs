@@ -19,7 +19,7 @@ mod repair;
 mod simulated_link;
 
 pub use controller::{Bounds, Feedback, RateController};
-pub use ladder::{Picture, Reduction};
+pub use ladder::{Most, Picture, Reduction};
 pub use pace::Pace;
 pub use pacer::{Knowledge, Lane, Pacer};
 pub use path::{Fate, Path, SentPacket};

@@ -14,7 +14,7 @@ use super::super::VideoCodec;
 use super::super::encoder::{self, EncoderTarget};
 use super::super::fanout::{Encoding, VideoPublisher};
 use super::super::pipeline::{End, Pipeline};
-use super::super::rate::{Pace, Picture, Reduction};
+use super::super::rate::{Most, Pace, Picture, Reduction};
 use super::super::rtp::{FrameAssembler, Packet, RunId, starts_key_frame};
 use super::encoder_input::EncoderInput;
 use super::same_thread::SameThread;
@@ -30,6 +30,8 @@ pub(super) struct EncoderRun {
     given: Picture,
     /// What is wanted of it at the most.
     picture: Picture,
+    /// Whether that is more than what it begins with.
+    has_size: bool,
     size: gst::Element,
     caps: gst::Caps,
     bitrate_kbps: u32,
@@ -80,6 +82,7 @@ impl EncoderRun {
             element: encoder.element,
             given: picture,
             picture,
+            has_size: false,
             size,
             caps: caps.clone(),
             bitrate_kbps: target.bitrate_kbps,
@@ -90,19 +93,20 @@ impl EncoderRun {
 
     /// Fewer or smaller pictures at this bitrate, or all of them again, without a new negotiation
     /// with anybody: the stream goes on with a key frame of the new size.
-    pub(super) fn reduce(&mut self, keeps_size: bool, max_framerate: Option<u32>) {
-        let most = max_framerate.unwrap_or(u32::MAX).max(1);
-        let picture = Picture {
-            framerate: self.given.framerate.min(most),
-            ..self.given
-        };
+    pub(super) fn reduce(&mut self, keeps_size: bool, most: Most) {
+        let mut picture = most.of(self.given);
+        if keeps_size && self.has_size {
+            // What is being recorded stays as large as it began.
+            (picture.width, picture.height) = (self.picture.width, self.picture.height);
+        }
+        self.has_size = true;
         let next = self.reduction.next(picture, self.bitrate_kbps, keeps_size);
         if next == self.reduction && picture == self.picture {
             return;
         }
         tracing::info!(codec = %self.input.codec(), from = ?self.reduction, to = ?next, kbps = self.bitrate_kbps, "pictures sent change");
-        if next.size(self.picture) != self.reduction.size(self.picture) {
-            let (width, height) = next.size(self.picture);
+        if next.size(picture) != self.reduction.size(self.picture) {
+            let (width, height) = next.size(picture);
             let caps = gst::Caps::builder("video/x-raw")
                 .field("width", width as i32)
                 .field("height", height as i32)

@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use super::super::VideoCodec;
 use super::super::encoder::{self, EncoderTarget};
 use super::super::fanout::VideoPublisher;
-use super::super::rate::Picture;
+use super::super::rate::{Most, Picture};
 use super::capture::picture_caps;
 use super::encode::EncoderRun;
 use super::encoder_input::EncoderInput;
@@ -227,7 +227,11 @@ impl Encoders {
                 changed.push(self.runs[index].take());
             }
             let encoding = self.runs[index].as_mut().map(|run| {
-                run.reduce(demand.keeps_size(codec), demand.max_framerate());
+                let most = Most {
+                    framerate: demand.max_framerate(),
+                    height: demand.max_height(),
+                };
+                run.reduce(demand.keeps_size(codec), most);
                 run.encoding()
             });
             self.pictures.publisher.set_encoding(codec, encoding);

@@ -133,6 +133,7 @@ const COMMANDS: &[Described] = &[
     command("control_log", Local, "orders that were refused, and those carried out that matter to security, newest first", "`entries`: `at`, `requester`, `way`, `topic`, `request` (its id), `outcome` (`ok`, an error code, `retained`), `reason`"),
     command("reload", Here, "reads the configuration again and takes its rules; a file with mistakes changes nothing (`wrong_state`)", "`rules`: how many; `restart_for`: sections that differ and need a restart"),
     command("logs", Here, "the last lines of the log, kept in memory, each cut at 400 characters; passwords and keys are never among them", "`lines`"),
+    command("log_detail", Here, "logs calls more closely for a while: signals, candidates, connections, what WebRTC itself says; over a restart it is as usual again", "`detail`, `until`: Unix milliseconds"),
 ];
 
 #[cfg(test)]

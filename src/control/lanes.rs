@@ -26,7 +26,9 @@ impl Lane {
         match name {
             "unlock" | "door/set" => Self::Door,
             "dnd" | "ring_target" | "auto_answer" | "policy/set" | "audio/set" | "camera/set"
-            | "display/set" | "block" | "unblock" | "profile_update" => Self::Settings,
+            | "display/set" | "block" | "unblock" | "profile_update" | "log_detail" => {
+                Self::Settings
+            }
             "ring" | "press" | "stop_ringing" | "call" | "answer" | "reject" | "hangup"
             | "conference" | "invite" | "mute" | "hold" | "resume" | "bandwidth" | "tell"
             | "reconnect" | "call/set" | "visitor_message" | "record" | "say" | "talk" => {

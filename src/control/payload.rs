@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use crate::base::telemetry::LogDetail;
 use crate::engine::call_command::CallCommand;
 use crate::engine::chat_command::{ChatCommand, Check, Draft};
 use crate::engine::command::{Command, CommandError, ErrorCode, UserRef, VisitorAction};
@@ -26,6 +27,8 @@ const LOG_MAX: u32 = 100;
 const TARGETS_MAX: usize = 16;
 
 /// The most lines of the log in one answer.
+/// Seconds.
+const LOG_DETAIL_S: std::ops::RangeInclusive<u32> = 10..=86_400;
 const LOGS_MAX: usize = crate::base::telemetry::KEPT_LINES;
 
 /// Refuses a payload.
@@ -155,6 +158,21 @@ fn some_lines() -> usize {
     100
 }
 
+#[derive(Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LogDetailOrder {
+    /// What is logged beside the usual: `calls` every signal and candidate, `media` what WebRTC
+    /// itself logs as well; `normal` ends it.
+    detail: LogDetail,
+    /// For so long, seconds, 10 to 86,400.
+    #[serde(default = "ten_minutes")]
+    for_s: u32,
+}
+
+fn ten_minutes() -> u32 {
+    600
+}
+
 /// The command of a verb with its fields.
 ///
 /// # Errors
@@ -229,6 +247,17 @@ pub(super) fn parse(
                 )));
             }
             Ok(Command::Logs { limit })
+        }
+        "log_detail" => {
+            let LogDetailOrder { detail, for_s } = read(&fields)?;
+            if !LOG_DETAIL_S.contains(&for_s) {
+                return Err(invalid(format!(
+                    "for_s: must be {} to {}, not {for_s}",
+                    LOG_DETAIL_S.start(),
+                    LOG_DETAIL_S.end()
+                )));
+            }
+            Ok(Command::LogDetail { detail, for_s })
         }
         "visitor_message" => {
             let VisitorMessage { action } = read(&fields)?;

@@ -7,8 +7,8 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
 use super::payload::{
-    Bandwidth, Call, Dialog, Kill, Logs, Message, Nothing, Person, Reject, Ring, Talk, Tell,
-    VisitorMessage,
+    Bandwidth, Call, Dialog, Kill, LogDetailOrder, Logs, Message, Nothing, Person, Reject, Ring,
+    Talk, Tell, VisitorMessage,
 };
 use crate::engine::call_command::{Conference, Mute};
 use crate::engine::chat_command as chat;
@@ -61,6 +61,7 @@ pub(super) fn command(verb: &str) -> Option<Value> {
         "recordings" => read_by::<recording::ListRecordings>(),
         "kill" => read_by::<Kill>(),
         "logs" => read_by::<Logs>(),
+        "log_detail" => read_by::<LogDetailOrder>(),
         "stop_ringing" => read_by::<ringing::Stop>(),
         "dnd" => read_by::<ringing::Dnd>(),
         "ring_target" => read_by::<ringing::RingTarget>(),

@@ -10,6 +10,7 @@ use super::recording_command::RecordingCommand;
 use super::ringing_command::RingingCommand;
 use super::say_command::SayCommand;
 use super::setting_command::Setting;
+use crate::base::telemetry::LogDetail;
 pub use crate::protocol::address::UserRef;
 use crate::protocol::call_signal::CallType;
 
@@ -78,6 +79,13 @@ pub enum Command {
     Logs {
         /// At most so many, 1 to 500.
         limit: usize,
+    },
+    /// Logs calls more closely for a while.
+    LogDetail {
+        /// What is logged beside the usual.
+        detail: LogDetail,
+        /// For so long, seconds, 10 to 86,400.
+        for_s: u32,
     },
     /// Test aid, refused unless `[control] test_commands = true`: makes one actor panic.
     Kill {

@@ -25,6 +25,7 @@ use super::history::{Historian, HistoryQueue};
 use super::incoming::{DevicePolicy, Manners};
 use super::journal::Journal;
 use super::live::Live;
+use super::log_detail::LogDetails;
 use super::presence::Presence;
 use super::recording::{RecordingFolder, Recordings};
 use super::reloading::Reloading;
@@ -320,6 +321,7 @@ impl Parts {
             manners,
             incoming_policy: Arc::new(policy),
             reloading,
+            log_details: LogDetails::default(),
             gallery,
             keep_frames,
         };

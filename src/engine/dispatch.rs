@@ -105,6 +105,10 @@ async fn execute(
         Command::Levels => levels(wiring),
         Command::Reload => wiring.reloading.ask().await?,
         Command::Logs { limit } => json!({ "lines": logs(wiring, limit) }),
+        Command::LogDetail { detail, for_s } => {
+            let lasts = Duration::from_secs(for_s.into());
+            wiring.log_details.set(&wiring.board, detail, lasts)?
+        }
         Command::Kill { actor } => crash(wiring, actor, crashes).await?,
     };
     Ok(Reply::Json(details))
@@ -323,10 +327,7 @@ async fn crash(
 /// The last lines of the log. No secret is logged; should one be all the same, it stays here.
 fn logs(wiring: &Wiring, limit: usize) -> Vec<String> {
     let config = &wiring.config;
-    let mut secrets = vec![&config.hub.auth_key, &config.hub.password];
-    secrets.extend(config.mqtt.as_ref().and_then(|mqtt| mqtt.password.as_ref()));
-    let servers = config.calls.ice_servers.iter();
-    secrets.extend(servers.filter_map(|server| server.credential.as_ref()));
+    let secrets = config.secrets();
     let hide = |line: String| {
         secrets
             .iter()

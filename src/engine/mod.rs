@@ -32,6 +32,7 @@ pub mod history;
 pub mod incoming;
 pub mod journal;
 pub mod live;
+pub mod log_detail;
 pub mod mailbox;
 mod media_settings;
 mod messages;

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::recording::RecordedSide;
+use crate::base::telemetry::LogDetail;
 use crate::call::visitor_message::Phase;
 use crate::protocol::address::UserId;
 
@@ -65,6 +66,18 @@ pub struct Vitals {
     /// where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub temperature_c: Option<i32>,
+    /// What is logged beside the usual (`log_detail`); absent as long as that is nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<LogState>,
+}
+
+/// What is logged beside the usual.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct LogState {
+    /// What it is.
+    pub detail: LogDetail,
+    /// And until when, Unix milliseconds.
+    pub until: u64,
 }
 
 impl Default for Vitals {
@@ -74,6 +87,7 @@ impl Default for Vitals {
             latest_version: None,
             started: 0,
             temperature_c: None,
+            log: None,
         }
     }
 }

@@ -18,6 +18,7 @@ use super::gallery::Gallery;
 use super::history::{Historian, HistoryQueue};
 use super::incoming::Manners;
 use super::live::Live;
+use super::log_detail::LogDetails;
 use super::mailbox::Slot;
 use super::presence::Presence;
 use super::recording::{RecordingFolder, Recordings};
@@ -100,6 +101,8 @@ pub struct Wiring {
     pub incoming_policy: Arc<dyn IncomingPolicy>,
     /// The way to whoever reads the configuration again.
     pub reloading: Reloading,
+    /// What is logged of calls beside the usual.
+    pub log_details: LogDetails,
     /// Pictures received in the last call.
     pub gallery: Gallery,
     /// Whether received pictures go to the gallery.

@@ -499,3 +499,44 @@ fn the_user_is_named_by_login_or_by_e_mail_address_but_not_by_both() {
         );
     }
 }
+
+#[test]
+fn every_password_and_key_is_known_to_whoever_hides_them() {
+    let fixture = Fixture::new();
+    for name in ["broker", "turn", "camera", "garden", "viewer", "token"] {
+        fixture.secret(name, &format!("the_{name}_of_the_house\n"), 0o600);
+    }
+    let config = fixture.check_with(
+        "[mqtt]
+         host = 'localhost'
+         username = 'door'
+         password_file = 'broker'
+         [[calls.ice_servers]]
+         urls = ['turn:turn.example']
+         username = 'door'
+         credential_file = 'turn'
+         [camera]
+         source = 'rtsp://gate.lan/live'
+         others = ['rtsp://garden.lan/live']
+         rtsp_username = 'admin'
+         rtsp_password_file = 'camera'
+         [[camera.network]]
+         host = 'garden.lan'
+         username = 'door'
+         password_file = 'garden'
+         [rtsp]
+         password_file = 'viewer'
+         [console]
+         token_file = 'token'
+         ",
+    );
+    let config = config.outcome.unwrap();
+    let mut known: Vec<&str> = config.secrets().iter().map(|one| one.expose()).collect();
+    known.sort_unstable();
+    let mut all = ["broker", "camera", "garden", "token", "turn", "viewer"]
+        .map(|name| format!("the_{name}_of_the_house"))
+        .to_vec();
+    all.extend(["correct horse".to_owned(), "key".to_owned()]);
+    all.sort_unstable();
+    assert_eq!(known, all);
+}

@@ -20,6 +20,7 @@ mod door;
 mod duplex;
 mod history;
 mod incoming;
+mod logs;
 mod making;
 mod malformed;
 mod mesh;

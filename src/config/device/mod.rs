@@ -93,6 +93,29 @@ pub struct DeviceConfig {
     pub file: PathBuf,
 }
 
+impl DeviceConfig {
+    /// Every password and key, for whoever shows text that may hold one by mistake.
+    pub fn secrets(&self) -> Vec<&Secret> {
+        let always = [&self.hub.auth_key, &self.hub.password];
+        let servers = self.calls.ice_servers.iter();
+        let cameras = self.camera.network.iter().map(NetworkCamera::login);
+        let cameras = cameras.chain([self.camera.rtsp.login.as_ref()]).flatten();
+        let mqtt = self.mqtt.iter().filter_map(|mqtt| mqtt.password.as_ref());
+        let console = self.console.iter().filter_map(|one| one.token.as_ref());
+        let rtsp = self.rtsp.iter().filter_map(|rtsp| rtsp.password.as_ref());
+        always
+            .into_iter()
+            .chain(mqtt)
+            .chain(console)
+            .chain(rtsp)
+            .chain(servers.filter_map(|server| server.credential.as_ref()))
+            .chain(cameras.filter_map(|(_, password)| password.as_ref()))
+            // Nothing can be hidden of one that is empty.
+            .filter(|secret| !secret.expose().is_empty())
+            .collect()
+    }
+}
+
 /// The device itself.
 #[derive(Clone, Debug)]
 pub struct Device {

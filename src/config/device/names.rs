@@ -67,6 +67,7 @@ pub const VERBS: &[&str] = &[
     "control_log",
     "reload",
     "logs",
+    "log_detail",
 ];
 
 /// The types of events, as named in topics after `event/`.

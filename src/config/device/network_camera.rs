@@ -21,6 +21,13 @@ pub struct NetworkCamera {
     trust: CertificateTrust,
 }
 
+impl NetworkCamera {
+    /// Who looks at this host's.
+    pub(super) fn login(&self) -> Option<&Login> {
+        self.login.as_ref()
+    }
+}
+
 /// Which certificates of a camera are good.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum CertificateTrust {

@@ -111,6 +111,12 @@ async fn deliver(line: &Line, to: UserId, signal: CallSignal) {
     loop {
         let client = line.chat.client();
         let Err(error) = client.signal(to, &signal).await else {
+            tracing::debug!(
+                to,
+                call = signal.session_id,
+                kind = kind.name(),
+                "a signal goes"
+            );
             return;
         };
         let later = matches!(error, SendError::Offline | SendError::Busy);

@@ -28,6 +28,13 @@ impl Handler<SignalArrived> for Calls {
             signal,
         } = message;
         let (kind, call) = (signal.kind, signal.session_id.clone());
+        tracing::debug!(
+            call,
+            from,
+            kind = kind.name(),
+            is_own_copy,
+            "a signal comes"
+        );
         let now = Instant::now();
         if is_own_copy {
             let outputs = self.registry.own_signal(now, &call, kind);
@@ -77,6 +84,11 @@ impl Handler<FromLeg> for Calls {
 
     fn handle(&mut self, message: FromLeg, ctx: &mut Self::Context) {
         let FromLeg { call, with, news } = message;
+        if let LegNews::Peer(event) = &news
+            && is_of_the_connection(event)
+        {
+            tracing::debug!(call, with, ?event, "a connection tells");
+        }
         let input = match news {
             LegNews::OfferReady => Input::OfferReady(with),
             LegNews::Unusable(reason) => {
@@ -104,6 +116,21 @@ impl Handler<FromLeg> for Calls {
         };
         self.feed(&call, input, ctx);
     }
+}
+
+/// What people write or type stays out of the log.
+fn is_of_the_connection(event: &PeerEvent) -> bool {
+    matches!(
+        event,
+        PeerEvent::LocalCandidate(_)
+            | PeerEvent::Connected
+            | PeerEvent::Disconnected
+            | PeerEvent::Failed { .. }
+            | PeerEvent::FirstVideoFrame { .. }
+            | PeerEvent::FirstAudio { .. }
+            | PeerEvent::ChannelOpen
+            | PeerEvent::Closed
+    )
 }
 
 impl Handler<NetworkChanged> for Calls {

@@ -144,6 +144,7 @@ impl Peer {
     /// Candidates of the far side; kept when its description is not here yet. A bad one is
     /// logged and harms nothing.
     pub async fn add_candidates(&self, candidates: &[Candidate]) {
+        tracing::debug!(?candidates, "candidates of the far side");
         let core = Arc::clone(&self.core);
         let candidates = candidates.to_vec();
         let added = self.contained("add_candidates", async move {

@@ -14,6 +14,16 @@ pub enum OperationVerb {
         #[arg(long, short = 'n', default_value_t = 50)]
         lines: usize,
     },
+    /// Log calls more closely for a while: signals, candidates, connections; `media` what WebRTC
+    /// itself says as well.
+    LogDetail {
+        /// What is logged beside the usual.
+        #[arg(value_parser = ["normal", "calls", "media"])]
+        detail: String,
+        /// For so long, seconds, 10 to 86400.
+        #[arg(long = "for", value_name = "SECONDS", default_value_t = 600)]
+        seconds: u32,
+    },
     /// Have the device read its configuration again: rules change at once, the rest at a restart.
     Reload,
 }
@@ -23,6 +33,9 @@ impl OperationVerb {
     pub fn order(&self) -> Order {
         match self {
             Self::Logs { lines } => ("logs", json!({ "limit": lines })),
+            Self::LogDetail { detail, seconds } => {
+                ("log_detail", json!({ "detail": detail, "for_s": seconds }))
+            }
             Self::Reload => ("reload", json!({})),
         }
     }

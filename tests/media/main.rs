@@ -7,6 +7,7 @@ mod adaptation;
 mod announcement;
 mod calls;
 mod colours;
+mod digits;
 mod display;
 mod echo;
 mod fanout;

@@ -99,7 +99,7 @@ impl Handler<FromLeg> for Calls {
                 PeerEvent::ChannelText(text) => {
                     return self.on_channel_text(call, with, &text, ctx);
                 }
-                PeerEvent::Closed => return,
+                PeerEvent::Digit(_) | PeerEvent::Closed => return,
             },
         };
         self.feed(&call, input, ctx);

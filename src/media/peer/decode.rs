@@ -13,6 +13,7 @@ use gstreamer_video as gst_video;
 use parking_lot::{Condvar, Mutex};
 
 use super::RECEIVE_PAYLOAD_TYPE;
+use super::places::Places;
 use crate::media::VideoCodec;
 use crate::media::decoder::{self, Decoder};
 use crate::media::pipeline::{End, Pipeline};
@@ -334,7 +335,7 @@ fn start(
         }
         Format::Video(_, VideoSinkKind::Null) | Format::Audio(_) => {}
     }
-    watch(&pipeline, &source, hooks, signals)?;
+    watch(format, &pipeline, &source, hooks, signals)?;
     pipeline.play()?;
     Ok((pipeline, source))
 }
@@ -357,6 +358,7 @@ fn be_heard(sink: &gst_app::AppSink, voice: Voice, hooks: Arc<Hooks>) {
 }
 
 fn watch(
+    format: &Format,
     pipeline: &Pipeline,
     source: &gst_app::AppSrc,
     hooks: &Arc<Hooks>,
@@ -402,6 +404,22 @@ fn watch(
         }
         gst::PadProbeReturn::Ok
     });
+    if matches!(format, Format::Audio(_)) {
+        let jitter_buffer: gst::Element = pipeline.element("jitter")?;
+        let places = Mutex::new(Places::default());
+        jitter_buffer
+            .static_pad("src")
+            .ok_or("the jitter buffer has no output")?
+            .add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+                let passes = info
+                    .buffer_mut()
+                    .is_none_or(|packet| places.lock().pass(packet));
+                match passes {
+                    true => gst::PadProbeReturn::Ok,
+                    false => gst::PadProbeReturn::Drop,
+                }
+            });
+    }
     if hooks.passing.is_some() {
         let jitter_buffer: gst::Element = pipeline.element("jitter")?;
         let passing = Arc::clone(hooks);
@@ -471,7 +489,11 @@ fn release_first_packet(pipeline: &Pipeline) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use rtc::rtp;
+    use rtc::shared::marshal::{Marshal, Unmarshal};
+
     use super::*;
+    use crate::media::peer::places::keep_place;
 
     /// What a far side sends of three pictures.
     fn three_pictures() -> Vec<Bytes> {
@@ -488,6 +510,101 @@ mod tests {
                 Bytes::copy_from_slice(&buffer)
             })
             .collect()
+    }
+
+    /// One second of a tone, 20 ms a packet.
+    fn a_second_of_sound() -> Vec<rtp::Packet> {
+        crate::media::initialise().unwrap();
+        let description = "audiotestsrc num-buffers=50 samplesperbuffer=960 \
+            ! audio/x-raw,rate=48000,channels=1 ! opusenc frame-size=20 \
+            ! rtpopuspay pt=96 seqnum-offset=65520 ! appsink name=sink sync=false";
+        let pipeline = Pipeline::parse(description, |_| {}).unwrap();
+        let sink: gst_app::AppSink = pipeline.element("sink").unwrap();
+        pipeline.play().unwrap();
+        std::iter::from_fn(|| sink.pull_sample().ok())
+            .map(|sample| {
+                let buffer = sample.buffer().unwrap().map_readable().unwrap();
+                rtp::Packet::unmarshal(&mut Bytes::copy_from_slice(&buffer)).unwrap()
+            })
+            .collect()
+    }
+
+    /// What is heard of packets.
+    fn played(packets: &[rtp::Packet], samples: usize) -> Vec<i16> {
+        let (heard, sound) = channel();
+        let hooks = Hooks {
+            decoded: Box::new(|_, _| {}),
+            key_frame_wanted: Box::new(|| {}),
+            passing: None,
+            heard: Some(Box::new(move |samples| {
+                let _ = heard.send(samples.to_vec());
+            })),
+            picture: None,
+        };
+        let decoding = Decoding::start(Format::Audio(Loudspeaker::new()), hooks);
+        for packet in packets {
+            decoding.push(packet.marshal().unwrap().freeze());
+        }
+        let mut all = Vec::new();
+        while all.len() < samples {
+            let more = sound.recv_timeout(Duration::from_secs(20));
+            all.extend(more.unwrap_or_else(|_| panic!("{} samples of {samples}", all.len())));
+        }
+        all
+    }
+
+    #[test]
+    fn sound_beside_telephone_keys_is_sample_for_sample_what_it_is_without_them() {
+        let sound = a_second_of_sound();
+        let (before, after) = sound.split_at(20);
+        // A key is held while five packets of sound are left out.
+        let after = &after[5..];
+        let renumbered = |packets: &[rtp::Packet], by: i16| {
+            let each = packets.iter().cloned().map(move |mut packet| {
+                let number = &mut packet.header.sequence_number;
+                *number = number.wrapping_add_signed(by);
+                packet
+            });
+            each.collect::<Vec<_>>()
+        };
+        let mut keys = Vec::new();
+        for step in 1..=7_u16 {
+            let mut packet = before[19].clone();
+            packet.header.sequence_number = before[19].header.sequence_number.wrapping_add(step);
+            packet.header.timestamp = before[19].header.timestamp.wrapping_add(960);
+            let [high, low] = (step.min(5) * 960).to_be_bytes();
+            packet.payload = vec![5, if step < 5 { 10 } else { 0x8a }, high, low].into();
+            keep_place(&mut packet);
+            keys.push(packet);
+        }
+        // Sound follows the fifth packet of the key, the end is told twice more among it.
+        let (told, again) = keys.split_at(5);
+        let [first, second, rest @ ..] = after else {
+            panic!("sound is left");
+        };
+        let number = |packet: &rtp::Packet, number: u16| {
+            let mut packet = packet.clone();
+            packet.header.sequence_number = number;
+            packet
+        };
+        let base = before[19].header.sequence_number;
+        let mixed = [
+            told.to_vec(),
+            vec![
+                number(first, base.wrapping_add(6)),
+                number(&again[0], base.wrapping_add(7)),
+                number(second, base.wrapping_add(8)),
+                number(&again[1], base.wrapping_add(9)),
+            ],
+            renumbered(rest, 2),
+        ]
+        .concat();
+        // The decoder keeps the last packet back, for what the next one repeats of it.
+        let samples = (before.len() + after.len() - 1) * 960;
+        let with = played(&[before, &mixed].concat(), samples);
+        let without = played(&[before, &renumbered(after, -5)].concat(), samples);
+        assert!(with == without, "it sounds otherwise");
+        assert!(with.iter().any(|sample| sample.abs() > 5_000), "a tone");
     }
 
     #[test]

@@ -1,9 +1,16 @@
 //! Telephone keys in calls.
 
+use std::time::{Duration, Instant};
+
 use cubelet::media::VideoCodec;
 use cubelet::media::peer::{PeerError, PeerEvent, PeerSettings, TrackKind};
+use cubelet::media::rtp::digits::{DigitSender, EventPacket};
 use cubelet::protocol::call_signal::CallType;
 use cubelet::protocol::telephone_event::Digit;
+
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use gstreamer_app as gst_app;
 
 use crate::support::{Device, End, call, carry, hears, settings, until, warm};
 
@@ -11,6 +18,72 @@ fn digits(text: &str) -> Vec<Digit> {
     text.chars()
         .map(|key| Digit::of_char(key).unwrap())
         .collect()
+}
+
+/// What a telephone exchange of others makes of packets: GStreamer turns them into tones, and
+/// libspandsp hears which keys those are.
+fn recognised(packets: &[(Duration, EventPacket)]) -> String {
+    let description = "appsrc name=in format=time \
+        caps=application/x-rtp,media=audio,clock-rate=48000,encoding-name=TELEPHONE-EVENT,payload=110 \
+        ! rtpdtmfdepay \
+        ! capssetter caps=audio/x-raw,format=S16LE,layout=interleaved,rate=48000,channels=1 \
+        ! audiorate ! audioconvert ! audioresample \
+        ! audio/x-raw,rate=8000,channels=1 ! dtmfdetect ! fakesink sync=false";
+    let pipeline = gst::parse::launch(description).unwrap();
+    let pipeline = pipeline.downcast::<gst::Pipeline>().unwrap();
+    let source: gst_app::AppSrc = pipeline.by_name("in").unwrap().downcast().unwrap();
+    pipeline.set_state(gst::State::Playing).unwrap();
+    for (number, (at, packet)) in packets.iter().enumerate() {
+        let marker = if packet.marker { 0x80 } else { 0 };
+        let mut bytes = vec![0x80, 110 | marker];
+        bytes.extend(u16::try_from(number).unwrap().to_be_bytes());
+        bytes.extend(packet.timestamp.to_be_bytes());
+        bytes.extend([0, 0, 0, 7]);
+        bytes.extend(packet.payload);
+        let mut buffer = gst::Buffer::from_slice(bytes);
+        let time = gst::ClockTime::from_nseconds(at.as_nanos() as u64);
+        buffer.get_mut().unwrap().set_pts(time);
+        source.push_buffer(buffer).unwrap();
+    }
+    source.end_of_stream().unwrap();
+    let mut keys = String::new();
+    for message in pipeline
+        .bus()
+        .unwrap()
+        .iter_timed(gst::ClockTime::from_seconds(20))
+    {
+        match message.view() {
+            gst::MessageView::Element(element) => {
+                let number = element
+                    .structure()
+                    .and_then(|event| event.get::<i32>("number").ok());
+                let digit = number.and_then(|number| Digit::of_code(u8::try_from(number).ok()?));
+                keys.extend(digit.map(Digit::key));
+            }
+            gst::MessageView::Eos(_) => break,
+            gst::MessageView::Error(error) => panic!("{error:?}"),
+            _ => {}
+        }
+    }
+    pipeline.set_state(gst::State::Null).unwrap();
+    keys
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_keys_we_press_are_recognised_by_software_of_others() {
+    warm().await;
+    let text = "0123456789*#ABCD1155";
+    let start = Instant::now();
+    let mut sender = DigitSender::default();
+    sender.push(start, &digits(text)).unwrap();
+    let mut packets = Vec::new();
+    while let Some(due) = sender.due() {
+        let at = due - start;
+        let packet = sender.take(due, || at.as_millis() as u32 * 48).unwrap();
+        packets.push((at, packet));
+    }
+    let keys = tokio::task::spawn_blocking(move || recognised(&packets));
+    assert_eq!(keys.await.unwrap(), text);
 }
 
 fn heard(end: &End) -> String {

@@ -99,7 +99,8 @@ impl Handler<FromLeg> for Calls {
                 PeerEvent::ChannelText(text) => {
                     return self.on_channel_text(call, with, &text, ctx);
                 }
-                PeerEvent::Digit(_) | PeerEvent::Closed => return,
+                PeerEvent::Digit(digit) => return self.on_digit(call, with, digit, ctx),
+                PeerEvent::Closed => return,
             },
         };
         self.feed(&call, input, ctx);

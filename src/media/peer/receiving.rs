@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
 use super::RECEIVE_PAYLOAD_TYPE;
+use super::channel::Taken;
 use super::decode::{Decoding, Format, Hooks, PacketHook, SoundHook};
 use super::far_side::{AudioTap, FarSide, Received, VideoTap};
 use super::places;
@@ -254,6 +255,8 @@ pub(super) async fn video(track: Arc<dyn TrackRemote>, shared: Arc<Shared>) {
 pub(super) async fn audio(track: Arc<dyn TrackRemote>, shared: Arc<Shared>) {
     let decoding = audio_receiver(&shared);
     let mut keys = DigitReceiver::default();
+    // No telephone presses more; what makes more up is not told on.
+    let mut told = Taken::default();
     while let Some(event) = track.poll().await {
         match event {
             TrackRemoteEvent::OnRtpPacket(mut packet) if !packet.payload.is_empty() => {
@@ -262,7 +265,9 @@ pub(super) async fn audio(track: Arc<dyn TrackRemote>, shared: Arc<Shared>) {
                 let header = &packet.header;
                 if shared.negotiated.borrow().digits == Some(header.payload_type) {
                     let key = keys.take(header.timestamp, header.marker, &packet.payload);
-                    if let Some(key) = key.filter(|_| !is_deaf) {
+                    if let Some(key) = key.filter(|_| !is_deaf)
+                        && told.has_room(Instant::now())
+                    {
                         shared.tell(PeerEvent::Digit(key));
                     }
                     places::keep_place(&mut packet);

@@ -197,14 +197,16 @@ async function listen(user) {
   const level = (hertz) => bins[Math.round((hertz * analyser.fftSize) / context.sampleRate)];
   const loudest = (tones) => tones.map(level).reduce((best, one, at, all) => (one > all[best] ? at : best), 0);
   window.keys = [];
-  let last;
+  let [last, times] = [undefined, 0];
   setInterval(() => {
     analyser.getFloatFrequencyData(bins);
     window.hears ||= Math.max(...bins) > -60;
     const [low, high] = [loudest(LOW), loudest(HIGH)];
     const isTone = level(LOW[low]) > -45 && level(HIGH[high]) > -45;
     const key = isTone ? KEYS[low][high] : undefined;
-    if (key && key !== last) window.keys.push(key);
+    times = key === last ? times + 1 : 1;
     last = key;
+    // Held for longer than a click; no key of the test follows itself.
+    if (key && times >= 3 && key !== window.keys.at(-1)) window.keys.push(key);
   }, 10);
 }

@@ -13,7 +13,7 @@ use gstreamer_video as gst_video;
 use parking_lot::{Condvar, Mutex};
 
 use super::RECEIVE_PAYLOAD_TYPE;
-use super::places::Places;
+use super::places::is_place;
 use crate::media::VideoCodec;
 use crate::media::decoder::{self, Decoder};
 use crate::media::pipeline::{End, Pipeline};
@@ -406,17 +406,13 @@ fn watch(
     });
     if matches!(format, Format::Audio(_)) {
         let jitter_buffer: gst::Element = pipeline.element("jitter")?;
-        let places = Mutex::new(Places::default());
         jitter_buffer
             .static_pad("src")
             .ok_or("the jitter buffer has no output")?
-            .add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-                let passes = info
-                    .buffer_mut()
-                    .is_none_or(|packet| places.lock().pass(packet));
-                match passes {
-                    true => gst::PadProbeReturn::Ok,
-                    false => gst::PadProbeReturn::Drop,
+            .add_probe(gst::PadProbeType::BUFFER, |_, info| {
+                match info.buffer().is_some_and(|packet| is_place(packet)) {
+                    true => gst::PadProbeReturn::Drop,
+                    false => gst::PadProbeReturn::Ok,
                 }
             });
     }

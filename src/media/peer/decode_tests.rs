@@ -38,13 +38,16 @@ fn a_second_of_sound() -> Vec<rtp::Packet> {
         .collect()
 }
 
-/// What is heard of packets.
+/// What is heard of packets, of which whoever records sees none without sound.
 fn played(packets: &[rtp::Packet], samples: usize) -> Vec<i16> {
     let (heard, sound) = channel();
+    let (passed, passing) = channel();
     let hooks = Hooks {
         decoded: Box::new(|_, _| {}),
         key_frame_wanted: Box::new(|| {}),
-        passing: None,
+        passing: Some(Box::new(move |packet| {
+            let _ = passed.send(packet.size());
+        })),
         heard: Some(Box::new(move |samples| {
             let _ = heard.send(samples.to_vec());
         })),
@@ -59,6 +62,10 @@ fn played(packets: &[rtp::Packet], samples: usize) -> Vec<i16> {
         let more = sound.recv_timeout(Duration::from_secs(20));
         all.extend(more.unwrap_or_else(|_| panic!("{} samples of {samples}", all.len())));
     }
+    assert!(
+        passing.try_iter().all(|size| size > 12),
+        "a packet of nothing"
+    );
     all
 }
 
@@ -113,6 +120,9 @@ fn sound_beside_telephone_keys_is_sample_for_sample_what_it_is_without_them() {
     let with = played(&[before, &mixed].concat(), samples);
     let without = played(&[before, &renumbered(after, -5)].concat(), samples);
     assert!(with == without, "it sounds otherwise");
+    // Taken out in front of the jitter buffer they would be concealed.
+    let concealed = played(&[before, &renumbered(after, 2)].concat(), samples);
+    assert!(concealed != without, "what is missing is not heard");
     assert!(with.iter().any(|sample| sample.abs() > 5_000), "a tone");
 }
 

@@ -8,6 +8,7 @@ pub mod active_speaker;
 pub mod announcing;
 mod candidates;
 pub mod channel_orders;
+pub mod door_code;
 pub mod duplex;
 pub mod end;
 pub mod exchange;

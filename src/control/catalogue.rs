@@ -80,6 +80,7 @@ const COMMANDS: &[Described] = &[
     command("resume", Here, "goes on with a held call", "`call`, `muted`, `held`, `limit_kbps`"),
     command("bandwidth", Here, "limits the pictures sent to each participant", "`call`, `muted`, `held`, `limit_kbps`"),
     command("tell", Here, "tells everybody in the call (`update`); devices show it as `call/told`, phones ignore it", "`call`, `muted`, `held`, `limit_kbps`"),
+    command("digits", Here, "presses keys of a telephone for everybody in the call, or one of them, 100 ms each; `wrong_state` where nobody there takes them", "`call`, `users`: who gets them"),
     command("reconnect", Here, "renews the path of the call, as after a change of network", "`call`"),
     command("unlock", Here, "opens the door", ""),
     command("snapshot", Here, "takes a picture, published on `camera/main/snapshot` before the reply", "`topic`, `bytes`"),

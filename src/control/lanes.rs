@@ -31,9 +31,8 @@ impl Lane {
             }
             "ring" | "press" | "stop_ringing" | "call" | "answer" | "reject" | "hangup"
             | "conference" | "invite" | "mute" | "hold" | "resume" | "bandwidth" | "tell"
-            | "reconnect" | "call/set" | "visitor_message" | "record" | "say" | "talk" => {
-                Self::Calls
-            }
+            | "digits" | "reconnect" | "call/set" | "visitor_message" | "record" | "say"
+            | "talk" => Self::Calls,
             "send"
             | "edit"
             | "remove"

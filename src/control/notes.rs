@@ -16,6 +16,7 @@ const NOTED: &[&str] = &[
     "cmd/answer",
     "cmd/conference",
     "cmd/invite",
+    "cmd/digits",
     "cmd/snapshot",
     "cmd/visitor_message",
     "cmd/say",

@@ -210,7 +210,7 @@ pub(super) fn parse(
             Ok(Command::Reject { reason })
         }
         "hangup" => plain(Command::Hangup),
-        "conference" | "invite" | "mute" | "hold" | "resume" | "bandwidth" | "tell"
+        "conference" | "invite" | "mute" | "hold" | "resume" | "bandwidth" | "tell" | "digits"
         | "reconnect" => {
             let command = in_call(verb, &fields)?;
             command.check().map_err(invalid)?;
@@ -350,6 +350,7 @@ fn in_call(verb: &str, fields: &Map<String, Value>) -> Result<CallCommand, Comma
         "resume" => plain(CallCommand::Hold(false))?,
         "bandwidth" => CallCommand::Limit(read::<Bandwidth>(fields)?.kbps),
         "tell" => CallCommand::Tell(read::<Tell>(fields)?.info),
+        "digits" => CallCommand::Digits(read(fields)?),
         _ => plain(CallCommand::Reconnect)?,
     })
 }

@@ -10,7 +10,7 @@ use super::payload::{
     Bandwidth, Call, Dialog, Kill, LogDetailOrder, Logs, Message, Nothing, Person, Reject, Ring,
     Talk, Tell, VisitorMessage,
 };
-use crate::engine::call_command::{Conference, Mute};
+use crate::engine::call_command::{Conference, Keys, Mute};
 use crate::engine::chat_command as chat;
 use crate::engine::recording_command as recording;
 use crate::engine::ringing_command as ringing;
@@ -54,6 +54,7 @@ pub(super) fn command(verb: &str) -> Option<Value> {
         "mute" => read_by::<Mute>(),
         "bandwidth" => read_by::<Bandwidth>(),
         "tell" => read_by::<Tell>(),
+        "digits" => read_by::<Keys>(),
         "visitor_message" => read_by::<VisitorMessage>(),
         "say" => read_by::<SayCommand>(),
         "talk" => read_by::<Talk>(),

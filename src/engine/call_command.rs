@@ -6,8 +6,10 @@ use serde::Deserialize;
 
 use super::chat_command::Check;
 use crate::call::session::MAX_PEOPLE;
+use crate::media::rtp::digits::DIGITS_MAX;
 use crate::protocol::address::UserRef;
 use crate::protocol::call_signal::CallType;
+use crate::protocol::telephone_event::Digit;
 
 /// Custom parameters of one command.
 const MAX_ENTRIES: usize = 16;
@@ -37,6 +39,39 @@ pub enum CallCommand {
     Tell(BTreeMap<String, String>),
     /// `reconnect`: renews the path, as after a change of network.
     Reconnect,
+    /// `digits`: presses keys of a telephone.
+    Digits(Keys),
+}
+
+/// Keys of a telephone, pressed in the call.
+#[derive(Clone, PartialEq, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Keys {
+    /// 1 to 32 of `0` to `9`, `*`, `#`, `A` to `D`.
+    pub digits: String,
+    /// Only for this participant.
+    pub user: Option<UserRef>,
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // They may be a code.
+        f.debug_struct("Keys")
+            .field("user", &self.user)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Keys {
+    /// As keys.
+    ///
+    /// # Errors
+    /// The rule they break, for people.
+    pub fn read(&self) -> Result<Vec<Digit>, String> {
+        let keys: Option<Vec<Digit>> = self.digits.chars().map(Digit::of_char).collect();
+        keys.filter(|keys| (1..=DIGITS_MAX).contains(&keys.len()))
+            .ok_or_else(|| format!("digits: must be 1 to {DIGITS_MAX} of 0 to 9, `*`, `#`, A to D"))
+    }
 }
 
 /// One call with one to three others.
@@ -106,6 +141,7 @@ impl Check for CallCommand {
             ),
             Self::Tell(info) if info.is_empty() => Err("info: must not be empty".to_owned()),
             Self::Tell(info) => check_info(info),
+            Self::Digits(keys) => keys.read().map(drop),
             _ => Ok(()),
         }
     }
@@ -160,6 +196,12 @@ mod tests {
                 user,
             })
         };
+        let keys = |digits: &str| {
+            CallCommand::Digits(Keys {
+                digits: digits.to_owned(),
+                user: None,
+            })
+        };
         for (command, field) in [
             (conference(0, &[]), "users"),
             (conference(4, &[]), "users"),
@@ -172,11 +214,16 @@ mod tests {
             ),
             (CallCommand::Limit(1), "kbps"),
             (CallCommand::Tell(BTreeMap::new()), "info"),
+            (keys(""), "digits"),
+            (keys("12E"), "digits"),
+            (keys("1 2"), "digits"),
+            (keys(&"1".repeat(33)), "digits"),
         ] {
             let error = command.check().expect_err("refused");
             assert!(error.starts_with(field), "{error}");
         }
         assert_eq!(conference(3, &[("door_1", "front")]).check(), Ok(()));
         assert_eq!(CallCommand::Limit(0).check(), Ok(()));
+        assert_eq!(keys("0123456789*#ABCDabcd").check(), Ok(()));
     }
 }

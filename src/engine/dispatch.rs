@@ -265,6 +265,15 @@ async fn in_call(wiring: &Wiring, command: CallCommand) -> Result<serde_json::Va
         CallCommand::Limit(kbps) => Operation::Limit((kbps > 0).then_some(kbps)),
         CallCommand::Tell(info) => Operation::Tell(info),
         CallCommand::Reconnect => Operation::Reconnect,
+        CallCommand::Digits(keys) => Operation::Digits {
+            digits: keys
+                .read()
+                .map_err(|rule| CommandError::new(ErrorCode::InvalidPayload, rule))?,
+            user: match keys.user {
+                Some(user) => Some(resolve(wiring, &user).await?),
+                None => None,
+            },
+        },
     };
     let asked = wiring.slots.calls.ask(InCall(operation), LIMIT).await;
     asked.map_err(away)?

@@ -91,6 +91,17 @@ pub enum EventKind {
         /// The parameters; values longer than 1,024 bytes are left out.
         info: BTreeMap<String, String>,
     },
+    /// `call/digit`: somebody in the call pressed a key of a telephone.
+    CallDigit {
+        /// The call's session id.
+        call: String,
+        /// Who.
+        peer: UserId,
+        /// `0` to `9`, `*`, `#`, `A` to `D`; left out where `[door]` has a code, which it may be
+        /// part of.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        digit: Option<char>,
+    },
     /// `call/refused`: somebody called and was not let through; told once a minute and caller.
     CallRefused {
         /// The call's session id.
@@ -295,7 +306,7 @@ pub enum EventKind {
     DoorUnlocked {
         /// Who opened it: `control` or a user's number.
         by: String,
-        /// By which way: `control`, `call`, `data_channel` or `chat`.
+        /// By which way: `control`, `call`, `data_channel`, `code` or `chat`.
         how: &'static str,
         /// The call in which it was opened, if any.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -305,7 +316,7 @@ pub enum EventKind {
     DoorRefused {
         /// Who asked.
         by: String,
-        /// By which way: `control`, `call`, `data_channel` or `chat`.
+        /// By which way: `control`, `call`, `data_channel`, `code` or `chat`.
         how: &'static str,
         /// Why not.
         reason: String,

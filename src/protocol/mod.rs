@@ -21,5 +21,6 @@ pub mod rest;
 pub mod room_presence;
 pub mod scram;
 pub mod stream_management;
+pub mod telephone_event;
 pub mod xml;
 pub mod xml_guard;

@@ -12,7 +12,7 @@ pub struct DoorAttempt {
     pub at: u64,
     /// Who: `control`, or a user's number.
     pub by: String,
-    /// By which way: `control`, `call`, `data_channel` or `chat`.
+    /// By which way: `control`, `call`, `data_channel`, `code` or `chat`.
     pub how: String,
     /// In which call, if in one.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -96,6 +96,32 @@ fn a_credential_name_cannot_leave_the_directory() {
 }
 
 #[test]
+fn the_code_of_a_door_is_digits_in_a_file_and_never_shown() {
+    let fixture = Fixture::new();
+    let door = "[door]\ncode_file = 'code'\nunlock_allowed = ['anna']\n";
+    fixture.secret("code", "0042\n", 0o600);
+    let config = fixture.check_with(door).outcome.unwrap();
+    assert_eq!(config.door.code.as_ref().unwrap().expose(), "0042");
+    assert!(!format!("{:?}", config.door).contains("0042"));
+    for code in ["00a2", "1234 5", "12345678901234567"] {
+        fixture.secret("code", code, 0o600);
+        let problems = fixture.problems_with(door);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        let rule = "door.code_file: the code must have 1 to 16 digits 0 to 9 and nothing else";
+        assert!(problems[0].ends_with(rule), "{problems:?}");
+    }
+    fixture.secret("code", "0042", 0o600);
+    let nobody = fixture.problems_with("[door]\ncode_file = 'code'\n");
+    assert!(
+        nobody[0].ends_with("door.code_file: needs somebody in `unlock_allowed`, who may enter it"),
+        "{nobody:?}"
+    );
+    let inline = fixture.problems_with("[door]\ncode = '0042'\nunlock_allowed = ['anna']\n");
+    assert!(inline[0].contains("`code_file`"), "{inline:?}");
+    assert!(!inline[0].contains("0042"));
+}
+
+#[test]
 fn two_sources_of_one_secret_are_refused() {
     let fixture = Fixture::new();
     let text = MINIMAL.replace(

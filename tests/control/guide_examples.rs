@@ -60,6 +60,7 @@ fn every_piece_of_configuration_in_the_guides_is_right() {
             fixture.secret("rtsp-password", "correct horse", 0o600);
             fixture.secret("camera-password", "x", 0o600);
             fixture.secret("nvr-password", "x", 0o600);
+            fixture.secret("door-code", "2468", 0o600);
             fixture.certificate("camera.pem");
             fixture.certificate("site-ca.pem");
             let key = fixture.certificate("console.pem");

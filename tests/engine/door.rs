@@ -1,7 +1,8 @@
 //! Who may open the door.
 
+use cubelet::engine::call_command::{CallCommand, Keys};
 use cubelet::engine::chat_command::Draft;
-use cubelet::engine::command::{Command, ErrorCode};
+use cubelet::engine::command::{Command, CommandError, ErrorCode, UserRef};
 use cubelet::engine::event::EventKind;
 use cubelet::engine::ringing_command::{DoorLog, RingingCommand};
 
@@ -149,6 +150,188 @@ async fn a_call_ends_some_time_after_the_door_was_opened_in_it() {
     indoor.command(Command::Unlock).await.expect("opened");
     assert_eq!(door.ended().await, "hung_up");
     assert_eq!(indoor.ended().await, "remote_hung_up");
+    door.stop().await;
+    indoor.stop().await;
+    site.hub.stop().await;
+}
+
+/// A door with a code that rings `indoor`; `list` is who may enter it.
+async fn door_with_code(site: &Site, list: &str, code: &str) -> Station {
+    let file = site.secret("door-code", code);
+    let extra = format!(
+        "[calls]\nring = [\"indoor\"]\nbind = [\"127.0.0.1\"]\n\
+         [door]\nrelay = \"log\"\nunlock_allowed = [\"{list}\"]\ncode_file = {file:?}\n\
+         hang_up_after_s = 1\n"
+    );
+    site.station("door", &extra).await
+}
+
+async fn press(station: &Station, digits: &str) -> Result<serde_json::Value, CommandError> {
+    let keys = Keys {
+        digits: digits.to_owned(),
+        user: None,
+    };
+    let command = Command::InCall(CallCommand::Digits(keys));
+    station.command(command).await
+}
+
+/// Why and by which way the door stayed closed, the next time.
+async fn refusal(door: &mut Station) -> (String, &'static str) {
+    let refused = |event: &EventKind| match event {
+        EventKind::DoorRefused { reason, how, .. } => Some((reason.clone(), *how)),
+        _ => None,
+    };
+    door.events.hear("the refusal", refused).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_may_opens_the_door_with_its_code_and_no_event_tells_the_keys() {
+    let site = Site::start().await;
+    let mut door = door_with_code(&site, "indoor", "2468").await;
+    let mut indoor = site
+        .station("indoor", "[calls]\nbind = [\"127.0.0.1\"]\n")
+        .await;
+    talk(&mut door, &mut indoor).await;
+    let sent = press(&indoor, "2468#").await.expect("sent");
+    assert_eq!(sent["users"], serde_json::json!([door.user]));
+    for _ in 0..4 {
+        let told = |event: &EventKind| match event {
+            EventKind::CallDigit { peer, digit, .. } => Some((*peer, *digit)),
+            _ => None,
+        };
+        let (peer, digit) = door.events.hear("a key", told).await;
+        assert_eq!((peer, digit), (indoor.user, None));
+    }
+    let unlocked = |event: &EventKind| match event {
+        EventKind::DoorUnlocked { by, how, call } => Some((by.clone(), *how, call.clone())),
+        _ => None,
+    };
+    let (by, how, call) = door.events.hear("the door is unlocked", unlocked).await;
+    assert_eq!((by, how), (indoor.user.to_string(), "code"));
+    assert!(call.is_some());
+    assert_eq!(door.ended().await, "hung_up", "as after any unlocking");
+    door.stop().await;
+    indoor.stop().await;
+    site.hub.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn five_wrong_codes_are_noted_and_then_the_right_one_is_not_heard_either() {
+    let site = Site::start().await;
+    let mut door = door_with_code(&site, "indoor", "24").await;
+    let mut indoor = site
+        .station("indoor", "[calls]\nbind = [\"127.0.0.1\"]\n")
+        .await;
+    talk(&mut door, &mut indoor).await;
+    press(&indoor, "1112131415").await.expect("sent");
+    for _ in 0..4 {
+        assert_eq!(
+            refusal(&mut door).await,
+            ("a wrong code".to_owned(), "code")
+        );
+    }
+    let (last, _) = refusal(&mut door).await;
+    assert_eq!(last, "a wrong code, the last one heard in this call");
+    press(&indoor, "24#*24#A").await.expect("sent");
+    for _ in 0..8 {
+        let told = |event: &EventKind| matches!(event, EventKind::CallDigit { .. }).then_some(());
+        door.events.hear("a key", told).await;
+    }
+    // `door` is asked behind what the keys could have brought about.
+    let log = RingingCommand::DoorLog(DoorLog { limit: 10 });
+    let log = door.command(Command::Ringing(log)).await.expect("the log");
+    let opened = |attempt: &serde_json::Value| attempt["opened"] == true;
+    let attempts = log["attempts"].as_array().expect("a list");
+    assert_eq!(attempts.len(), 5, "{log}");
+    assert!(!attempts.iter().any(opened), "{log}");
+    assert!(door.state().door.last_unlocked.is_none());
+    door.stop().await;
+    indoor.stop().await;
+    site.hub.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_right_code_of_somebody_not_on_the_list_opens_nothing() {
+    let site = Site::start().await;
+    let mut door = door_with_code(&site, "somebody-else", "24").await;
+    let mut indoor = site
+        .station("indoor", "[calls]\nbind = [\"127.0.0.1\"]\n")
+        .await;
+    talk(&mut door, &mut indoor).await;
+    press(&indoor, "24").await.expect("sent");
+    let (reason, how) = refusal(&mut door).await;
+    assert_eq!(
+        (reason.as_str(), how),
+        ("you are not on this door's list", "code")
+    );
+    assert!(door.state().door.last_unlocked.is_none());
+    door.stop().await;
+    indoor.stop().await;
+    site.hub.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_are_told_and_set_off_rules_where_there_is_no_code() {
+    let site = Site::start().await;
+    let mut door = site
+        .station(
+            "door",
+            "[calls]\nring = [\"indoor\"]\nbind = [\"127.0.0.1\"]\n[door]\nrelay = \"log\"\n\
+             [[rule]]\nname = \"gate\"\non = [\"call/digit\"]\nif = [\"event.digit == '5'\"]\n\
+             cooldown_s = 10\ndo = [\"unlock\"]\n",
+        )
+        .await;
+    let mut indoor = site
+        .station("indoor", "[calls]\nbind = [\"127.0.0.1\"]\n")
+        .await;
+    talk(&mut door, &mut indoor).await;
+    press(&indoor, "*95").await.expect("sent");
+    for key in ['*', '9', '5'] {
+        let told = |event: &EventKind| match event {
+            EventKind::CallDigit { digit, .. } => Some(*digit),
+            _ => None,
+        };
+        assert_eq!(door.events.hear("a key", told).await, Some(key));
+    }
+    let unlocked = |event: &EventKind| match event {
+        EventKind::DoorUnlocked { how, .. } => Some(*how),
+        _ => None,
+    };
+    assert_eq!(
+        door.events.hear("the rule's doing", unlocked).await,
+        "control"
+    );
+    door.stop().await;
+    indoor.stop().await;
+    site.hub.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_for_nobody_are_refused_by_name() {
+    let site = Site::start().await;
+    let (mut door, mut indoor) = door_and_indoor(&site).await;
+    let refused = press(&door, "1").await.expect_err("no call");
+    assert_eq!(refused.code, ErrorCode::WrongState);
+    talk(&mut door, &mut indoor).await;
+    let to_stranger = CallCommand::Digits(Keys {
+        digits: "1".to_owned(),
+        user: Some(UserRef::Id(1)),
+    });
+    let refused = door.command(Command::InCall(to_stranger)).await;
+    let refused = refused.expect_err("a stranger");
+    assert_eq!(refused.code, ErrorCode::NotFound);
+    assert!(
+        refused.message.starts_with("user: 1 "),
+        "{}",
+        refused.message
+    );
+    press(&door, &"1".repeat(32)).await.expect("sent");
+    let refused = press(&door, &"1".repeat(32)).await.expect_err("too many");
+    assert!(
+        refused.message.starts_with("digits: "),
+        "{}",
+        refused.message
+    );
     door.stop().await;
     indoor.stop().await;
     site.hub.stop().await;

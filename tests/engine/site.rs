@@ -268,6 +268,13 @@ impl Site {
         assert!(answer.status().is_success(), "{answer:?}");
     }
 
+    /// Writes a file of mode 0600.
+    pub fn secret(&self, name: &str, text: &str) -> std::path::PathBuf {
+        let file = self.folder.path().join(name);
+        secret(&file, text);
+        file
+    }
+
     /// Writes a configuration with its secrets; `camera` and `extra` are TOML.
     pub fn configure(
         &self,

@@ -251,6 +251,11 @@ async fn a_browser_orders_over_the_data_channel_of_its_call() {
 }
 
 #[tokio::test]
+async fn chromium_presses_telephone_keys_that_open_a_door_and_hears_those_of_a_device() {
+    passes("digits.mjs", 7).await;
+}
+
+#[tokio::test]
 async fn devices_and_phones_of_the_official_sdk_call_each_other_in_twos_threes_and_fours() {
     passes("calls.mjs", 20).await;
 }

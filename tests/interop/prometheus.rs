@@ -141,15 +141,18 @@ impl Prometheus {
             .spawn()
             .expect("Prometheus is not installed: run `scripts/setup test`");
         let mut told = BufReader::new(child.stderr.take().unwrap()).lines();
-        // It listens before it answers: until it is ready every query is refused.
+        // Where it listens and that it answers are told by two threads, in any order; until it is
+        // ready every query is refused.
         let ready = async {
             let mut all = String::new();
-            let mut listens = None;
+            let (mut listens, mut is_ready) = (None, false);
             while let Some(line) = told.next_line().await.unwrap() {
                 if let Some((_, address)) = line.split_once("msg=\"Listening on\" address=") {
                     listens = Some(address.to_owned());
-                } else if line.contains("Server is ready to receive web requests") {
-                    return listens.expect("it listened before it was ready");
+                }
+                is_ready |= line.contains("Server is ready to receive web requests");
+                if is_ready && let Some(address) = listens.take() {
+                    return address;
                 }
                 all.extend([&line, "\n"]);
             }

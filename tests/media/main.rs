@@ -8,6 +8,7 @@ mod announcement;
 mod calls;
 mod colours;
 mod covered;
+mod digits;
 mod display;
 mod echo;
 mod fanout;

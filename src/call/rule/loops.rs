@@ -14,6 +14,8 @@ fn consequences(verb: &str) -> &'static [&'static str] {
         "ring" | "stop_ringing" => &["ring", "call"],
         "call" | "conference" | "invite" | "answer" | "reject" | "hangup" | "mute" | "hold"
         | "resume" | "tell" | "reconnect" => &["call", "ring"],
+        // Keys may be answered by keys.
+        "digits" => &["call/digit"],
         "unlock" => &["door", "call"],
         "say" => &["announcement"],
         "visitor_message" => &["visitor_message", "chat"],

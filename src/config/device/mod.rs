@@ -429,6 +429,8 @@ pub struct Door {
     pub chat_unlock: ChatUnlock,
     /// Which messages, in small letters.
     pub chat_words: Vec<String>,
+    /// What opens it when entered by the keys of a telephone in a call, 1 to 16 digits.
+    pub code: Option<Secret>,
 }
 
 /// When a chat message opens the door.

@@ -15,6 +15,7 @@ use super::{
     network_camera, parse, read_calls, recording, rtsp, rule, visitor_message,
 };
 use crate::base::loopback::is_loopback;
+use crate::call::door_code;
 use crate::call::duplex::Duplex;
 use crate::config::Surroundings;
 use crate::config::document::{self, describe};
@@ -474,6 +475,19 @@ fn door(section: &SectionReader<'_>) -> Option<Door> {
             );
         }
     }
+    let code = section.secret("code", false);
+    if let Some(code) = &code {
+        let key = match section.given("code_credential") {
+            true => "code_credential",
+            false => "code_file",
+        };
+        if let Err(rule) = door_code::check(code.expose()) {
+            section.fail(key, rule);
+        }
+        if unlock_allowed.is_empty() {
+            section.fail(key, "needs somebody in `unlock_allowed`, who may enter it");
+        }
+    }
     Some(Door {
         relay: relay?,
         pulse_ms: pulse_ms?,
@@ -481,6 +495,7 @@ fn door(section: &SectionReader<'_>) -> Option<Door> {
         hang_up_after_s: hang_up_after_s?,
         chat_unlock: chat_unlock?,
         chat_words,
+        code,
     })
 }
 

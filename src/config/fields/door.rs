@@ -1,6 +1,8 @@
 //! `[door]`: the door opener.
 
-use super::{Kind, NO_REFUSED, Occurs, PARTY, Section, Without, field, integer};
+use super::{
+    Kind, Occurs, PARTY, Section, Without, field, integer, secret_credential, secret_file,
+};
 
 const RELAY: &str = "`none`, `log`, `gpio:NAME` or `gpio:CHIP:NUMBER`";
 
@@ -8,7 +10,12 @@ pub(super) const SECTION: Section = Section {
     name: "door",
     doc: "The door opener.",
     occurs: Occurs::Defaulted,
-    refused: NO_REFUSED,
+    refused: &[(
+        "code",
+        "a code is not written in this file, which is copied and shown around: put it alone into \
+         a file of mode 0600 and name that in `code_file`, or name a systemd credential in \
+         `code_credential`",
+    )],
     fields: &[
         field(
             "relay",
@@ -61,6 +68,16 @@ pub(super) const SECTION: Section = Section {
             },
             Without::Rule("`[\"open\"]`"),
             "The messages that do, in capitals or not.",
+        ),
+        secret_file(
+            "code_file",
+            "A file holding the code that opens the door when somebody of `unlock_allowed` enters \
+             it in a call by the keys of a telephone, 1 to 16 digits. After five wrong ones of \
+             somebody in a call none of theirs is heard any more in it.",
+        ),
+        secret_credential(
+            "code_credential",
+            "The systemd credential holding that code.",
         ),
     ],
 };

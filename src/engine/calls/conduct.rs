@@ -29,6 +29,7 @@ impl Handler<InCall> for Calls {
                 self.feed(&call, Input::NetworkChanged, ctx);
                 return Ok(json!({ "call": call }));
             }
+            Operation::Digits { user, digits } => return self.press(&call, user, &digits),
             Operation::Tell(info) => Some(info),
             Operation::Ignore { user, audio, video } => {
                 self.ignore(&call, user, audio, video)?;

@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::leg::Leg;
 use crate::call::active_speaker::ActiveSpeaker;
 use crate::call::channel_orders::ChannelOrders;
+use crate::call::door_code::CodeEntry;
 use crate::call::policy::AnswerMedia;
 use crate::call::session::UserInfo;
 use crate::config;
@@ -88,6 +89,8 @@ pub(super) struct CallFacts {
     /// What the caller told us.
     pub told: UserInfo,
     pub legs: BTreeMap<UserId, Participant>,
+    /// The door's code as each enters it, also of those who left and came again.
+    pub codes: BTreeMap<UserId, CodeEntry>,
     /// What we do not send.
     pub muted: PerKind,
     pub held: bool,
@@ -125,6 +128,7 @@ impl CallFacts {
             tells: UserInfo::new(),
             told: UserInfo::new(),
             legs: BTreeMap::new(),
+            codes: BTreeMap::new(),
             muted: PerKind::default(),
             held: false,
             limit_kbps: None,

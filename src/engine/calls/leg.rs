@@ -16,6 +16,7 @@ use crate::media::peer::{Peer, PeerError, PeerEvent, PeerSettings, PeerStats};
 use crate::media::{AudioFanout, VideoFanout};
 use crate::protocol::address::UserId;
 use crate::protocol::call_signal::{CallType, Candidate, SignalKind};
+use crate::protocol::telephone_event::Digit;
 
 /// How long the first invitation waits for local candidates: host candidates come within a few
 /// milliseconds, and a callee that has them with the offer saves a round trip.
@@ -103,6 +104,16 @@ impl Leg {
                 act(peer);
             }
         });
+    }
+
+    /// Presses keys of a telephone.
+    ///
+    /// # Errors
+    /// As [`Peer::send_digits`]; of a leg without a connection that nothing was agreed.
+    pub fn send_digits(&self, digits: &[Digit]) -> Result<(), PeerError> {
+        let peer = self.peer.borrow();
+        let peer = peer.as_ref().ok_or(PeerError::NoDigits)?;
+        peer.send_digits(digits)
     }
 
     pub fn stats(&self) -> Option<PeerStats> {

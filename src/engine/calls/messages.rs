@@ -8,6 +8,7 @@ use crate::engine::command::CommandError;
 use crate::media::peer::PeerEvent;
 use crate::protocol::address::UserId;
 use crate::protocol::call_signal::{CallSignal, CallType};
+use crate::protocol::telephone_event::Digit;
 
 /// News of a call's media.
 #[derive(Debug)]
@@ -102,6 +103,13 @@ pub enum Operation {
     Tell(UserInfo),
     /// Renew the path, as after a change of network.
     Reconnect,
+    /// Press keys of a telephone.
+    Digits {
+        /// For whom; for everybody if absent.
+        user: Option<UserId>,
+        /// Which.
+        digits: Vec<Digit>,
+    },
 }
 
 /// The network below has changed.

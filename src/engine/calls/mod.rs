@@ -5,6 +5,7 @@
 //! Must not enter: decisions about signals, GStreamer, SDP.
 
 mod conduct;
+mod digits;
 mod facts;
 mod ledger;
 mod leg;

@@ -111,6 +111,7 @@ impl Handler<FromLeg> for Calls {
                 PeerEvent::ChannelText(text) => {
                     return self.on_channel_text(call, with, &text, ctx);
                 }
+                PeerEvent::Digit(digit) => return self.on_digit(call, with, digit, ctx),
                 PeerEvent::Closed => return,
             },
         };

@@ -79,6 +79,20 @@ pub struct UnlockInCall {
     pub how: &'static str,
 }
 
+/// Somebody in a call has entered another code than the door's.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct WrongCode {
+    /// Who.
+    pub by: UserId,
+    /// In which call.
+    pub call: String,
+    /// By which way, for the log.
+    pub how: &'static str,
+    /// How many more are judged in this call.
+    pub left: u32,
+}
+
 /// Whether somebody may open the door of this station in a call.
 #[derive(Message)]
 #[rtype(result = "bool")]
@@ -374,6 +388,23 @@ impl Handler<UnlockInCall> for Door {
             // What is broken is not the caller's business.
             pulled.map_err(|_| Refusal::new("unavailable", OUT_OF_ORDER))
         }))
+    }
+}
+
+impl Handler<WrongCode> for Door {
+    type Result = ();
+
+    fn handle(&mut self, wrong: WrongCode, _: &mut Self::Context) {
+        let reason = match wrong.left {
+            0 => "a wrong code, the last one heard in this call",
+            _ => "a wrong code",
+        };
+        tracing::warn!(
+            by = wrong.by,
+            left = wrong.left,
+            "a wrong code for the door"
+        );
+        self.note_refusal(wrong.by.to_string(), wrong.how, Some(wrong.call), reason);
     }
 }
 

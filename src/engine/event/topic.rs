@@ -49,6 +49,7 @@ impl EventKind {
             },
             Self::CallParticipant { .. } => "call/participant",
             Self::CallTold { .. } => "call/told",
+            Self::CallDigit { .. } => "call/digit",
             Self::ChatMessage { .. } => "chat/message",
             Self::ChatEdited { .. } => "chat/edited",
             Self::ChatRemoved { .. } => "chat/removed",

@@ -223,6 +223,7 @@ impl Line {
             // Those of the first burst are in the description already.
             PeerEvent::LocalCandidate(_)
             | PeerEvent::FirstAudio { .. }
+            | PeerEvent::Digit(_)
             | PeerEvent::ChannelOpen
             | PeerEvent::ChannelText(_)
             | PeerEvent::Closed => {}

@@ -62,15 +62,15 @@ pub(super) async fn serve(channel: Arc<dyn DataChannel>, shared: Arc<Shared>) {
     }
 }
 
-/// How many messages were taken in this second.
+/// How many messages were taken in this second; also of telephone keys.
 #[derive(Default)]
-struct Taken {
+pub(super) struct Taken {
     since: Option<Instant>,
     count: u32,
 }
 
 impl Taken {
-    fn has_room(&mut self, now: Instant) -> bool {
+    pub(super) fn has_room(&mut self, now: Instant) -> bool {
         let is_over = self
             .since
             .is_none_or(|since| now.duration_since(since) >= Duration::from_secs(1));

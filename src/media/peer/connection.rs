@@ -13,7 +13,8 @@ use rtc::peer_connection::configuration::interceptor_registry::{
     configure_rtcp_reports, configure_simulcast_extension_headers, configure_twcc_receiver_only,
 };
 use rtc::peer_connection::configuration::media_engine::{
-    MIME_TYPE_H264, MIME_TYPE_OPUS, MIME_TYPE_RTX, MIME_TYPE_VP8, MediaEngine,
+    MIME_TYPE_H264, MIME_TYPE_OPUS, MIME_TYPE_RTX, MIME_TYPE_TELEPHONE_EVENT, MIME_TYPE_VP8,
+    MediaEngine,
 };
 use rtc::peer_connection::transport::RTCDtlsRole;
 use rtc::rtp_transceiver::rtp_sender::{
@@ -42,6 +43,7 @@ use super::stage::Passing;
 use super::together::{self, Ahead, Together};
 use super::{identity, relays};
 use crate::media::VideoCodec;
+use crate::media::rtp::digits;
 use crate::media::turn::Shim;
 
 /// How often unanswered connectivity checks are repeated, and pairs considered for nomination.
@@ -74,6 +76,8 @@ pub(super) struct LocalTrack {
 /// Which kinds the connection carries; the codecs in order of preference.
 pub(super) struct Media {
     pub(super) audio: bool,
+    /// Whether telephone keys go with the sound.
+    pub(super) digits: bool,
     pub(super) video: Vec<VideoCodec>,
     /// Whether DTLS begins here. It should, wherever the far side leaves us the choice: a browser
     /// keeps a first flight that comes before it is ready, while the library drops one, to be
@@ -146,6 +150,12 @@ pub(super) async fn connect(
         link.add_track(Arc::clone(&track.track) as Arc<_>)
             .await
             .map_err(|error| failed(error.to_string()))?;
+        if media.digits {
+            let codecs = vec![opus(), telephone_event()];
+            offer_every_codec(&link, RtpCodecKind::Audio, codecs)
+                .await
+                .map_err(|error| failed(error.to_string()))?;
+        }
         audio = Some(track);
     }
     let mut video = None;
@@ -154,7 +164,12 @@ pub(super) async fn connect(
         link.add_track(Arc::clone(&track.track) as Arc<_>)
             .await
             .map_err(|error| failed(error.to_string()))?;
-        offer_every_codec(&link, &media.video)
+        let codecs = media
+            .video
+            .iter()
+            .map(|codec| video_codec(*codec))
+            .collect();
+        offer_every_codec(&link, RtpCodecKind::Video, codecs)
             .await
             .map_err(|error| failed(error.to_string()))?;
         video = Some(track);
@@ -170,17 +185,15 @@ pub(super) async fn connect(
 /// A track binds its transceiver to the track's own codec; this opens it to all of them again.
 async fn offer_every_codec(
     link: &Arc<dyn PeerConnection>,
-    codecs: &[VideoCodec],
+    kind: RtpCodecKind,
+    codecs: Vec<RTCRtpCodecParameters>,
 ) -> Result<(), webrtc::error::Error> {
-    let parameters: Vec<_> = codecs.iter().map(|codec| video_codec(*codec)).collect();
     for transceiver in link.get_transceivers().await {
         let Some(sender) = transceiver.sender().await? else {
             continue;
         };
-        if sender.track().kind().await == RtpCodecKind::Video {
-            transceiver
-                .set_codec_preferences(parameters.clone())
-                .await?;
+        if sender.track().kind().await == kind {
+            transceiver.set_codec_preferences(codecs.clone()).await?;
         }
     }
     Ok(())
@@ -260,6 +273,9 @@ fn media_engine(
     let mut engine = MediaEngine::default();
     if media.audio {
         engine.register_codec(opus(), RtpCodecKind::Audio)?;
+        if media.digits {
+            engine.register_codec(telephone_event(), RtpCodecKind::Audio)?;
+        }
     }
     for codec in &media.video {
         let parameters = video_codec(*codec);
@@ -312,6 +328,20 @@ fn opus() -> RTCRtpCodecParameters {
             rtcp_feedback: Vec::new(),
         },
         payload_type: 111,
+    }
+}
+
+/// The keys of a telephone, RFC 4733 §7.1.1.
+fn telephone_event() -> RTCRtpCodecParameters {
+    RTCRtpCodecParameters {
+        rtp_codec: RTCRtpCodec {
+            mime_type: MIME_TYPE_TELEPHONE_EVENT.to_owned(),
+            clock_rate: digits::CLOCK_RATE,
+            channels: 0,
+            sdp_fmtp_line: "0-15".to_owned(),
+            rtcp_feedback: Vec::new(),
+        },
+        payload_type: 110,
     }
 }
 

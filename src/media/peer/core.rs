@@ -21,6 +21,7 @@ use super::stats::{PeerStats, bump};
 use crate::media::VideoCodec;
 use crate::media::fanout::{AudioFanout, CaptureHold, VideoFanout};
 use crate::protocol::call_signal::{CallType, Candidate};
+use crate::protocol::telephone_event::Digit;
 
 /// How often the rate controller is told the time.
 const PATH_TICK: Duration = Duration::from_millis(250);
@@ -109,6 +110,7 @@ impl Core {
             };
             let media = Media {
                 audio: one_way::has_sound(&self.settings),
+                digits: one_way::has_digits(&self.settings),
                 video,
                 begins_dtls: true,
             };
@@ -152,7 +154,8 @@ impl Core {
         }
         let link = negotiation.link()?;
         let one_transport = bundle::on_one_transport(&sdp::with_crlf(sdp));
-        let offer = RTCSessionDescription::offer(one_transport).map_err(unusable)?;
+        let readable = sdp::with_digits_of_sound(&one_transport);
+        let offer = RTCSessionDescription::offer(readable).map_err(unusable)?;
         link.set_remote_description(offer).await.map_err(unusable)?;
         let answer = link
             .create_answer(None)
@@ -173,7 +176,8 @@ impl Core {
             return Err(PeerError::NoOffer);
         }
         let link = negotiation.link()?;
-        let answer = RTCSessionDescription::answer(sdp::with_crlf(sdp)).map_err(unusable)?;
+        let readable = sdp::with_digits_of_sound(&sdp::with_crlf(sdp));
+        let answer = RTCSessionDescription::answer(readable).map_err(unusable)?;
         link.set_remote_description(answer)
             .await
             .map_err(unusable)?;
@@ -186,6 +190,23 @@ impl Core {
             video.direction = video.direction.reversed();
         }
         self.negotiated(&mut negotiation, agreed).await;
+        Ok(())
+    }
+
+    pub(super) fn send_digits(&self, digits: &[Digit]) -> Result<(), PeerError> {
+        let takes_them = {
+            let agreed = self.shared.negotiated.borrow();
+            let sends = agreed
+                .audio
+                .as_ref()
+                .is_some_and(|audio| audio.direction.send);
+            sends && agreed.digits.is_some()
+        };
+        if !takes_them || self.shared.ended.is_cancelled() {
+            return Err(PeerError::NoDigits);
+        }
+        self.shared.keys.lock().push(Instant::now(), digits)?;
+        self.shared.key_waits.notify_one();
         Ok(())
     }
 
@@ -252,6 +273,7 @@ impl Core {
         }
         Ok(Media {
             audio,
+            digits: offered.digits.is_some() && one_way::has_digits(&self.settings),
             video,
             begins_dtls: !offered.begins_dtls,
         })
@@ -318,7 +340,7 @@ impl Core {
         receiving::prepare(&self.shared, &agreed);
         let sound = agreed.audio.as_ref().and_then(|audio| audio.codecs.first());
         if let Some((payload_type, ())) = sound {
-            self.shared.marking.set_audio(*payload_type);
+            self.shared.marking.set_audio(*payload_type, agreed.digits);
         }
         self.shared.negotiated.send_replace(agreed);
         negotiation.has_remote = true;

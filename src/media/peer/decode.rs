@@ -13,6 +13,7 @@ use gstreamer_video as gst_video;
 use parking_lot::{Condvar, Mutex};
 
 use super::RECEIVE_PAYLOAD_TYPE;
+use super::places::is_place;
 use crate::media::VideoCodec;
 use crate::media::decoder::{self, Decoder};
 use crate::media::pipeline::{End, Pipeline};
@@ -334,7 +335,7 @@ fn start(
         }
         Format::Video(_, VideoSinkKind::Null) | Format::Audio(_) => {}
     }
-    watch(&pipeline, &source, hooks, signals)?;
+    watch(format, &pipeline, &source, hooks, signals)?;
     pipeline.play()?;
     Ok((pipeline, source))
 }
@@ -357,6 +358,7 @@ fn be_heard(sink: &gst_app::AppSink, voice: Voice, hooks: Arc<Hooks>) {
 }
 
 fn watch(
+    format: &Format,
     pipeline: &Pipeline,
     source: &gst_app::AppSrc,
     hooks: &Arc<Hooks>,
@@ -402,6 +404,18 @@ fn watch(
         }
         gst::PadProbeReturn::Ok
     });
+    if matches!(format, Format::Audio(_)) {
+        let jitter_buffer: gst::Element = pipeline.element("jitter")?;
+        jitter_buffer
+            .static_pad("src")
+            .ok_or("the jitter buffer has no output")?
+            .add_probe(gst::PadProbeType::BUFFER, |_, info| {
+                match info.buffer().is_some_and(|packet| is_place(packet)) {
+                    true => gst::PadProbeReturn::Drop,
+                    false => gst::PadProbeReturn::Ok,
+                }
+            });
+    }
     if hooks.passing.is_some() {
         let jitter_buffer: gst::Element = pipeline.element("jitter")?;
         let passing = Arc::clone(hooks);
@@ -470,54 +484,5 @@ fn release_first_packet(pipeline: &Pipeline) -> Result<(), String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What a far side sends of three pictures.
-    fn three_pictures() -> Vec<Bytes> {
-        crate::media::initialise().unwrap();
-        let description = "videotestsrc num-buffers=3 ! video/x-raw,format=I420,width=64,height=64 \
-            ! x264enc tune=zerolatency ! video/x-h264,profile=constrained-baseline \
-            ! rtph264pay config-interval=-1 pt=96 ! appsink name=sink sync=false";
-        let pipeline = Pipeline::parse(description, |_| {}).unwrap();
-        let sink: gst_app::AppSink = pipeline.element("sink").unwrap();
-        pipeline.play().unwrap();
-        std::iter::from_fn(|| sink.pull_sample().ok())
-            .map(|sample| {
-                let buffer = sample.buffer().unwrap().map_readable().unwrap();
-                Bytes::copy_from_slice(&buffer)
-            })
-            .collect()
-    }
-
-    #[test]
-    fn a_pipeline_nothing_comes_to_is_given_back_and_made_anew_for_the_first_packet() {
-        let packets = three_pictures();
-        let (decoded, pictures) = channel();
-        let hooks = Hooks {
-            decoded: Box::new(move |_, _| {
-                let _ = decoded.send(());
-            }),
-            key_frame_wanted: Box::new(|| {}),
-            passing: None,
-            heard: None,
-            picture: None,
-        };
-        let format = Format::Video(VideoCodec::H264, VideoSinkKind::Null);
-        let decoding = Decoding::start_resting(format, hooks, Duration::from_millis(10));
-        let is_resting = || matches!(*decoding.input.lock(), Input::Resting);
-        let since = Instant::now();
-        while !is_resting() {
-            assert!(
-                since.elapsed() < Duration::from_secs(20),
-                "it is still there"
-            );
-            std::thread::yield_now();
-        }
-        for packet in packets {
-            decoding.push(packet);
-        }
-        pictures.recv_timeout(Duration::from_secs(20)).unwrap();
-        assert!(!is_resting());
-    }
-}
+#[path = "decode_tests.rs"]
+mod tests;

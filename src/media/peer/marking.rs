@@ -27,21 +27,30 @@ const UNKNOWN: u8 = 0xff;
 /// What a connection knows of its packets. Clones are the same.
 #[derive(Clone, Debug)]
 pub(super) struct Marking {
-    audio: Arc<AtomicU8>,
+    /// Of Opus, and of the telephone keys among it.
+    sound: Arc<[AtomicU8; 2]>,
 }
 
 impl Default for Marking {
     fn default() -> Self {
         Self {
-            audio: Arc::new(AtomicU8::new(UNKNOWN)),
+            sound: Arc::new([const { AtomicU8::new(UNKNOWN) }; 2]),
         }
     }
 }
 
 impl Marking {
-    /// The payload type that is sound, as agreed.
-    pub(super) fn set_audio(&self, payload_type: u8) {
-        self.audio.store(payload_type, Ordering::Relaxed);
+    /// The payload types that are sound, as agreed.
+    pub(super) fn set_audio(&self, opus: u8, digits: Option<u8>) {
+        let agreed = [opus, digits.unwrap_or(UNKNOWN)];
+        for (kept, payload_type) in self.sound.iter().zip(agreed) {
+            kept.store(payload_type, Ordering::Relaxed);
+        }
+    }
+
+    fn is_sound(&self, payload_type: u8) -> bool {
+        let mut sound = self.sound.iter();
+        sound.any(|kept| kept.load(Ordering::Relaxed) == payload_type)
     }
 
     /// The code point of a datagram.
@@ -49,7 +58,7 @@ impl Marking {
         // RFC 7983 §7: RTP and RTCP begin with 128 to 191; RTCP's types look like no payload type
         // of sound.
         match carried(datagram) {
-            [128..=191, kind, ..] if kind & 0x7f == self.audio.load(Ordering::Relaxed) => EF,
+            [128..=191, kind, ..] if self.is_sound(kind & 0x7f) => EF,
             _ => AF41,
         }
     }
@@ -140,13 +149,14 @@ mod tests {
 
     const OPUS: &[u8] = &[0x80, 111, 0, 1];
     const LAST_OPUS: &[u8] = &[0x80, 111 | 0x80, 0, 1];
+    const DIGIT: &[u8] = &[0x80, 110, 0, 1];
     const PICTURE: &[u8] = &[0x80, 102, 0, 1];
     const REPORT: &[u8] = &[0x81, 201, 0, 1];
     const STUN: &[u8] = &[0, 1, 0, 0];
 
     fn marking() -> Marking {
         let marking = Marking::default();
-        marking.set_audio(111);
+        marking.set_audio(111, Some(110));
         marking
     }
 
@@ -155,6 +165,7 @@ mod tests {
         for (datagram, wanted) in [
             (OPUS, EF),
             (LAST_OPUS, EF),
+            (DIGIT, EF),
             (PICTURE, AF41),
             (REPORT, AF41),
             (STUN, AF41),

@@ -23,6 +23,7 @@ mod nack;
 mod numbering;
 mod one_way;
 mod outgoing;
+mod places;
 mod receiving;
 mod relays;
 mod sdp;
@@ -42,6 +43,7 @@ use self::core::Core;
 use super::fanout::{AudioFanout, VideoFanout};
 use super::network;
 use crate::protocol::call_signal::Candidate;
+use crate::protocol::telephone_event::Digit;
 
 pub use far_side::FarSide;
 pub use one_way::{OneWay, Way};
@@ -171,6 +173,15 @@ impl Peer {
     /// encoder, which is shared, obeys the lowest of all peers.
     pub fn set_max_bitrate(&self, kbps: Option<u32>) {
         self.core.shared().set_limit(kbps);
+    }
+
+    /// Presses keys of a telephone, one after the other; while one is held no sound is sent.
+    ///
+    /// # Errors
+    /// [`PeerError::NoDigits`] when the far side does not take them, [`PeerError::TooManyDigits`]
+    /// when more than 32 would wait; then none is sent.
+    pub fn send_digits(&self, digits: &[Digit]) -> Result<(), PeerError> {
+        self.core.send_digits(digits)
     }
 
     /// Says something on the data channel, if there is one. Nobody waits for it.

@@ -44,6 +44,11 @@ pub(super) fn has_sound(settings: &PeerSettings) -> bool {
     settings.one_way.is_none_or(|one| one.sound)
 }
 
+/// Whether telephone keys belong to the sound: of a call, in which both sides talk.
+pub(super) fn has_digits(settings: &PeerSettings) -> bool {
+    settings.one_way.is_none()
+}
+
 /// Refuses an offer that wants another way than these settings, or that has no pictures.
 pub(super) fn check(settings: &PeerSettings, offered: &Description) -> Result<(), SdpError> {
     let Some(OneWay { way: Way::Out, .. }) = settings.one_way else {

@@ -13,13 +13,16 @@ use tokio::sync::mpsc;
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
 use super::RECEIVE_PAYLOAD_TYPE;
+use super::channel::Taken;
 use super::decode::{Decoding, Format, Hooks, PacketHook, SoundHook};
 use super::far_side::{AudioTap, FarSide, Received, VideoTap};
+use super::places;
 use super::sdp::Description;
 use super::settings::{PeerEvent, PeerSettings, TrackKind};
 use super::shared::Shared;
 use super::stats::{Counters, Frame, bump};
 use crate::media::VideoCodec;
+use crate::media::rtp::digits::DigitReceiver;
 use crate::media::sink::VideoSinkKind;
 use crate::media::sound::Loudspeaker;
 
@@ -248,14 +251,28 @@ pub(super) async fn video(track: Arc<dyn TrackRemote>, shared: Arc<Shared>) {
     }
 }
 
-/// Feeds a remote audio track to its decoder.
+/// Feeds a remote audio track to its decoder, and tells of the telephone keys among it.
 pub(super) async fn audio(track: Arc<dyn TrackRemote>, shared: Arc<Shared>) {
     let decoding = audio_receiver(&shared);
+    let mut keys = DigitReceiver::default();
+    // No telephone presses more; what makes more up is not told on.
+    let mut told = Taken::default();
     while let Some(event) = track.poll().await {
         match event {
-            TrackRemoteEvent::OnRtpPacket(packet) if !packet.payload.is_empty() => {
+            TrackRemoteEvent::OnRtpPacket(mut packet) if !packet.payload.is_empty() => {
                 bump(&shared.stats.packets_received);
-                if !shared.is_deaf(TrackKind::Audio) {
+                let is_deaf = shared.is_deaf(TrackKind::Audio);
+                let header = &packet.header;
+                if shared.negotiated.borrow().digits == Some(header.payload_type) {
+                    let key = keys.take(header.timestamp, header.marker, &packet.payload);
+                    if let Some(key) = key.filter(|_| !is_deaf)
+                        && told.has_room(Instant::now())
+                    {
+                        shared.tell(PeerEvent::Digit(key));
+                    }
+                    places::keep_place(&mut packet);
+                }
+                if !is_deaf {
                     push(&decoding, packet);
                 }
             }

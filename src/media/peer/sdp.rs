@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::media::VideoCodec;
+use crate::media::rtp::digits;
 
 /// A browser's offer with every codec it knows is about 10 kB.
 const MAX_SIZE: usize = 256 * 1024;
@@ -78,6 +79,8 @@ pub(super) struct Section<C> {
 pub(super) struct Description {
     pub(super) audio: Option<Section<()>>,
     pub(super) video: Option<Section<VideoCodec>>,
+    /// The payload type of telephone keys in the stream of sound, at its clock rate.
+    pub(super) digits: Option<u8>,
     /// Whether the far side insists on beginning DTLS (`a=setup:active`, RFC 8842 §5.2).
     pub(super) begins_dtls: bool,
 }
@@ -102,6 +105,7 @@ pub(super) fn read(sdp: &str) -> Result<Description, SdpError> {
             .find(|section| section.kind == kind && section.used)
     };
     let audio = media("audio");
+    let digits = audio.and_then(RawSection::digits);
     let video = media("video");
     if audio.is_none() && video.is_none() {
         return Err(SdpError::NoMedia);
@@ -123,6 +127,7 @@ pub(super) fn read(sdp: &str) -> Result<Description, SdpError> {
     Ok(Description {
         audio,
         video,
+        digits,
         begins_dtls,
     })
 }
@@ -133,6 +138,47 @@ pub(super) fn read(sdp: &str) -> Result<Description, SdpError> {
 /// [`SdpError`], as the far side would be told.
 pub fn check(sdp: &str) -> Result<(), SdpError> {
     read(sdp).map(drop)
+}
+
+/// The clock rate of telephone keys, if that is what the value of an `a=rtpmap:` says.
+fn named_events(encoding: &str) -> Option<u32> {
+    let (name, rate) = encoding.split_once('/')?;
+    let is_named = name.eq_ignore_ascii_case("telephone-event");
+    is_named.then(|| rate.trim().parse().ok())?
+}
+
+/// The same description without telephone keys at another clock rate than that of the sound they
+/// would be part of (RFC 4733 §2.1). Browsers offer several; the library does not tell them apart.
+pub(super) fn with_digits_of_sound(sdp: &str) -> String {
+    let other = |line: &str| {
+        let (number, encoding) = line.trim_end().strip_prefix("a=rtpmap:")?.split_once(' ')?;
+        let rate = named_events(encoding)?;
+        (rate != digits::CLOCK_RATE).then(|| number.to_owned())
+    };
+    let others: Vec<String> = sdp.lines().filter_map(other).collect();
+    if others.is_empty() {
+        return sdp.to_owned();
+    }
+    let is_other = |number: &str| others.iter().any(|other| other == number);
+    let about_other = |line: &str| {
+        let about = ["a=rtpmap:", "a=fmtp:", "a=rtcp-fb:"];
+        let value = about.iter().find_map(|begin| line.strip_prefix(begin));
+        value.is_some_and(|value| is_other(value.split([' ', '\r', '\n']).next().unwrap_or("")))
+    };
+    // The numbers of a bundle mean the same in all of its sections (RFC 8843 §10.1).
+    let mut out = String::with_capacity(sdp.len());
+    for line in sdp.split_inclusive('\n').filter(|line| !about_other(line)) {
+        if line.starts_with("m=audio ") {
+            let words = line.trim_end().split(' ').enumerate();
+            let kept = words.filter(|(at, word)| *at < 3 || !is_other(word));
+            let kept: Vec<&str> = kept.map(|(_, word)| word).collect();
+            out.push_str(&kept.join(" "));
+            out.push_str(&line[line.trim_end().len()..]);
+        } else {
+            out.push_str(line);
+        }
+    }
+    out
 }
 
 /// Our offer, stating that DTLS begins here instead of leaving the choice to the answerer.
@@ -169,7 +215,8 @@ struct RawSection<'a> {
     direction: Direction,
     attributes: Vec<&'a str>,
     begins_dtls: bool,
-    names: BTreeMap<u8, &'a str>,
+    /// Name, clock rate and channels.
+    encodings: BTreeMap<u8, &'a str>,
     formats: BTreeMap<u8, &'a str>,
 }
 
@@ -182,11 +229,20 @@ impl RawSection<'_> {
         self.payload_types
             .iter()
             .filter_map(|payload_type| {
-                let name = self.names.get(payload_type)?;
+                let encoding = self.encodings.get(payload_type)?;
+                let name = encoding.split('/').next().unwrap_or_default();
                 let format = self.formats.get(payload_type).copied().unwrap_or_default();
                 Some((*payload_type, known(name, format)?))
             })
             .collect()
+    }
+
+    fn digits(&self) -> Option<u8> {
+        let is_digits = |payload_type: &&u8| {
+            let encoding = self.encodings.get(*payload_type);
+            encoding.is_some_and(|encoding| named_events(encoding) == Some(digits::CLOCK_RATE))
+        };
+        self.payload_types.iter().find(is_digits).copied()
     }
 
     fn with<C>(&self, codecs: Vec<(u8, C)>) -> Option<Section<C>> {
@@ -213,7 +269,7 @@ fn split(sdp: &str) -> Result<Vec<RawSection<'_>>, SdpError> {
         },
         attributes: Vec::new(),
         begins_dtls: false,
-        names: BTreeMap::new(),
+        encodings: BTreeMap::new(),
         formats: BTreeMap::new(),
     }];
     for (number, line) in lines {
@@ -266,7 +322,7 @@ fn media_line(value: &str, direction: Direction) -> Option<RawSection<'_>> {
         direction,
         attributes: Vec::new(),
         begins_dtls: false,
-        names: BTreeMap::new(),
+        encodings: BTreeMap::new(),
         formats: BTreeMap::new(),
     })
 }
@@ -287,8 +343,7 @@ fn attribute<'a>(section: &mut RawSection<'a>, text: &'a str) {
         "inactive" => section.direction = both_ways(false, false),
         "rtpmap" => {
             if let Some((number, encoding)) = numbered() {
-                let encoding = encoding.split('/').next().unwrap_or_default();
-                section.names.insert(number, encoding);
+                section.encodings.insert(number, encoding.trim());
             }
         }
         "fmtp" => {
@@ -339,6 +394,33 @@ mod tests {
     }
 
     #[test]
+    fn telephone_keys_are_taken_at_the_clock_rate_of_the_sound() {
+        assert_eq!(read(OFFER).unwrap().digits, None);
+        let with = |rates: &[(u8, &str)]| {
+            let numbers: String = rates
+                .iter()
+                .map(|(number, _)| format!(" {number}"))
+                .collect();
+            let lines: String = rates
+                .iter()
+                .map(|(number, rate)| {
+                    format!("a=rtpmap:{number} telephone-event/{rate}\r\na=fmtp:{number} 0-15\r\n")
+                })
+                .collect();
+            OFFER
+                .replace("111 63\r\n", &format!("111 63{numbers}\r\n"))
+                .replace("a=rtpmap:63", &format!("{lines}a=rtpmap:63"))
+        };
+        let browser = with(&[(110, "48000"), (126, "8000")]);
+        assert_eq!(read(&browser).unwrap().digits, Some(110));
+        assert_eq!(with_digits_of_sound(&browser), with(&[(110, "48000")]));
+        let telephone = with(&[(101, "8000")]);
+        assert_eq!(read(&telephone).unwrap().digits, None);
+        assert_eq!(with_digits_of_sound(&telephone), OFFER);
+        assert_eq!(with_digits_of_sound(OFFER), OFFER);
+    }
+
+    #[test]
     fn line_ends_do_not_matter() {
         let lf = OFFER.replace("\r\n", "\n");
         assert_eq!(read(&lf), read(OFFER));
@@ -382,6 +464,14 @@ mod tests {
         #[test]
         fn no_text_makes_it_fail(text in "(v=0\r\n)?([a-z]=[ -~]{0,40}\r?\n){0,20}") {
             let _ = read(&text);
+            with_digits_of_sound(&text);
+        }
+
+        #[test]
+        fn no_list_of_telephone_keys_makes_it_fail(
+            text in "(m=audio [0-9 ]{0,9}\r?\n)?(a=rtpmap:[0-9 ]{0,4}telephone-event/[0-9]{0,5}\r?\n){0,4}",
+        ) {
+            with_digits_of_sound(&text);
         }
     }
 }

@@ -186,7 +186,7 @@ async fn feedback(codec: VideoCodec, fanout: &VideoFanout, shared: &Shared) {
     }
 }
 
-/// Sends sound until the peer ends.
+/// Sends sound, and telephone keys in its place, until the peer ends.
 pub(super) async fn audio(local: LocalTrack, fanout: AudioFanout, shared: Arc<Shared>) {
     let mut rewriter = RtpRewriter::new(48_000, rand::random(), rand::random());
     let mut negotiated = shared.negotiated.subscribe();
@@ -214,9 +214,18 @@ pub(super) async fn audio(local: LocalTrack, fanout: AudioFanout, shared: Arc<Sh
                     }
                     break;
                 }
-                frame = subscription.next() => frame,
+                () = key_due(&shared) => None,
+                frame = subscription.next() => Some(frame),
             };
-            if shared.audio_muted.load(Ordering::Relaxed) {
+            let Some(frame) = frame else {
+                if send_key(&local, &mut rewriter, &shared).await.is_none() {
+                    return;
+                }
+                continue;
+            };
+            let is_muted = shared.audio_muted.load(Ordering::Relaxed);
+            if is_muted || shared.keys.lock().is_pressing() {
+                rewriter.skip(&frame, Instant::now());
                 continue;
             }
             let sent = write(&local, agreed.0, &frame, &mut rewriter, &shared).await;
@@ -226,6 +235,45 @@ pub(super) async fn audio(local: LocalTrack, fanout: AudioFanout, shared: Arc<Sh
             bump(&shared.stats.audio_packets_sent);
         }
     }
+}
+
+/// Waits until a packet of a telephone key is to leave.
+async fn key_due(shared: &Shared) {
+    loop {
+        let due = shared.keys.lock().due();
+        match due {
+            Some(due) => tokio::select! {
+                () = tokio::time::sleep_until(due.into()) => return,
+                () = shared.key_waits.notified() => {}
+            },
+            None => shared.key_waits.notified().await,
+        }
+    }
+}
+
+/// `None` when the connection is gone.
+async fn send_key(local: &LocalTrack, rewriter: &mut RtpRewriter, shared: &Shared) -> Option<()> {
+    let now = Instant::now();
+    let due = shared.keys.lock().take(now, || rewriter.moment(now));
+    let agreed = shared.negotiated.borrow().digits;
+    let (Some(packet), Some(payload_type)) = (due, agreed) else {
+        return Some(());
+    };
+    let packet = rtp::Packet {
+        header: rtp::Header {
+            version: 2,
+            marker: packet.marker,
+            payload_type,
+            sequence_number: rewriter.packet(),
+            timestamp: packet.timestamp,
+            ssrc: local.ssrc,
+            ..Default::default()
+        },
+        payload: packet.payload.to_vec().into(),
+    };
+    send(local, packet, shared).await?;
+    bump(&shared.stats.packets_sent);
+    Some(())
 }
 
 fn sendable<C: Copy>(section: Option<&Section<C>>) -> Option<(u8, C)> {
@@ -281,7 +329,15 @@ async fn write(
     let Some(last) = packets.next() else {
         return Some(());
     };
-    if let Err(error) = local.track.write_rtp(last).await {
+    send(local, last, shared).await?;
+    let sent = frame.packets.len() as u64;
+    shared.stats.packets_sent.fetch_add(sent, Ordering::Relaxed);
+    Some(())
+}
+
+/// `None` when the connection is gone.
+async fn send(local: &LocalTrack, packet: rtp::Packet, shared: &Shared) -> Option<()> {
+    if let Err(error) = local.track.write_rtp(packet).await {
         if !shared.ended.is_cancelled() {
             // Its driver is gone, which it tells in no other way.
             shared.tell(PeerEvent::Failed {
@@ -290,7 +346,5 @@ async fn write(
         }
         return None;
     }
-    let sent = frame.packets.len() as u64;
-    shared.stats.packets_sent.fetch_add(sent, Ordering::Relaxed);
     Some(())
 }

@@ -7,10 +7,12 @@ use std::time::Duration;
 use super::far_side::FarSide;
 use super::one_way::OneWay;
 use super::sdp::SdpError;
+use crate::media::rtp::digits::TooMany;
 use crate::media::sink::VideoSinkKind;
 use crate::media::sound::Loudspeaker;
 use crate::media::{MediaError, VideoCodec};
 use crate::protocol::call_signal::{CallType, Candidate};
+use crate::protocol::telephone_event::Digit;
 
 /// A STUN or TURN server.
 #[derive(Clone, PartialEq, Eq)]
@@ -155,6 +157,8 @@ pub enum PeerEvent {
         /// Since the answer was made or taken.
         after: Duration,
     },
+    /// The far side has pressed a key of its telephone.
+    Digit(Digit),
     /// The data channel for orders is open.
     ChannelOpen,
     /// The far side has written on it, up to 4,096 bytes.
@@ -178,6 +182,12 @@ pub enum PeerError {
     /// There is no offer of ours to answer, or nothing to restart.
     #[error("there is no negotiation this belongs to")]
     NoOffer,
+    /// The far side has no ear for telephone keys.
+    #[error("the far side takes no digits (telephone-event/48000 was not agreed)")]
+    NoDigits,
+    /// More digits than may wait.
+    #[error(transparent)]
+    TooManyDigits(#[from] TooMany),
     /// The peer was closed.
     #[error("the peer is closed")]
     Closed,

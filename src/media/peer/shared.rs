@@ -23,6 +23,7 @@ use super::sdp::Description;
 use super::settings::{ChannelPolicy, PeerEvent, PeerSettings, TrackKind};
 use super::stats::Counters;
 use crate::media::rate::{self, Bounds};
+use crate::media::rtp::digits::DigitSender;
 use crate::protocol::call_signal::Candidate;
 
 pub(super) struct Shared {
@@ -38,6 +39,10 @@ pub(super) struct Shared {
     pub(super) starts_over: Notify,
     pub(super) video_muted: watch::Sender<bool>,
     pub(super) audio_muted: AtomicBool,
+    /// Telephone keys on their way to the far side.
+    pub(super) keys: Mutex<DigitSender>,
+    /// There are more of them.
+    pub(super) key_waits: Notify,
     /// What comes in is thrown away: indexed like [`TrackKind`].
     deaf: [AtomicBool; 2],
     /// Kilobits per second of pictures the far side takes.
@@ -80,6 +85,8 @@ impl Shared {
             starts_over: Notify::new(),
             video_muted: watch::Sender::new(false),
             audio_muted: AtomicBool::new(false),
+            keys: Mutex::default(),
+            key_waits: Notify::new(),
             deaf: Default::default(),
             limit: watch::Sender::new(settings.max_bitrate_kbps),
             ceiling: Mutex::default(),

@@ -4,6 +4,7 @@
 //! Invariant: sans-IO and free of GStreamer; everything here is a pure function of its inputs.
 //! Must not enter: sockets, clocks read by themselves, pipelines.
 
+pub mod digits;
 mod frame;
 mod key_frame;
 mod missing;

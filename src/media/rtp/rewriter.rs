@@ -1,6 +1,6 @@
 //! One unbroken RTP stream per peer, out of frames whose source may change under it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::frame::{EncodedFrame, RunId};
 
@@ -75,6 +75,45 @@ impl RtpRewriter {
         })
     }
 
+    /// Passes over a frame that is not sent; time goes on with it.
+    pub fn skip(&mut self, frame: &EncodedFrame, now: Instant) {
+        self.timestamp(frame, now);
+    }
+
+    /// The timestamp of this moment, for what is of no frame.
+    pub fn moment(&mut self, now: Instant) -> u32 {
+        match self.timeline {
+            Timeline::Unstarted { first_timestamp } => {
+                // Whatever comes goes on from here by the wall clock.
+                self.timeline = Timeline::Running {
+                    run: RunId::fresh(),
+                    offset: 0,
+                    last_timestamp: first_timestamp,
+                    last_at: now,
+                };
+                first_timestamp
+            }
+            Timeline::Running {
+                last_timestamp,
+                last_at,
+                ..
+            } => last_timestamp.wrapping_add(self.ticks(now.saturating_duration_since(last_at))),
+        }
+    }
+
+    /// Numbers one packet that is of no frame.
+    pub fn packet(&mut self) -> u16 {
+        let sequence = self.next_sequence;
+        self.next_sequence = sequence.wrapping_add(1);
+        sequence
+    }
+
+    fn ticks(&self, elapsed: Duration) -> u32 {
+        let ticks = elapsed.as_nanos() * u128::from(self.clock_rate) / 1_000_000_000;
+        // Truncation is the wrap-around of the RTP clock.
+        (ticks & u128::from(u32::MAX)) as u32
+    }
+
     fn timestamp(&mut self, frame: &EncodedFrame, now: Instant) -> u32 {
         let (offset, timestamp) = match self.timeline {
             Timeline::Unstarted { first_timestamp } => (
@@ -90,11 +129,8 @@ impl RtpRewriter {
                 ..
             } => {
                 let elapsed = now.saturating_duration_since(last_at);
-                let ticks = elapsed.as_nanos() * u128::from(self.clock_rate) / 1_000_000_000;
-                // Truncation is the wrap-around of the RTP clock. At least one tick, or two
-                // different frames would share a timestamp.
-                let step = (ticks.max(1) & u128::from(u32::MAX)) as u32;
-                let timestamp = last_timestamp.wrapping_add(step);
+                // At least one tick, or two different frames would share a timestamp.
+                let timestamp = last_timestamp.wrapping_add(self.ticks(elapsed).max(1));
                 (timestamp.wrapping_sub(frame.rtp_timestamp), timestamp)
             }
         };
@@ -146,6 +182,28 @@ mod tests {
         assert_eq!(first[0].timestamp, 1_000);
         assert_eq!(second[0].timestamp, 1_000 + 180_000);
         assert_eq!(second[0].sequence, first[0].sequence + 1);
+    }
+
+    #[test]
+    fn what_is_of_no_frame_has_the_time_of_its_moment_and_a_number_in_the_sequence() {
+        let start = Instant::now();
+        let after = |ms| start + Duration::from_millis(ms);
+        let mut rewriter = RtpRewriter::new(48_000, 10, 1_000);
+        assert_eq!((rewriter.moment(start), rewriter.packet()), (1_000, 10));
+        let run = RunId::fresh();
+        let sound = |at: u64, rewriter: &mut RtpRewriter| {
+            let frame = frame(run, 77 + at as u32 * 48, 1, after(at));
+            rewriter.frame(&frame, after(at)).next().unwrap()
+        };
+        let first = sound(20, &mut rewriter);
+        assert_eq!((first.timestamp, first.sequence), (1_000 + 20 * 48, 11));
+        assert_eq!(rewriter.moment(after(30)), 1_000 + 30 * 48);
+        assert_eq!(rewriter.packet(), 12);
+        // The source's clock is a little ahead; what is left out still tells it.
+        rewriter.skip(&frame(run, 77 + 130 * 48 + 5, 1, after(130)), after(130));
+        assert_eq!(rewriter.moment(after(130)), 1_000 + 130 * 48 + 5);
+        let next = sound(150, &mut rewriter);
+        assert_eq!((next.timestamp, next.sequence), (1_000 + 150 * 48, 13));
     }
 
     proptest! {

@@ -10,7 +10,7 @@ const READY_LIMIT_MS = 30_000;
  * Starts the device of a signed-up user. `ring` and `allowed` are logins: whom the bell calls,
  * and who may open the door; `warm` keeps the camera ready between calls; `source` is the camera,
  * `sound` the microphone, `dtx` whether it pauses, `sink` the loudspeaker; `calls` is TOML for the section of that name, `more` for sections of
- * its own.
+ * its own; `code` opens the door.
  */
 export async function startDevice(settings) {
   const { ready, user, name } = settings;
@@ -20,6 +20,7 @@ export async function startDevice(settings) {
   await mkdir(join(home, "state"));
   await secret(join(home, "password"), user.password);
   await secret(join(home, "auth-key"), ready.auth_key);
+  if (settings.code) await secret(join(home, "code"), settings.code);
   const file = join(home, "kiosk.toml");
   await writeFile(file, config(settings));
   const environment = { ...process.env, RUST_LOG: process.env.RUST_LOG ?? "info" };
@@ -43,7 +44,7 @@ export async function startDevice(settings) {
   };
 }
 
-function config({ ready, user, brokerPort, name, ring, allowed, warm = true, source = "test:ball", sound = "test", dtx = false, sink = "null", calls = "", more = "" }) {
+function config({ ready, user, brokerPort, name, ring, allowed, warm = true, source = "test:ball", sound = "test", dtx = false, sink = "null", calls = "", code = undefined, more = "" }) {
   // A JSON string is a TOML string, and a JSON list of strings a TOML list.
   const toml = JSON.stringify;
   return `
@@ -78,6 +79,7 @@ ${calls}
 [door]
 relay = "log"
 unlock_allowed = ${toml(allowed)}
+${code ? 'code_file = "code"' : ""}
 
 [mqtt]
 host = "127.0.0.1"

@@ -56,6 +56,14 @@ pub enum InCallVerb {
         /// Kbit/s to each participant; 0 lifts the limit.
         kbps: u32,
     },
+    /// Press keys of a telephone in the call.
+    Digits {
+        /// 1 to 32 of 0 to 9, `*`, `#`, A to D.
+        digits: String,
+        /// Only for this one of several, by login or number.
+        #[arg(long)]
+        user: Option<String>,
+    },
     /// Renew the path of the call.
     Reconnect,
 }
@@ -95,6 +103,12 @@ impl InCallVerb {
             Self::Hold => ("hold", json!({})),
             Self::Resume => ("resume", json!({})),
             Self::Bandwidth { kbps } => ("bandwidth", json!({ "kbps": kbps })),
+            Self::Digits { digits, user } => {
+                let payload = Payload::new()
+                    .put("digits", Some(digits))
+                    .person("user", user.as_ref());
+                ("digits", payload.done())
+            }
             Self::Reconnect => ("reconnect", json!({})),
         }
     }

@@ -28,6 +28,8 @@ async function run() {
     name: "front-door",
     ring: [indoor.login],
     allowed: [indoor.login],
+    // ALSA's own `null` is a loudspeaker that needs no card.
+    sink: "alsa:null",
     others: OTHERS,
   };
   const announced = `
@@ -41,8 +43,7 @@ enabled = true
   const guide = await readFile(new URL("../../docs/guide/home-assistant.md", import.meta.url), "utf8");
   const examples = [...guide.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text]) => text);
   const assistant = await keep(HomeAssistant.start(broker.port, examples));
-  // ALSA's own `null` is a loudspeaker that needs no card.
-  const device = await startDevice({ ...station, sink: "alsa:null", more: announced });
+  const device = await startDevice({ ...station, more: announced });
   let running = device;
   await keep({ tail: () => running.tail(), end: () => running.end() });
   const caller = { ready: hub.ready, user: indoor, brokerPort: broker.port, name: "indoor" };

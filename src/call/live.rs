@@ -31,6 +31,8 @@ pub struct LiveSettings {
     pub loudspeaker: Option<String>,
     /// The loudspeaker's volume in percent; without, as the card has it.
     pub volume: Option<u8>,
+    /// The ring tone's volume in percent; without, as the configuration says.
+    pub ring_volume: Option<u8>,
     /// Whether the loudspeaker is silent; without, as the card has it.
     pub speaker_muted: Option<bool>,
     /// Who may speak when; without, as the configuration says.
@@ -140,6 +142,7 @@ mod tests {
             microphone: Some("alsa:hw:1".to_owned()),
             loudspeaker: Some("alsa:hw:2".to_owned()),
             volume: Some(30),
+            ring_volume: Some(90),
             speaker_muted: Some(false),
             duplex: Some(Duplex::Half),
             camera_max_kbps: Some(300),

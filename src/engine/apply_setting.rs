@@ -85,6 +85,7 @@ async fn apply_audio(wiring: &Wiring, audio: AudioSetting) -> Result<(), Command
         let field = [
             ("sink", audio.sink.is_some()),
             ("volume", audio.volume.is_some()),
+            ("ring_volume", audio.ring_volume.is_some()),
             ("speaker_muted", audio.speaker_muted.is_some()),
         ];
         if let Some((field, _)) = field.into_iter().find(|(_, is_given)| *is_given) {
@@ -105,14 +106,15 @@ async fn apply_audio(wiring: &Wiring, audio: AudioSetting) -> Result<(), Command
         check_known("sink", "loudspeakers", sink, &known)?;
     }
     // Checked to be 0 to 100.
-    let volume = audio.volume.and_then(|percent| u8::try_from(percent).ok());
+    let percent = |volume: Option<u32>| volume.and_then(|percent| u8::try_from(percent).ok());
     wiring
         .live
         .change(wiring, |live| {
             live.microphone_muted = audio.muted.unwrap_or(live.microphone_muted);
             live.microphone = audio.source.or(live.microphone.take());
             live.loudspeaker = audio.sink.or(live.loudspeaker.take());
-            live.volume = volume.or(live.volume);
+            live.volume = percent(audio.volume).or(live.volume);
+            live.ring_volume = percent(audio.ring_volume).or(live.ring_volume);
             live.speaker_muted = audio.speaker_muted.or(live.speaker_muted);
             live.duplex = audio.duplex.or(live.duplex);
         })

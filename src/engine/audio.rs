@@ -141,6 +141,7 @@ impl Audio {
                 AudioSink::Null => None,
             },
             percent: self.wanted.volume,
+            ringing: self.wanted.ring_volume,
             muted: self.wanted.speaker_muted,
         });
     }

@@ -32,6 +32,8 @@ pub struct Sources {
     pub loudspeaker: Option<String>,
     /// The loudspeaker's volume in percent, once set.
     pub volume: Option<u8>,
+    /// The ring tone's volume in percent; without, the loudspeaker's.
+    pub ring_volume: Option<u8>,
     /// Whether the loudspeaker is to be silent, once set.
     pub speaker_muted: Option<bool>,
     /// Who may speak when.
@@ -141,6 +143,9 @@ impl Live {
             microphone: live.microphone.clone(),
             loudspeaker: live.loudspeaker.clone(),
             volume: live.volume,
+            ring_volume: live
+                .ring_volume
+                .or(wiring.config.calls.incoming.ring_volume),
             speaker_muted: live.speaker_muted,
             duplex: live.duplex.unwrap_or(wiring.config.audio.duplex),
             camera_muted: live.camera_muted,
@@ -180,6 +185,7 @@ impl Live {
             state.audio.speaker.sink = loudspeaker;
             state.audio.microphone.muted = sources.microphone_muted;
             state.audio.volume = sources.volume;
+            state.audio.ring_volume = sources.ring_volume;
             state.audio.duplex = sources.duplex;
             state.audio.speaker_muted = sources.speaker_muted == Some(true);
             state.camera.muted = sources.camera_muted;

@@ -12,7 +12,7 @@ use super::wiring::Wiring;
 use crate::call::end::EndReason;
 use crate::config::{AudioSink, CallSound, DeviceConfig};
 use crate::media::announcement::{self, Announcement, AnnouncementError, Playback, Tone};
-use crate::media::sound::Voice;
+use crate::media::sound::{Loudspeaker, Voice};
 
 /// Between one playing of a file and the next.
 const AFTER_FILE: Duration = Duration::from_secs(1);
@@ -124,6 +124,14 @@ fn sound_of(config: &DeviceConfig, heard: HeardTone) -> Option<(Announcement, Du
     Some((Announcement::Tone(tone), tone.pause()))
 }
 
+/// Whoever is called has a volume of its own for that.
+fn heard_on(loudspeaker: &Loudspeaker, heard: Option<HeardTone>) -> Loudspeaker {
+    match heard {
+        Some(HeardTone::Ring) => loudspeaker.for_ringing(),
+        _ => loudspeaker.clone(),
+    }
+}
+
 impl StreamHandler<Wanted> for Audio {
     fn handle(&mut self, Wanted(heard): Wanted, ctx: &mut Self::Context) {
         self.sound(heard, ctx);
@@ -153,7 +161,8 @@ impl Audio {
         else {
             return;
         };
-        let (playback, done) = sound.play(&[&self.wiring.loudspeaker]);
+        let loudspeaker = heard_on(&self.wiring.loudspeaker, heard);
+        let (playback, done) = sound.play(&[&loudspeaker]);
         self.sounding.playback = Some(playback);
         let played = announcement::played(done);
         let played = played.into_actor(self);
@@ -186,7 +195,60 @@ impl Audio {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use parking_lot::Mutex;
+
     use super::*;
+    use crate::media::sink::AudioSinkKind;
+    use crate::media::sound::{AudioDevice, AudioDeviceSettings, AudioSourceKind, SoundTap};
+
+    /// The loudest of what is heard of it on a loudspeaker of these volumes.
+    async fn loudest(heard: HeardTone, volumes: (u8, u8)) -> i16 {
+        let loudest = Arc::new(Mutex::new(0));
+        let kept = Arc::clone(&loudest);
+        let tap = SoundTap::new(move |_, frame: &[i16]| {
+            let mut kept = kept.lock();
+            *kept = frame.iter().copied().fold(*kept, i16::max);
+        });
+        let loudspeaker = Loudspeaker::new();
+        let device = AudioDevice::start(
+            AudioDeviceSettings {
+                loudspeaker: AudioSinkKind::Tap(tap),
+                ..AudioDeviceSettings::microphone(AudioSourceKind::None, false)
+            },
+            &crate::media::AudioFanout::new(),
+            &loudspeaker,
+            &Loudspeaker::new(),
+            tokio::sync::mpsc::unbounded_channel().0,
+        );
+        loudspeaker.set_volume(volumes.0, volumes.1);
+        let tone = Announcement::Tone(Tone::Ringback);
+        let (_playback, done) = tone.play(&[&heard_on(&loudspeaker, Some(heard))]);
+        assert_eq!(announcement::played(done).await, Ok(()));
+        device.closed().await;
+        *loudest.lock()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_is_called_hears_it_at_the_volume_of_rings_and_who_calls_at_that_of_all_else() {
+        crate::media::initialise().unwrap();
+        let full = Tone::Ringback.samples().into_iter().max().unwrap();
+        for (heard, ring) in [
+            (HeardTone::Ring, true),
+            (HeardTone::Ringback, false),
+            (HeardTone::Unanswered, false),
+        ] {
+            // Of an amplitude 50 % is an eighth.
+            let (loud, quiet) = if ring {
+                (full, full / 8)
+            } else {
+                (full / 8, full)
+            };
+            assert_eq!(loudest(heard, (50, 100)).await, loud, "{heard:?}");
+            assert_eq!(loudest(heard, (100, 50)).await, quiet, "{heard:?}");
+        }
+    }
 
     fn after(states: &[(CallStatus, &str)]) -> Vec<Option<HeardTone>> {
         let mut heard = None;

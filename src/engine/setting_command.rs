@@ -91,6 +91,8 @@ pub struct AudioSetting {
     pub muted: Option<bool>,
     /// The loudspeaker's volume in percent, 0 to 100.
     pub volume: Option<u32>,
+    /// The ring tone's volume in percent, 0 to 100, where it is not to be `volume`.
+    pub ring_volume: Option<u32>,
     /// The loudspeaker is silent.
     pub speaker_muted: Option<bool>,
     /// Who may speak when.
@@ -229,7 +231,10 @@ impl Check for Setting {
                 }
                 limit("limit_kbps", call.limit_kbps, KBPS)
             }
-            Self::Audio(audio) => within("volume", audio.volume, 0..=100),
+            Self::Audio(audio) => {
+                within("volume", audio.volume, 0..=100)?;
+                within("ring_volume", audio.ring_volume, 0..=100)
+            }
             Self::Camera(camera) => {
                 limit("max_kbps", camera.max_kbps, KBPS)?;
                 limit("max_fps", camera.max_fps, 1..=60)?;
@@ -320,6 +325,13 @@ mod tests {
                     ..AudioSetting::default()
                 }),
                 "volume",
+            ),
+            (
+                Setting::Audio(AudioSetting {
+                    ring_volume: Some(101),
+                    ..AudioSetting::default()
+                }),
+                "ring_volume",
             ),
             (
                 Setting::Camera(CameraSetting {

@@ -61,6 +61,10 @@ fn every_broken_rule_names_its_field() {
             "missing.ogg: No such file or directory",
         ),
         (
+            "[calls.incoming]\nring_volume = 101\n",
+            "calls.incoming.ring_volume: 101 is above the largest 100",
+        ),
+        (
             "[calls]\nring = ['dialog:12']\n",
             "calls.ring[0]: the dialog's id",
         ),

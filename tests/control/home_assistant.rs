@@ -154,6 +154,7 @@ fn a_device_without_relay_camera_or_thermometer_does_not_announce_them() {
         "visitor_message",
         "announcement",
         "volume",
+        "ring_volume",
         "screen_layout",
         "screen_fit",
         "screen_self_view",
@@ -185,6 +186,7 @@ fn states() -> [Value; 2] {
     busy.door.unlocked = true;
     busy.chat.unread = 3;
     busy.audio.volume = Some(0);
+    busy.audio.ring_volume = Some(80);
     busy.audio.microphone.source = "alsa:hw:2".into();
     busy.audio.speaker.sink = "alsa:hdmi".into();
     busy.audio.speaker_muted = true;
@@ -260,6 +262,7 @@ fn every_template_of_a_state_shows_what_the_device_is() {
             ],
         ),
         ("volume", ["None", "0"]),
+        ("ring_volume", ["None", "80"]),
         ("speaker_mute", ["OFF", "ON"]),
         ("screen_layout", ["None", "speaker"]),
         ("screen_fit", ["None", "cover"]),
@@ -463,6 +466,7 @@ fn every_order_made_of_a_value_is_one_the_device_takes() {
             "camera_control_pan_absolute",
             "camera_control_zoom_continuous",
             "camera_source",
+            "ring_volume",
             "screen_fit",
             "screen_layout",
             "screen_self_view",
@@ -475,7 +479,6 @@ fn every_order_made_of_a_value_is_one_the_device_takes() {
         order("announcement", json!(text)),
         Ok(json!({ "text": text }))
     );
-    assert_eq!(order("volume", json!(35.0)), Ok(json!({ "volume": 35 })));
     for (key, field) in [
         ("screen_layout", "layout"),
         ("screen_fit", "fit"),
@@ -489,8 +492,12 @@ fn every_order_made_of_a_value_is_one_the_device_takes() {
             assert_eq!(made, Ok(json!({ field: choice })));
         }
     }
-    let refused = order("volume", json!(101.0)).unwrap_err();
-    assert!(refused.message.starts_with("volume: "), "{refused}");
+    for field in ["volume", "ring_volume"] {
+        assert_eq!(order(field, json!(35.0)), Ok(json!({ field: 35 })));
+        let refused = order(field, json!(101.0)).unwrap_err();
+        let message = format!("{field}: ");
+        assert!(refused.message.starts_with(&message), "{refused}");
+    }
 }
 
 #[test]

@@ -211,14 +211,18 @@ pub const WITH_SPEAKER: &str = "[calls]\nbind = [\"127.0.0.1\"]\n\
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_loudspeakers_volume_is_set_shown_and_remembered() {
     let site = Site::start().await;
-    let mut door = site.station("door", WITH_SPEAKER).await;
+    let ringing = format!("{WITH_SPEAKER}[calls.incoming]\nring_volume = 60\n");
+    let mut door = site.station("door", &ringing).await;
+    assert_eq!(door.state().audio.ring_volume, Some(60));
     let quiet = Setting::Audio(AudioSetting {
         volume: Some(30),
+        ring_volume: Some(80),
         speaker_muted: Some(true),
         ..AudioSetting::default()
     });
     let told = set(&door, quiet).await.expect("set");
     assert_eq!(told["audio"]["volume"], 30);
+    assert_eq!(told["audio"]["ring_volume"], 80);
     assert_eq!(told["audio"]["speaker_muted"], true);
     door.reaches("who sets the volume", |state| {
         state.audio.speaker.volume_by == Some(VolumeBy::Mix)
@@ -229,10 +233,11 @@ async fn the_loudspeakers_volume_is_set_shown_and_remembered() {
         ..AudioSetting::default()
     });
     set(&door, loud).await.expect("set");
-    door = door.stop().await.again(&site, WITH_SPEAKER).await;
-    door.reaches("the volume set before", |state| {
+    door = door.stop().await.again(&site, &ringing).await;
+    door.reaches("the volumes set before", |state| {
         let audio = &state.audio;
         audio.volume == Some(30)
+            && audio.ring_volume == Some(80)
             && !audio.speaker_muted
             && audio.speaker.volume_by == Some(VolumeBy::Mix)
     })

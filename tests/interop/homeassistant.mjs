@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { cameraControls } from "./homeassistant/camera_controls.mjs";
+import { OTHERS, sources } from "./homeassistant/sources.mjs";
 import { Control, startBroker } from "./lib/broker.mjs";
 import { startDevice } from "./lib/device.mjs";
 import { HomeAssistant } from "./lib/homeassistant.mjs";
@@ -27,6 +28,9 @@ async function run() {
     name: "front-door",
     ring: [indoor.login],
     allowed: [indoor.login],
+    // ALSA's own `null` is a loudspeaker that needs no card.
+    sink: "alsa:null",
+    others: OTHERS,
   };
   const announced = `
 [calls.incoming]
@@ -39,8 +43,7 @@ enabled = true
   const guide = await readFile(new URL("../../docs/guide/home-assistant.md", import.meta.url), "utf8");
   const examples = [...guide.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text]) => text);
   const assistant = await keep(HomeAssistant.start(broker.port, examples));
-  // ALSA's own `null` is a loudspeaker that needs no card.
-  const device = await startDevice({ ...station, sink: "alsa:null", more: announced });
+  const device = await startDevice({ ...station, more: announced });
   let running = device;
   await keep({ tail: () => running.tail(), end: () => running.end() });
   const caller = { ready: hub.ready, user: indoor, brokerPort: broker.port, name: "indoor" };
@@ -57,6 +60,7 @@ enabled = true
   await pictures(assistant);
   await recordings(assistant, control);
   await announcements(assistant, control);
+  await sources(assistant, control);
   await automations(assistant, control, examples);
   await cameraControls(assistant, broker.port);
   await check("another start of Home Assistant is answered by the announcement", async () => {
@@ -108,7 +112,11 @@ const EXPECTED = {
   "image.front_door_picture": "unknown",
   "lock.front_door_door": "locked",
   "notify.front_door_announcement": "unknown",
+  "number.front_door_ring_volume": "unknown",
   "number.front_door_volume": "unknown",
+  "select.front_door_camera_in_use": "test:ball",
+  "select.front_door_loudspeaker_in_use": "alsa:null",
+  "select.front_door_microphone_in_use": "test",
   "sensor.front_door_bell": "idle",
   "sensor.front_door_call": "idle",
   "sensor.front_door_last_call": "unknown",
@@ -120,9 +128,11 @@ const EXPECTED = {
   "sensor.front_door_unread_messages": "0",
   "sensor.front_door_version": undefined,
   "switch.front_door_answer_automatically": "on",
+  "switch.front_door_camera": "on",
   "switch.front_door_do_not_disturb": "off",
   "switch.front_door_loudspeaker_off": "off",
-  "switch.front_door_microphone_off": "unavailable",
+  "switch.front_door_microphone": "on",
+  "switch.front_door_mute_call": "unavailable",
   "switch.front_door_record": "off",
   "update.front_door_program": "off",
 };
@@ -210,9 +220,9 @@ async function calls(assistant, control, indoors, door) {
     await assistant.call("button.press", "button.front_door_answer");
     await assistant.entity("sensor.front_door_call", (one) => one.state === "connected");
     await assistant.entity("sensor.front_door_time_to_first_picture", (one) => Number(one.state) > 0);
-    await assistant.call("switch.turn_on", "switch.front_door_microphone_off");
+    await assistant.call("switch.turn_on", "switch.front_door_mute_call");
     await control.state("call", (call) => call.muted.audio);
-    await assistant.entity("switch.front_door_microphone_off", (one) => one.state === "on");
+    await assistant.entity("switch.front_door_mute_call", (one) => one.state === "on");
     await assistant.call("button.press", "button.front_door_hang_up");
     await assistant.entity("sensor.front_door_call", (one) => one.state === "idle");
     const last = await assistant.entity("sensor.front_door_last_call", (one) => one.state === "hung_up");

@@ -61,6 +61,34 @@ async fn what_is_heard_is_the_tone_sample_by_sample() {
     }
 }
 
+/// At a volume of the mix of 10 %, which is a thousandth: what rings is not changed by it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ring_is_heard_sample_by_sample_as_loud_as_it_is_set_and_never_louder_than_it_comes() {
+    warm().await;
+    let wanted = Tone::Chime.samples();
+    for (percent, factor) in [(100, 1.0), (50, 0.125)] {
+        let played = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&played);
+        let tap = SoundTap::new(move |_, frame| kept.lock().extend_from_slice(frame));
+        let sound = Sound::start(AudioDeviceSettings {
+            loudspeaker: AudioSinkKind::Tap(tap),
+            ..AudioDeviceSettings::microphone(AudioSourceKind::None, false)
+        });
+        sound.loudspeaker.set_volume(10, percent);
+        let ringing = sound.loudspeaker.for_ringing();
+        let outcome = heard(Announcement::Tone(Tone::Chime), &ringing).await;
+        assert_eq!(outcome, Ok(()));
+        sound.device.closed().await;
+        let mut played = std::mem::take(&mut *played.lock());
+        let scaled = wanted.iter().map(|one| (f32::from(*one) * factor) as i16);
+        let mut wanted: Vec<i16> = scaled.collect();
+        for samples in [&mut played, &mut wanted] {
+            samples.retain(|sample| *sample != 0);
+        }
+        assert!(played == wanted, "{percent} % is not what was heard");
+    }
+}
+
 /// `null` is defined by ALSA itself, so the real playback element runs without a card.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tone_and_a_file_are_played_to_their_end() {

@@ -186,6 +186,8 @@ pub struct Incoming {
     pub auto_answer_after_s: u32,
     /// What is heard here while somebody calls.
     pub ring_tone: CallSound,
+    /// How loud that is, percent; none is as loud as all else.
+    pub ring_volume: Option<u8>,
     /// Whether a tone says so here before anything of the room is sent.
     pub auto_answer_tone: bool,
     /// What of this device such a caller gets.

@@ -306,6 +306,7 @@ fn incoming(section: &SectionReader<'_>, schedules: &[Schedule]) -> Option<Incom
     let auto_answer_after_s = section.integer("auto_answer_after_s");
     let auto_answer_tone = section.boolean("auto_answer_tone");
     let ring_tone = call_sound(section, "ring_tone");
+    let ring_volume = section.integer("ring_volume");
     let media = section.text("auto_answer_media").map(|media| match media {
         "audio" => AnswerMedia::Audio,
         "listen_only" => AnswerMedia::ListenOnly,
@@ -322,6 +323,7 @@ fn incoming(section: &SectionReader<'_>, schedules: &[Schedule]) -> Option<Incom
         auto_answer_after_s: auto_answer_after_s?,
         auto_answer_tone: auto_answer_tone?,
         ring_tone: ring_tone?,
+        ring_volume,
         auto_answer_media: media?,
         quiet,
         quiet_except,

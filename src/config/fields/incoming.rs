@@ -53,6 +53,12 @@ pub(super) const SECTION: Section = Section {
              answered by themselves have `auto_answer_tone`.",
         ),
         field(
+            "ring_volume",
+            Kind::Integer { min: 0, max: 100 },
+            Without::Rule("the loudspeaker's, `volume` of `audio/set`"),
+            "How loud `ring_tone` is, percent, until it is set by `audio/set`.",
+        ),
+        field(
             "auto_answer_media",
             Kind::Choice(&["video", "audio", "listen_only", "knock"]),
             Without::Text("video"),

@@ -43,20 +43,26 @@ fn announcements(list: &mut Vec<Component>, topics: &Topics) {
 }
 
 fn volume(list: &mut Vec<Component>, topics: &Topics) {
-    let number = json!({
-        "name": "Volume",
-        "ic": "mdi:volume-high",
-        "stat_t": topics.state(Some("audio")),
-        // Unknown until it is set; `default` with `true` would take 0 for that.
-        "val_tpl": "{{ value_json.volume | default('None') }}",
-        "cmd_t": topics.setting("audio"),
-        "cmd_tpl": "{{ {'volume': value | int} | tojson }}",
-        "min": 0,
-        "max": 100,
-        "step": 1,
-        "unit_of_meas": "%",
-    });
-    add(list, "number", "volume", number);
+    let mut number = |field: &'static str, name: &str, icon: &str, shown: &str| {
+        let number = json!({
+            "name": name,
+            "ic": icon,
+            "stat_t": topics.state(Some("audio")),
+            "val_tpl": format!("{{{{ {shown} }}}}"),
+            "cmd_t": topics.setting("audio"),
+            "cmd_tpl": format!("{{{{ {{'{field}': value | int}} | tojson }}}}"),
+            "min": 0,
+            "max": 100,
+            "step": 1,
+            "unit_of_meas": "%",
+        });
+        add(list, "number", field, number);
+    };
+    // Unknown until it is set; `default` with `true` would take 0 for that.
+    let volume = "value_json.volume | default('None')";
+    number("volume", "Volume", "mdi:volume-high", volume);
+    let ringing = "value_json.ring_volume | default(value_json.volume) | default('None')";
+    number("ring_volume", "Ring volume", "mdi:bell-ring", ringing);
     let silence = Switch {
         name: "Loudspeaker off",
         icon: "mdi:volume-off",

@@ -111,6 +111,9 @@ pub struct AudioState {
     /// The loudspeaker's volume in percent; absent until it is set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub volume: Option<u8>,
+    /// The ring tone's volume in percent; absent while it is the loudspeaker's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ring_volume: Option<u8>,
     /// The loudspeaker is to be silent.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub speaker_muted: bool,

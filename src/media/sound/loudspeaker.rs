@@ -17,6 +17,8 @@ const CARD_FRAMES: u32 = 8;
 #[derive(Clone, Default)]
 pub struct Loudspeaker {
     shared: Arc<Shared>,
+    /// Who joins here rings.
+    rings: bool,
 }
 
 #[derive(Default)]
@@ -32,27 +34,47 @@ struct State {
     status: LoudspeakerStatus,
     next: u64,
     voices: Vec<Slot>,
-    mix: Vec<i32>,
-    gain: Gain,
-    /// 0 to 100; without, as it comes.
-    volume: Option<u8>,
+    mix: Mix,
+    /// Of those that ring.
+    ringing: Mix,
     is_muted: bool,
+}
+
+/// Voices that are equally loud.
+struct Mix {
+    sum: Vec<i32>,
+    gain: Gain,
+    /// 0 to 100.
+    volume: u8,
+}
+
+impl Default for Mix {
+    fn default() -> Self {
+        Self {
+            sum: Vec::new(),
+            gain: Gain::default(),
+            volume: 100,
+        }
+    }
 }
 
 impl State {
     fn adjust(&mut self) {
-        let percent = if self.is_muted {
-            0
-        } else {
-            self.volume.unwrap_or(100)
-        };
-        self.gain.set_percent(percent);
+        let is_heard = self.status == LoudspeakerStatus::Playing;
+        for mix in [&mut self.mix, &mut self.ringing] {
+            let percent = if self.is_muted { 0 } else { mix.volume };
+            mix.gain.set_percent(percent);
+            if !is_heard {
+                mix.gain.settle();
+            }
+        }
     }
 }
 
 struct Slot {
     id: u64,
     playout: Playout,
+    rings: bool,
     /// Frames since it had nothing left.
     quiet: u32,
     is_closed: bool,
@@ -107,10 +129,20 @@ impl Loudspeaker {
         self.join(Manner::Patient)
     }
 
-    /// How loud the mix is: 0 to 100 percent, 100 as it comes. For a card that cannot be told.
-    pub fn set_volume(&self, percent: u8) {
+    /// The same loudspeaker for what rings, which has a volume of its own.
+    pub fn for_ringing(&self) -> Self {
+        Self {
+            rings: true,
+            ..self.clone()
+        }
+    }
+
+    /// How loud the mix is, and in it what rings: 0 to 100 percent each, 100 as it comes. Nothing
+    /// is made louder than it comes, so nothing is distorted by it.
+    pub fn set_volume(&self, percent: u8, ringing: u8) {
         let mut state = self.shared.state.lock();
-        state.volume = Some(percent);
+        state.mix.volume = percent;
+        state.ringing.volume = ringing;
         state.adjust();
     }
 
@@ -129,6 +161,7 @@ impl Loudspeaker {
             state.voices.push(Slot {
                 id,
                 playout: Playout::new(manner),
+                rings: self.rings,
                 quiet: 0,
                 is_closed: false,
             });
@@ -301,17 +334,33 @@ impl LoudspeakerEnd {
         if state.device != self.device {
             return;
         }
-        let mut mix = std::mem::take(&mut state.mix);
-        mix.clear();
-        mix.resize(frame.len(), 0);
-        for slot in &mut state.voices {
-            if !slot.is_closed && !slot.playout.add_to(&mut mix) && slot.playout.waiting() == 0 {
+        let State {
+            mix,
+            ringing,
+            voices,
+            ..
+        } = &mut *state;
+        for one in [&mut *mix, &mut *ringing] {
+            one.sum.clear();
+            one.sum.resize(frame.len(), 0);
+        }
+        for slot in voices {
+            let into = if slot.rings {
+                &mut ringing.sum
+            } else {
+                &mut mix.sum
+            };
+            if !slot.is_closed && !slot.playout.add_to(into) && slot.playout.waiting() == 0 {
                 slot.quiet = slot.quiet.saturating_add(1);
             }
         }
-        state.gain.apply(&mut mix);
-        saturated(&mix, frame);
-        state.mix = mix;
+        for one in [&mut *mix, &mut *ringing] {
+            one.gain.apply(&mut one.sum);
+        }
+        for (sum, ringing) in mix.sum.iter_mut().zip(&ringing.sum) {
+            *sum += ringing;
+        }
+        saturated(&mix.sum, frame);
         self.shared.changed.notify_all();
     }
 }
@@ -360,9 +409,42 @@ mod tests {
         next(&end);
         assert_eq!(next(&end), vec![0; FRAME]);
         loudspeaker.set_muted(false);
-        loudspeaker.set_volume(50);
+        loudspeaker.set_volume(50, 100);
         next(&end);
         assert_eq!(next(&end), vec![1_000; FRAME]);
+    }
+
+    #[test]
+    fn what_rings_is_as_loud_as_it_is_told_whatever_the_others_are() {
+        let loudspeaker = Loudspeaker::new();
+        let end = device(&loudspeaker);
+        let (voice, ring) = (loudspeaker.patient(), loudspeaker.for_ringing().patient());
+        voice.push(&[8_000; 30 * FRAME]);
+        ring.push(&[16_000; 30 * FRAME]);
+        for ((volume, ringing), heard) in [
+            ((100, 100), 24_000),
+            ((50, 100), 17_000),
+            ((100, 50), 10_000),
+            ((0, 50), 2_000),
+            ((50, 0), 1_000),
+        ] {
+            loudspeaker.set_volume(volume, ringing);
+            next(&end);
+            assert_eq!(next(&end), vec![heard; FRAME], "{volume} {ringing}");
+        }
+        loudspeaker.set_muted(true);
+        next(&end);
+        assert_eq!(next(&end), vec![0; FRAME]);
+    }
+
+    #[test]
+    fn the_loudest_ring_at_its_loudest_is_as_it_comes_from_its_first_sample() {
+        let loudspeaker = Loudspeaker::new();
+        loudspeaker.set_volume(10, 100);
+        let end = device(&loudspeaker);
+        let ring = loudspeaker.for_ringing().live();
+        ring.push(&[i16::MAX; 10 * FRAME]);
+        assert_eq!(next(&end), vec![i16::MAX; FRAME]);
     }
 
     #[test]

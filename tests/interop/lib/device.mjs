@@ -9,7 +9,8 @@ const READY_LIMIT_MS = 30_000;
 /**
  * Starts the device of a signed-up user. `ring` and `allowed` are logins: whom the bell calls,
  * and who may open the door; `warm` keeps the camera ready between calls; `source` is the camera,
- * `sound` the microphone, `dtx` whether it pauses, `sink` the loudspeaker; `calls` is TOML for the section of that name, `more` for sections of
+ * `sound` the microphone, `dtx` whether it pauses, `sink` the loudspeaker, `others` lists of further ones
+ * (`cameras`, `sounds`, `sinks`); `calls` is TOML for the section of that name, `more` for sections of
  * its own; `code` opens the door.
  */
 export async function startDevice(settings) {
@@ -44,7 +45,7 @@ export async function startDevice(settings) {
   };
 }
 
-function config({ ready, user, brokerPort, name, ring, allowed, warm = true, source = "test:ball", sound = "test", dtx = false, sink = "null", calls = "", code = undefined, more = "" }) {
+function config({ ready, user, brokerPort, name, ring, allowed, warm = true, source = "test:ball", sound = "test", dtx = false, sink = "null", others = {}, calls = "", code = undefined, more = "" }) {
   // A JSON string is a TOML string, and a JSON list of strings a TOML list.
   const toml = JSON.stringify;
   return `
@@ -64,11 +65,14 @@ password_file = "password"
 
 [camera]
 source = ${toml(source)}
+others = ${toml(others.cameras ?? [])}
 warm = ${warm}
 
 [audio]
 source = ${toml(sound)}
+other_sources = ${toml(others.sounds ?? [])}
 sink = ${toml(sink)}
+other_sinks = ${toml(others.sinks ?? [])}
 dtx = ${dtx}
 
 [calls]

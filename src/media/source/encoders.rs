@@ -348,7 +348,7 @@ mod tests {
             pictures.show(noise(encoders.caps(), 0), 1);
             // On a busy machine the placeholder is ahead of it.
             let mut frames = 0;
-            while !is_noise(&*next().await.unwrap()) {
+            while !is_noise(&next().await.unwrap()) {
                 frames += 1;
                 assert!(frames < 10, "{codec}: the camera is not seen");
             }

@@ -31,6 +31,9 @@ pub enum SnapshotError {
     /// The camera does not work.
     #[error("the video source has failed: {0}")]
     Source(String),
+    /// Nothing of the camera may be seen.
+    #[error("the camera is covered (`camera/set` with `muted`)")]
+    Covered,
     /// It runs, but gave nothing.
     #[error("no picture came within {0:?}")]
     TimedOut(Duration),
@@ -214,7 +217,7 @@ impl VideoFanout {
     /// is not running.
     ///
     /// # Errors
-    /// [`SnapshotError`]; a camera in trouble is reported at once, not after `timeout`.
+    /// [`SnapshotError`]; a camera in trouble or covered is reported at once, not after `timeout`.
     pub async fn snapshot(&self, timeout: Duration) -> Result<Bytes, SnapshotError> {
         self.picture(timeout, snapshot::Size::Full).await
     }
@@ -258,6 +261,9 @@ impl VideoFanout {
                 }
                 if let Some(trouble) = &state.trouble {
                     return Err(SnapshotError::Source(trouble.clone()));
+                }
+                if state.cover != Cover::Off {
+                    return Err(SnapshotError::Covered);
                 }
             }
             if changed.changed().await.is_err() {
@@ -483,6 +489,9 @@ impl VideoPublisher {
             }
             format.gate.request(Urgency::Joined);
         }
+        drop(state);
+        // Whoever waits for a picture need not wait on.
+        self.core.changed.send_modify(|n| *n = n.wrapping_add(1));
     }
 
     /// What is encoded of a covered camera from now on is black, and is seen: the camera's last

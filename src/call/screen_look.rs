@@ -41,6 +41,25 @@ pub struct ScreenPart {
     pub y: u16,
 }
 
+impl ScreenPart {
+    /// What of it is on a screen of that size, pixels; none when that is less than 16 in either
+    /// direction. Nothing larger than the screen is ever made for it.
+    pub fn on(self, screen: (u32, u32)) -> Option<Self> {
+        let rest = |whole: u32, from: u16, wanted: u16| {
+            let there = whole.saturating_sub(from.into()).min(wanted.into());
+            // Not above `wanted`, which fits.
+            u16::try_from(there).ok().map(|pixels| pixels & !1)
+        };
+        let width = rest(screen.0, self.x, self.width)?;
+        let height = rest(screen.1, self.y, self.height)?;
+        (width >= 16 && height >= 16).then_some(Self {
+            width,
+            height,
+            ..self
+        })
+    }
+}
+
 /// What is no [`ScreenArea`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -81,7 +100,7 @@ impl std::str::FromStr for ScreenArea {
 }
 
 /// Digits alone; the library's own parser takes a sign too.
-fn whole(text: &str) -> Option<u16> {
+pub(crate) fn whole(text: &str) -> Option<u16> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
     is_plain.then(|| text.parse().ok()).flatten()
 }
@@ -152,6 +171,20 @@ mod tests {
                 prop_assert!(!text.contains([' ', '-']));
             }
         }
+    }
+
+    #[test]
+    fn what_lies_beside_the_screen_is_left_out() {
+        let part = |text: &str| match text.parse() {
+            Ok(ScreenArea::Part(part)) => part,
+            other => panic!("{other:?}"),
+        };
+        let on = |text: &str| part(text).on((1281, 720));
+        assert_eq!(on("640x360+20+10"), Some(part("640x360+20+10")));
+        assert_eq!(on("8192x8192+0+0"), Some(part("1280x720+0+0")));
+        assert_eq!(on("8192x8192+1001+700"), Some(part("280x20+1001+700")));
+        assert_eq!(on("640x360+1270+0"), None);
+        assert_eq!(on("640x360+0+8191"), None);
     }
 
     #[test]

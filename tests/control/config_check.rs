@@ -236,6 +236,10 @@ fn a_screen_is_read_and_what_it_cannot_be_is_named() {
         ("connector = 'HDMI-A-1'", "connector: has a use with"),
         ("sink = 'kms'\nmode = '1280'", "mode: must be WIDTHxHEIGHT"),
         (
+            "sink = 'kms'\nmode = '+1280x720'",
+            "mode: must be WIDTHxHEIGHT",
+        ),
+        (
             "sink = 'kms'\nconnector = 'a b'",
             "connector: must be a connector's name",
         ),

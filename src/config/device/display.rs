@@ -1,6 +1,7 @@
 //! `[display]`.
 
 use super::{Display, ScreenFit, ScreenLayout, ScreenSelfView, VideoSink};
+use crate::call::screen_look::whole;
 use crate::config::reader::SectionReader;
 
 pub(super) fn read(section: &SectionReader<'_>) -> Option<Display> {
@@ -32,10 +33,7 @@ pub(super) fn read(section: &SectionReader<'_>) -> Option<Display> {
         }
     });
     let mode = section.parsed("mode", |text| {
-        let number = |text: &str| {
-            let number: Option<u16> = text.parse().ok();
-            number.filter(|pixels| (16..=8192).contains(pixels))
-        };
+        let number = |text: &str| whole(text).filter(|pixels| (16..=8192).contains(pixels));
         text.split_once('x')
             .and_then(|(width, height)| Some((number(width)?, number(height)?)))
             .ok_or_else(|| "must be WIDTHxHEIGHT, 16 to 8192 pixels each, as `1280x720`".to_owned())

@@ -118,6 +118,11 @@ pub enum Rotation {
     Left,
 }
 
+/// Of an area that is not on the screen.
+fn beside((width, height): (u32, u32)) -> String {
+    format!("the area is not on the screen, which has {width}x{height} pixels")
+}
+
 /// How the screen fares.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum DisplayStatus {
@@ -264,15 +269,23 @@ impl Inner {
         });
     }
 
-    /// Whether nobody has a seat; whoever takes one then starts a thread of its own.
+    /// Whether nobody has a seat.
     fn is_deserted(&self) -> bool {
+        self.state.lock().seats.numbers().is_empty()
+    }
+
+    /// Whether that is still so, now that the screen is given back; whoever takes a seat then starts a
+    /// thread of its own.
+    fn is_left(&self) -> bool {
         let mut state = self.state.lock();
-        let is_deserted = state.seats.numbers().is_empty();
-        if is_deserted {
+        let is_left = state.seats.numbers().is_empty();
+        if is_left {
             state.routes.clear();
             state.signals = None;
+            // Before that thread can tell what it does.
+            self.tell(DisplayStatus::Closed);
         }
-        is_deserted
+        is_left
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
@@ -320,15 +333,15 @@ impl Drop for Seat {
 
 /// Until nobody has a seat.
 fn run(display: &Inner, signals: &Sender<Signal>, received: &Receiver<Signal>) {
+    let mut has_failed = false;
     loop {
-        match show(display, signals, received) {
+        let shown = show(display, signals, received, has_failed);
+        has_failed = shown.is_err();
+        match shown {
             Ok(Shown::ToTheEnd) => {
-                // Whoever came meanwhile has a thread that tells for itself.
-                let state = display.state.lock();
-                if state.signals.is_none() {
-                    display.tell(DisplayStatus::Closed);
+                if display.is_left() {
+                    return;
                 }
-                return;
             }
             Ok(Shown::UntilOpenedAnew) => display.state.lock().routes.clear(),
             Err(reason) => {
@@ -340,8 +353,7 @@ fn run(display: &Inner, signals: &Sender<Signal>, received: &Receiver<Signal>) {
                     .recv_timeout(again.saturating_duration_since(Instant::now()))
                     .is_ok()
                 {}
-                if display.is_deserted() {
-                    display.tell(DisplayStatus::Closed);
+                if display.is_left() {
                     return;
                 }
             }
@@ -361,12 +373,16 @@ fn show(
     display: &Inner,
     signals: &Sender<Signal>,
     received: &Receiver<Signal>,
+    has_failed: bool,
 ) -> Result<Shown, String> {
     super::initialise().map_err(|error| error.to_string())?;
     let look = display.state.lock().look;
+    // What was told of an output that is closed is of no interest any more.
+    while received.try_recv().is_ok() {}
     let mut output = Output::open(&display.screen, look, failing(signals))?;
-    // Of outputs that are closed; what happened to this one, it will tell.
-    display.tell(DisplayStatus::Showing);
+    // One that fails with each first picture would be news twice a second.
+    let proven = Instant::now() + if has_failed { RETRY } else { Duration::ZERO };
+    let mut is_told = false;
     let mut composition: Option<Composition> = None;
     loop {
         if display.is_deserted() {
@@ -377,8 +393,15 @@ fn show(
             return Ok(Shown::UntilOpenedAnew);
         }
         arrange(display, &output, &mut composition, signals)?;
+        let left = proven.saturating_duration_since(Instant::now());
+        if !is_told && left.is_zero() {
+            is_told = true;
+            display.tell(DisplayStatus::Showing);
+        }
         let patience = if composition.is_some() || output.wants_a_look() {
             LOOK
+        } else if !is_told {
+            left
         } else {
             Duration::from_secs(3_600)
         };

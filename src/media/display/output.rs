@@ -12,7 +12,7 @@ use super::kms;
 use super::layout::canvas;
 use super::shape::{self, Shape};
 use super::window::Window;
-use super::{Area, Look, Screen, WindowSystem};
+use super::{Area, Look, Screen, WindowSystem, beside};
 
 /// So long a window waits for a picture before it hears what its server has to say.
 const PATIENCE: gst::ClockTime = gst::ClockTime::from_mseconds(50);
@@ -97,6 +97,7 @@ impl Output {
         let (size, placed) = match look.area {
             Area::Full => (screen.size, String::new()),
             Area::Part(part) => {
+                let part = part.on(screen.size).ok_or_else(|| beside(screen.size))?;
                 let number = i64::from;
                 let (width, height) = (i64::from(screen.size.0), i64::from(screen.size.1));
                 let (x, y) = (number(part.x), number(part.y));

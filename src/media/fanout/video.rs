@@ -415,13 +415,20 @@ impl VideoPublisher {
         if state.publisher != self.id || !state.cover.passes(taken) {
             return;
         }
+        let is_covered = state.cover != Cover::Off;
         let format = &mut state.formats[codec.index()];
-        let mut behind = false;
+        let (mut behind, mut waiting) = (false, false);
         for member in &format.members {
-            behind |= member.queue.push(&frame) == Pushed::Overflowed;
+            let pushed = member.queue.push(&frame);
+            behind |= pushed == Pushed::Overflowed;
+            waiting |= pushed == Pushed::Skipped;
         }
         if behind && !frame.key {
             format.gate.request(Urgency::Repair);
+        }
+        // The key frame that was asked for may have been made of a picture the cover held back.
+        if waiting && is_covered {
+            format.gate.request(Urgency::NoPicture);
         }
     }
 
@@ -527,5 +534,45 @@ impl Drop for VideoPublisher {
                 format.encoding = None;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::rtp::RunId;
+
+    #[test]
+    fn black_that_nobody_can_begin_with_is_asked_for_as_a_key_frame_once_more() {
+        let fanout = VideoFanout::new();
+        let publisher = fanout.attach(Arc::new(|| {}));
+        let _watching = fanout.subscribe(VideoCodec::H264);
+        let start = Instant::now();
+        let due = |ms| publisher.key_frame_due(VideoCodec::H264, start + Duration::from_millis(ms));
+        assert!(due(0), "somebody has joined");
+        publisher.set_covered(true);
+        publisher.blacken(Duration::from_secs(1));
+        assert!(due(0), "and is to see black");
+        let frame = |key| EncodedFrame {
+            run: RunId::fresh(),
+            rtp_timestamp: 0,
+            key,
+            packets: Vec::new(),
+            encoded_at: start,
+        };
+        let show = |key, taken| {
+            publisher.publish(
+                VideoCodec::H264,
+                frame(key),
+                Some(Duration::from_secs(taken)),
+            );
+        };
+        // The key frame was made of the camera's last picture, which the cover holds back.
+        show(true, 1);
+        show(false, 2);
+        assert!(due(400));
+        show(true, 3);
+        show(false, 4);
+        assert!(!due(2_000), "it is seen");
     }
 }

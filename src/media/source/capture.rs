@@ -69,6 +69,7 @@ impl CameraStage {
                 let _ = signals.send(signal);
             }
         })?;
+        pictures.set_decoded(is_decoding(settings, &pipeline));
         let output: gst_app::AppSink = pipeline.element("out")?;
         output.set_callbacks(distributing(
             pictures,
@@ -155,6 +156,21 @@ pub(super) const PICTURES_AS_THEY_COME: &str = "appsrc name=camera is-live=true 
 /// Where every source ends.
 const SINK: &str = "appsink name=out sync=false max-buffers=2 drop=true";
 
+/// What decodes pictures of a camera that encodes them.
+const DECODER: &str = "decoder";
+
+/// Whether pictures come from a decoder on the thread that brings them.
+fn is_decoding(settings: &VideoSourceSettings, pipeline: &Pipeline) -> bool {
+    match settings.source {
+        VideoSourceKind::Rtsp(_) | VideoSourceKind::File { .. } => true,
+        VideoSourceKind::V4l2 { .. } => pipeline.element::<gst::Element>(DECODER).is_ok(),
+        VideoSourceKind::Test { .. }
+        | VideoSourceKind::Feed(_)
+        | VideoSourceKind::Screen { .. }
+        | VideoSourceKind::Libcamera { .. } => false,
+    }
+}
+
 /// The element pictures of any kind enter by.
 const SHAPING: &str = "shaping";
 
@@ -182,7 +198,11 @@ fn pipeline_of_kind(
         VideoSourceKind::Feed(feed) => fed(feed, caps, on_end),
         VideoSourceKind::V4l2 { device } => {
             let format = v4l2::choose(device, settings.width, settings.height, settings.framerate)?;
-            let decode = if format.jpeg { "! jpegdec" } else { "" };
+            let decode = if format.jpeg {
+                format!("! jpegdec name={DECODER}")
+            } else {
+                String::new()
+            };
             let tail = shaped(caps, SINK);
             let pipeline = Pipeline::parse(
                 &format!(

@@ -37,6 +37,8 @@ pub(super) struct Pictures {
     has_failed: AtomicBool,
     /// An application that makes pictures makes them when it likes.
     has_own_pace: bool,
+    /// The camera's thread decodes its pictures as well, which is work enough for one.
+    is_decoded: AtomicBool,
 }
 
 impl Pictures {
@@ -62,8 +64,12 @@ impl Pictures {
                 for input in others {
                     input.hand_over(&picture, &self.publisher);
                 }
-                // While it waits for this one, the others work.
-                last.push(&picture, &self.publisher);
+                if self.is_decoded.load(Ordering::Relaxed) {
+                    last.hand_over(&picture, &self.publisher);
+                } else {
+                    // While it waits for this one, the others work.
+                    last.push(&picture, &self.publisher);
+                }
             }
             drop(times);
             self.publisher.set_picture(sample);
@@ -120,6 +126,13 @@ impl Pictures {
         }
     }
 
+    /// Whether what comes from now on is decoded by the thread that brings it. Encoded there as well,
+    /// pictures could come faster than they are done with, and nothing would say so: they would
+    /// wait in front of the decoder, ever more of them.
+    pub(super) fn set_decoded(&self, is_decoded: bool) {
+        self.is_decoded.store(is_decoded, Ordering::Relaxed);
+    }
+
     /// The camera gives nothing until further notice.
     pub(super) fn set_failed(&self) {
         self.has_failed.store(true, Ordering::Relaxed);
@@ -165,6 +178,7 @@ impl Encoders {
             last: Mutex::new(Instant::now()),
             has_failed: AtomicBool::new(false),
             has_own_pace: matches!(settings.source, VideoSourceKind::Feed(_)),
+            is_decoded: AtomicBool::new(false),
         });
         let info = gst_video::VideoInfo::from_caps(&caps).map_err(|error| error.to_string())?;
         let placeholder = Placeholder::watch(&pictures, info).map_err(|error| error.to_string())?;
@@ -362,6 +376,42 @@ mod tests {
             let covered = next().await.unwrap();
             assert!(covered.key && !is_noise(&covered), "{codec}");
         }
+    }
+
+    /// Whether any of some pictures was encoded on the thread that brought it.
+    fn is_encoded_here(is_decoded: bool) -> bool {
+        let (signals, _received) = channel();
+        // So slow that no encoder of a busy machine takes too long.
+        let settings = VideoSourceSettings {
+            framerate: 1,
+            ..settings()
+        };
+        let fanout = VideoFanout::new();
+        let publisher = Arc::new(fanout.attach(Arc::new(|| {})));
+        let _watching = fanout.subscribe(VideoCodec::H264);
+        let mut encoders = Encoders::new(&settings, &publisher, &Arc::default(), &signals).unwrap();
+        encoders.adjust().unwrap();
+        let pictures = Arc::clone(encoders.pictures());
+        pictures.set_decoded(is_decoded);
+        let (told, threads) = channel();
+        let run = encoders.runs[VideoCodec::H264.index()].as_ref().unwrap();
+        let entrance = run.input.encoder().static_pad("sink").unwrap();
+        entrance.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+            let _ = told.send(std::thread::current().id());
+            gst::PadProbeReturn::Ok
+        });
+        let mut threads = threads.into_iter();
+        (0..4).any(|n| {
+            pictures.show(noise(encoders.caps(), n * 1_000), 1);
+            threads.next().unwrap() == std::thread::current().id()
+        })
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn pictures_that_were_decoded_on_the_way_are_encoded_by_another_thread() {
+        crate::media::initialise().unwrap();
+        let told = tokio::task::spawn_blocking(|| [false, true].map(is_encoded_here));
+        assert_eq!(told.await.unwrap(), [true, false]);
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -34,6 +34,9 @@ pub(in super::super) struct Window {
     buffers: Vec<Picture>,
 }
 
+/// Of a window with a part of the screen, whose size is not known here, pixels each way.
+const WIDEST: u32 = 4_096;
+
 /// What the compositor said.
 struct State {
     area: Area,
@@ -122,7 +125,11 @@ impl Window {
                 // Where a compositor leaves the size to the window.
                 (1280, 720)
             }
-            Area::Part(part) => (part.width.into(), part.height.into()),
+            // Its place is the compositor's, and with it how much of it is seen.
+            Area::Part(part) => {
+                let most = |pixels: u16| u32::from(pixels).min(WIDEST);
+                (most(part.width), most(part.height))
+            }
         };
         surface.commit();
         let mut made = Self {

@@ -9,7 +9,7 @@ use x11rb::protocol::xproto::{
 use x11rb::wrapper::ConnectionExt as _;
 
 use super::super::super::x_server::XServer;
-use super::super::Area;
+use super::super::{Area, beside};
 
 /// Bytes of a request that are no pixels, and then some.
 const HEADER: usize = 64;
@@ -35,8 +35,12 @@ impl Window {
         let server = XServer::open(address, NAMED_BY)?;
         let (x, y, size) = match area {
             Area::Full => (0, 0, server.size),
-            // Below 2^13 each.
-            Area::Part(part) => (part.x as i16, part.y as i16, (part.width, part.height)),
+            Area::Part(part) => {
+                let screen = (server.size.0.into(), server.size.1.into());
+                let part = part.on(screen).ok_or_else(|| beside(screen))?;
+                // Below 2^13 each.
+                (part.x as i16, part.y as i16, (part.width, part.height))
+            }
         };
         let number = || server.connection.generate_id().map_err(words);
         let (window, context) = (number()?, number()?);

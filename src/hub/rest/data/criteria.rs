@@ -14,7 +14,7 @@ use crate::hub::data::{Action, Asker, Class};
 use crate::hub::rest::error::ApiError;
 use crate::hub::rest::request::Request;
 use crate::hub::rest::{Answer, json as respond};
-use crate::hub::store::query::{Filter, Page};
+use crate::hub::store::query::{Filter, FilterError, Page};
 use crate::hub::store::record_filter::{admitted, criteria};
 use crate::hub::store::records::{self, Record};
 
@@ -75,18 +75,38 @@ pub async fn delete(request: &Request, class: &str) -> Answer {
     Ok(respond(StatusCode::OK, &body))
 }
 
-/// At least one condition: an empty request must not mean every record.
+/// At least one condition, and none that excludes nothing: an empty request must not mean every
+/// record.
 fn conditions(
     class: &Class,
     mut wanted: Map<String, Json>,
     is_form: bool,
     name: &'static str,
 ) -> Result<Filter, ApiError> {
-    if wanted.is_empty() {
+    read_nulls(&mut wanted, is_form);
+    for (name, wanted) in &wanted {
+        let mut operators = wanted.as_object().into_iter().flatten();
+        if operators.any(|(operator, value)| is_without_value(operator, value)) {
+            return Err(FilterError::Empty(name.clone()).into());
+        }
+    }
+    let filter = criteria(class, &wanted)?;
+    if filter.is_empty() {
         return Err(ApiError::invalid(name, "At least one condition is needed"));
     }
-    read_nulls(&mut wanted, is_form);
-    Ok(criteria(class, &wanted)?)
+    Ok(filter)
+}
+
+/// Every text contains and starts with the empty one. Being nothing is a condition.
+fn is_without_value(operator: &str, value: &Json) -> bool {
+    let is_empty = match value {
+        Json::Null => true,
+        Json::String(text) => text.is_empty(),
+        Json::Array(items) => items.is_empty(),
+        Json::Object(items) => items.is_empty(),
+        _ => false,
+    };
+    is_empty && !matches!(operator, "eq" | "ne")
 }
 
 /// The records one may read and do this with; a filter sees no others, or it could be asked what

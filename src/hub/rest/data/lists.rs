@@ -165,7 +165,10 @@ fn read_group(class: &Class, params: &mut Map<String, Json>) -> Result<Option<Gr
         calcs.push((field.name.clone(), calc));
     }
     // What had no other condition is none any more.
-    params.retain(|_, wanted| wanted.as_object().is_none_or(|wanted| !wanted.is_empty()));
+    params.retain(|name, wanted| {
+        let is_calc = calcs.iter().any(|(field, _)| field == name);
+        !is_calc || wanted.as_object().is_none_or(|wanted| !wanted.is_empty())
+    });
     let Some(by) = by else {
         return match calcs.first() {
             None => Ok(None),

@@ -80,6 +80,7 @@ pub fn change(
     asker: &Asker,
     now: i64,
 ) -> Result<(), ApiError> {
+    input.check_move(class, record, asker)?;
     let applied = operators::apply(class, &mut record.fields, &input.fields);
     applied.map_err(|error| input.broken(error))?;
     input.finish(db, site, class, record, asker)?;

@@ -131,6 +131,29 @@ impl Input {
         })
     }
 
+    /// Who gives a record that is there already to another one must be allowed to delete it: it goes
+    /// when that one goes, and that may be theirs (CD-30).
+    ///
+    /// # Errors
+    /// 403.
+    pub fn check_move(
+        &self,
+        class: &Class,
+        record: &Record,
+        asker: &Asker,
+    ) -> Result<(), ApiError> {
+        let Some(Some(parent)) = &self.parent else {
+            return Ok(());
+        };
+        // A client may send back what it has read. Without parents there is nothing to go with.
+        let stays = record.parent.as_ref() == Some(parent) || !class.has_parents;
+        if stays || may(class, Action::Delete, record, asker) {
+            return Ok(());
+        }
+        let text = "You may not give this record to another one, as you may not delete it";
+        Err(ApiError::forbidden(text))
+    }
+
     fn set_permissions(
         &self,
         class: &Class,

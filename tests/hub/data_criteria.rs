@@ -165,3 +165,22 @@ async fn a_condition_that_every_record_meets_is_refused_and_nothing_is_lost() {
     let (_, list) = hub.get(&ann, "/data/profile").await;
     assert_eq!(each(&list, "job"), [&json!("guard"), &json!("guard")]);
 }
+
+#[tokio::test]
+async fn a_text_to_be_contained_has_a_bound_in_lists_and_criteria() {
+    let hub = hub().await;
+    let ann = hub.person("ann").await;
+    let job = "a".repeat(128);
+    record(&hub, &ann, json!({"job": job, "groups": [job]})).await;
+    for field in ["job", "groups"] {
+        let query = format!("{field}[ctn]={job}");
+        let (_, list) = hub.get(&ann, &format!("/data/profile?{query}")).await;
+        assert_eq!(each(&list, "job"), [&json!(job)]);
+        let path = format!("/data/profile?{query}a");
+        refused(hub.get(&ann, &path).await, 422, field);
+        let path = format!("/data/profile/by_criteria?{query}a");
+        refused(hub.delete(&ann, &path).await, 422, field);
+    }
+    let path = format!("/data/profile/by_criteria?job[ctn]={job}");
+    assert_eq!(hub.delete(&ann, &path).await.1, json!({"total_deleted": 1}));
+}

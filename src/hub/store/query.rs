@@ -65,6 +65,14 @@ pub enum FilterError {
     /// The value is not of the field's kind.
     #[error("value of field {0:?} is not valid")]
     Value(String),
+    /// The text that is looked for is longer than it may be.
+    #[error("the text field {field:?} is to contain has more than {most} characters")]
+    Pattern {
+        /// The field.
+        field: String,
+        /// Characters it may have.
+        most: usize,
+    },
     /// A condition without a value, which every row would meet.
     #[error("field {0:?} needs a value to be compared with")]
     Empty(String),
@@ -78,6 +86,7 @@ impl FilterError {
     pub fn field(&self) -> &str {
         match self {
             Self::Operator { field, .. }
+            | Self::Pattern { field, .. }
             | Self::Value(field)
             | Self::Empty(field)
             | Self::Field(field) => field,

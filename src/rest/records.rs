@@ -3,6 +3,8 @@
 //!
 //! Their fields are whatever reads and writes them: [`Map`], or a type of one's own (CD-32).
 
+use std::collections::HashSet;
+
 use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -186,11 +188,18 @@ impl RestClient {
     /// As [`RestClient::create_record`]. That some of several are not there or not ours is no
     /// error: the answer says so.
     pub async fn delete_records(&self, class: &str, ids: &[String]) -> Result<Removed, RestError> {
+        // One is answered otherwise than several, and the server counts each once.
+        let mut known = HashSet::new();
+        let ids: Vec<&str> = ids
+            .iter()
+            .map(String::as_str)
+            .filter(|id| known.insert(*id))
+            .collect();
         let request = Request::new(Method::DELETE, &["data", class, &ids.join(",")]);
-        if let [id] = ids {
+        if let [id] = *ids {
             self.call_raw(&request).await?;
             return Ok(Removed {
-                deleted: vec![id.clone()],
+                deleted: vec![id.to_owned()],
                 ..Removed::default()
             });
         }

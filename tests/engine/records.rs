@@ -96,6 +96,31 @@ async fn a_device_creates_lists_changes_and_deletes_records() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_named_twice_is_deleted_once() {
+    let site = site().await;
+    let door = site.station("door", "").await;
+    let made = json!({"class": "reading", "fields": {"value": 1}});
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        let made = done(&door, "record_create", made.clone()).await;
+        ids.push(made["record"]["_id"].clone());
+    }
+    ids.sort_by_key(Value::to_string);
+    for (named, expected) in [
+        (json!([ids[0], ids[0]]), json!([ids[0]])),
+        (json!([ids[1], ids[2], ids[1]]), json!([ids[1], ids[2]])),
+    ] {
+        let gone = json!({"class": "reading", "records": named});
+        let gone = done(&door, "record_delete", gone).await;
+        let mut deleted = gone["deleted"].as_array().expect("a list").clone();
+        deleted.sort_by_key(Value::to_string);
+        assert_eq!(json!(deleted), expected);
+    }
+    door.stop().await;
+    site.hub.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_class_does_not_take_is_refused_with_the_name_of_the_field() {
     let site = site().await;
     let door = site.station("door", "").await;
@@ -193,6 +218,34 @@ async fn what_a_class_does_not_take_is_refused_with_the_name_of_the_field() {
             json!({"class": "", "limit": 1}),
             ErrorCode::InvalidPayload,
             "class",
+        ),
+        (
+            &door,
+            "records",
+            json!({"class": class, "filter": {"sensor": []}}),
+            ErrorCode::InvalidPayload,
+            "sensor needs a value",
+        ),
+        (
+            &door,
+            "records",
+            json!({"class": class, "filter": {"sensor": {}}}),
+            ErrorCode::InvalidPayload,
+            "sensor needs a value",
+        ),
+        (
+            &door,
+            "records",
+            json!({"class": class, "filter": {"sensor": {"in": []}}}),
+            ErrorCode::InvalidPayload,
+            "sensor needs a value",
+        ),
+        (
+            &door,
+            "records",
+            json!({"class": class, "filter": {"sensor": {"in": {}}}}),
+            ErrorCode::InvalidPayload,
+            "sensor needs a value",
         ),
         (
             &door,

@@ -128,3 +128,59 @@ async fn more_than_a_thousand_at_once_are_refused_and_stay() {
     let (_, count) = hub.get(&ann, "/data/profile?age=1&count=1").await;
     assert_eq!(count["items"]["count"], 1_100);
 }
+
+#[tokio::test]
+async fn a_condition_that_every_record_meets_is_refused_and_nothing_is_lost() {
+    let hub = hub().await;
+    let ann = hub.person("ann").await;
+    for age in [20, 30] {
+        let fields = json!({"age": age, "full_name": "A", "groups": ["a"], "job": "guard"});
+        record(&hub, &ann, fields).await;
+    }
+    let path = "/data/profile/by_criteria";
+    for (field, query, criteria) in [
+        ("groups", "groups[all]=", json!({"all": []})),
+        ("groups", "groups[nin]=", json!({"nin": []})),
+        ("age", "age[nin]=", json!({"nin": []})),
+        ("age", "age[all]=", json!({})),
+        ("full_name", "full_name[ctn]=", json!({"ctn": ""})),
+        ("job", "job[start_with]=", json!({"start_with": ""})),
+    ] {
+        let criteria = json!({(field): criteria});
+        let told = hub.delete(&ann, &format!("{path}?{query}")).await;
+        refused(told, 422, field);
+        let told = hub.form(Method::DELETE, path, &ann, query).await;
+        refused(told, 422, field);
+        let body = Some(criteria.clone());
+        let headers: &[(&str, &str)] = &[("CB-Token", &ann.token)];
+        let told = hub.call(Method::DELETE, path, headers, body).await;
+        refused(told, 422, field);
+        let body = json!({"search_criteria": criteria, "job": "gone"});
+        refused(hub.put(&ann, path, body).await, 422, field);
+    }
+    for query in ["groups[all]=", "age[nin]="] {
+        let (status, list) = hub.get(&ann, &format!("/data/profile?{query}")).await;
+        assert_eq!(status, 422, "{query}: {list}");
+    }
+    let (_, list) = hub.get(&ann, "/data/profile").await;
+    assert_eq!(each(&list, "job"), [&json!("guard"), &json!("guard")]);
+}
+
+#[tokio::test]
+async fn a_text_to_be_contained_has_a_bound_in_lists_and_criteria() {
+    let hub = hub().await;
+    let ann = hub.person("ann").await;
+    let job = "a".repeat(128);
+    record(&hub, &ann, json!({"job": job, "groups": [job]})).await;
+    for field in ["job", "groups"] {
+        let query = format!("{field}[ctn]={job}");
+        let (_, list) = hub.get(&ann, &format!("/data/profile?{query}")).await;
+        assert_eq!(each(&list, "job"), [&json!(job)]);
+        let path = format!("/data/profile?{query}a");
+        refused(hub.get(&ann, &path).await, 422, field);
+        let path = format!("/data/profile/by_criteria?{query}a");
+        refused(hub.delete(&ann, &path).await, 422, field);
+    }
+    let path = format!("/data/profile/by_criteria?job[ctn]={job}");
+    assert_eq!(hub.delete(&ann, &path).await.1, json!({"total_deleted": 1}));
+}

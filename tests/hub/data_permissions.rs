@@ -87,6 +87,8 @@ async fn a_permission_a_record_cannot_have_is_refused() {
         json!({"read": {"access": "not_allowed"}}),
         json!({"create": {"access": "open"}}),
         json!({"read": {"access": "open_for_groups"}}),
+        json!({"read": {"access": "open_for_groups", "groups": vec!["g".repeat(255); 17]}}),
+        json!({"read": {"access": "open_for_users_ids", "ids": vec![ann.id; 101]}}),
         json!("open"),
     ] {
         let body = json!({"permissions": permissions});

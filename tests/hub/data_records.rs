@@ -221,3 +221,34 @@ async fn records_stay_over_a_restart_and_a_class_taken_away_is_not_there() {
     assert_eq!(all["items"][0]["job"], Value::Null, "{all}");
     assert_eq!(all["items"][0].get("age"), None, "{all}");
 }
+
+#[tokio::test]
+async fn a_file_somebody_else_has_set_is_sent_back_as_it_was_read() {
+    let hub = hub().await;
+    let (ann, bob) = (hub.person("ann").await, hub.person("bob").await);
+    let blob = json!({"blob": {"name": "a.png", "content_type": "image/png", "public": false}});
+    let (_, own) = hub.post(&ann, "/blobs", blob.clone()).await;
+    let uid = &own["blob"]["uid"];
+    let open = json!({"update": {"access": "open"}});
+    let id = record(&hub, &ann, json!({"avatar": uid, "permissions": open})).await;
+    let path = format!("/data/profile/{id}");
+    let (status, changed) = hub.put(&bob, &path, json!({"avatar": uid, "age": 3})).await;
+    assert_eq!(status, 200, "{changed}");
+    assert_eq!((&changed["avatar"], &changed["age"]), (uid, &json!(3)));
+    // Another file of hers is none he may name.
+    let (_, other) = hub.post(&ann, "/blobs", blob).await;
+    let body = json!({"avatar": other["blob"]["uid"]});
+    refused(hub.put(&bob, &path, body).await, 422, "avatar");
+
+    // So it is with the object of a dialog.
+    let data = json!({"class_name": "profile", "avatar": uid});
+    let dialog = json!({"type": 2, "name": "d", "occupants_ids": [bob.id], "data": data});
+    let (status, dialog) = hub.post(&ann, "/chat/Dialog", dialog).await;
+    assert_eq!(status, 201, "{dialog}");
+    let path = format!("/chat/Dialog/{}", dialog["_id"].as_str().unwrap());
+    let admin = json!({"push_all": {"admins_ids": [bob.id]}});
+    assert_eq!(hub.put(&ann, &path, admin).await.0, 200);
+    let (status, changed) = hub.put(&bob, &path, json!({"data": data})).await;
+    assert_eq!(status, 200, "{changed}");
+    assert_eq!(changed["data"]["avatar"], *uid);
+}

@@ -103,3 +103,55 @@ async fn a_record_belongs_to_none_that_is_not_there_not_to_be_read_or_its_own_ch
     assert_eq!(status, 200, "{changed}");
     assert_eq!(changed["_parent_id"], json!(low));
 }
+
+/// Asserts that somebody cannot give a record to another one, whichever way they ask.
+async fn stays_free(hub: &Hub, person: &Person, class: &str, id: &str, parent: &str) {
+    let path = format!("/data/{class}");
+    for (path, body) in [
+        (format!("{path}/{id}"), json!({"_parent_id": parent})),
+        (
+            format!("{path}/by_criteria"),
+            json!({"search_criteria": {"_id": id}, "_parent_id": parent}),
+        ),
+        (
+            format!("{path}/multi"),
+            json!({"record": [{"id": id, "_parent_id": parent}]}),
+        ),
+    ] {
+        let (status, told) = hub.put(person, &path, body).await;
+        assert_eq!(status, 403, "{path}: {told}");
+    }
+    let path = format!("/data/device/{parent}");
+    assert_eq!(hub.delete(person, &path).await.0, 200);
+    assert_eq!(
+        ids(hub, person, &format!("/data/{class}?_id={id}")).await,
+        [id]
+    );
+}
+
+#[tokio::test]
+async fn a_record_one_may_change_and_not_delete_is_not_taken_along_by_ones_own() {
+    let hub = hub_with(CLASSES).await;
+    let (ann, bob) = (hub.person("ann").await, hub.person("bob").await);
+    let open = json!({"permissions": {"update": {"access": "open"}}});
+    let victim = record_of(&hub, &ann, "reading", open).await;
+    let victim = victim["_id"].as_str().unwrap();
+    let own = under(&hub, &bob, "device", None).await;
+    stays_free(&hub, &bob, "reading", victim, &own).await;
+    // Its owner may, and then others change the rest of it and send back what they have read.
+    let other = under(&hub, &ann, "device", None).await;
+    let path = format!("/data/reading/{victim}");
+    let body = json!({"_parent_id": other, "value": 1});
+    assert_eq!(hub.put(&ann, &path, body.clone()).await.0, 200);
+    assert_eq!(hub.put(&bob, &path, body).await.0, 200);
+}
+
+#[tokio::test]
+async fn a_record_nobody_may_delete_is_not_given_to_one_that_can_be() {
+    let class = format!("{CLASSES} permissions = {{ delete = {{ access = 'not_allowed' }} }}");
+    let hub = hub_with(&class).await;
+    let ann = hub.person("ann").await;
+    let kept = under(&hub, &ann, "reading", None).await;
+    let own = under(&hub, &ann, "device", None).await;
+    stays_free(&hub, &ann, "reading", &kept, &own).await;
+}

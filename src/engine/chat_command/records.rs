@@ -114,7 +114,24 @@ pub(super) fn check_list(list: &ListRecords) -> Checked {
     if list.sort_asc.is_some() && list.sort_desc.is_some() {
         return Err("sort_asc and sort_desc: only one is possible".to_owned());
     }
-    fields("filter", &list.filter)
+    fields("filter", &list.filter)?;
+    list.filter
+        .iter()
+        .try_for_each(|(name, wanted)| condition(name, wanted))
+}
+
+/// An empty list or object would not be asked for at all, and everything would be listed.
+fn condition(name: &str, wanted: &Value) -> Checked {
+    let is_empty = |value: &Value| match value {
+        Value::Array(items) => items.is_empty(),
+        Value::Object(items) => items.is_empty(),
+        _ => false,
+    };
+    let mut operators = wanted.as_object().into_iter().flatten();
+    if is_empty(wanted) || operators.any(|(_, value)| is_empty(value)) {
+        return Err(format!("filter: {name} needs a value to be compared with"));
+    }
+    Ok(())
 }
 
 pub(super) fn check_update(update: &UpdateRecord) -> Checked {

@@ -10,7 +10,9 @@ use crate::config::hub::{Level, Permission};
 use crate::protocol::address::UserId;
 
 /// Groups or users one permission may name.
-const MAX_NAMED: usize = 1_000;
+const MAX_NAMED: usize = 100;
+/// Bytes all permissions of a record take as they are kept: each read of the record reads them.
+const MAX_BYTES: usize = 4_096;
 /// Characters of a group: those of a tag.
 const MAX_GROUP: usize = 255;
 
@@ -213,6 +215,9 @@ impl Permissions {
                 Action::Delete => written.delete = access,
             }
         }
+        if written.kept().is_some_and(|kept| kept.len() > MAX_BYTES) {
+            return Err(format!("take more than {MAX_BYTES} bytes"));
+        }
         *self = written;
         Ok(())
     }
@@ -324,6 +329,14 @@ mod tests {
                 "delete: needs groups",
             ),
             (json!("open"), "must be an object"),
+            (
+                json!({"read": {"access": "open_for_users_ids", "ids": vec![7; 101]}}),
+                "read: ids are more than 100",
+            ),
+            (
+                json!({"read": {"access": "open_for_groups", "groups": vec!["g".repeat(255); 17]}}),
+                "take more than 4096 bytes",
+            ),
         ] {
             let mut permissions = Permissions::default();
             let error = permissions.write(&given).unwrap_err();

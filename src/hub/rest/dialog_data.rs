@@ -51,8 +51,10 @@ pub fn settle(
         fields.clear();
     }
     let of_data = |(field, error)| broken(None, (format!("data[{field}]"), error));
+    let before = fields.clone();
     class.write(&mut fields, &given).map_err(of_data)?;
-    resolve_files(db, class, &mut fields, &given, &asker, of_data)?;
+    let changes = (&before, &given);
+    resolve_files(db, class, &mut fields, changes, &asker, of_data)?;
     fields.insert(CLASS.to_owned(), json!(class.name));
     texts.data = Some(Json::Object(fields));
     Ok(())

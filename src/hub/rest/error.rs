@@ -149,7 +149,14 @@ impl ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        Self::internal(error)
+        match error {
+            StoreError::TookTooLong => Self::invalid(
+                "base",
+                "Finding what meets this takes too long: ask with conditions on fewer fields or \
+                 with shorter texts",
+            ),
+            error => Self::internal(error),
+        }
     }
 }
 

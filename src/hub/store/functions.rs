@@ -14,8 +14,9 @@ const EARTH: f64 = 6_371_008.8;
 pub fn add(connection: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     connection.create_scalar_function("metres_from", 3, flags, |context| {
-        let text: Option<String> = context.get(0)?;
-        let place = text.and_then(|text| value::place(&serde_json::from_str::<Json>(&text).ok()?));
+        // Whatever a field had before it was a place.
+        let text = context.get_raw(0).as_str().ok();
+        let place = text.and_then(|text| value::place(&serde_json::from_str::<Json>(text).ok()?));
         let centre = (context.get(1)?, context.get(2)?);
         Ok(place.map(|place| metres(place, centre)))
     })
@@ -61,5 +62,11 @@ mod tests {
         assert_eq!(of(Some("[0, 0]")), Some(0.0));
         assert_eq!(of(None), None);
         assert_eq!(of(Some("x")), None);
+        for other in ["1", "1.5", "x'ff'"] {
+            let sql = format!("SELECT metres_from({other}, 0, 0)");
+            let found: rusqlite::Result<Option<f64>> =
+                connection.query_row(&sql, [], |row| row.get(0));
+            assert_eq!(found, Ok(None), "{other}");
+        }
     }
 }

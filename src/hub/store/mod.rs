@@ -67,6 +67,9 @@ pub enum StoreError {
     /// The job was done but the commit that would have kept it failed.
     #[error("database: the commit failed: {0}")]
     Commit(String),
+    /// A read took longer than it may.
+    #[error("database: the read took too long")]
+    TookTooLong,
     /// A job panicked; its changes were rolled back.
     #[error("database: a job panicked")]
     Panicked,

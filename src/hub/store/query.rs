@@ -65,6 +65,17 @@ pub enum FilterError {
     /// The value is not of the field's kind.
     #[error("value of field {0:?} is not valid")]
     Value(String),
+    /// The text that is looked for is longer than it may be.
+    #[error("the text field {field:?} is to contain has more than {most} characters")]
+    Pattern {
+        /// The field.
+        field: String,
+        /// Characters it may have.
+        most: usize,
+    },
+    /// A condition without a value, which every row would meet.
+    #[error("field {0:?} needs a value to be compared with")]
+    Empty(String),
     /// A list cannot be filtered or sorted by this.
     #[error("field {0:?} cannot be filtered or sorted by")]
     Field(String),
@@ -74,7 +85,11 @@ impl FilterError {
     /// The field of the request that is wrong.
     pub fn field(&self) -> &str {
         match self {
-            Self::Operator { field, .. } | Self::Value(field) | Self::Field(field) => field,
+            Self::Operator { field, .. }
+            | Self::Pattern { field, .. }
+            | Self::Value(field)
+            | Self::Empty(field)
+            | Self::Field(field) => field,
         }
     }
 }
@@ -136,6 +151,9 @@ impl Filter {
         wanted: &Json,
     ) -> Result<(), FilterError> {
         match wanted {
+            Json::Object(operators) if operators.is_empty() => {
+                return Err(FilterError::Empty(name.to_owned()));
+            }
             Json::Object(operators) => {
                 for (operator, value) in operators {
                     self.add(name, column, kind, operator, value)?;
@@ -158,6 +176,10 @@ impl Filter {
         operator: &str,
         value: &Json,
     ) -> Result<(), FilterError> {
+        // All of none, and none of none, is what every row meets.
+        if matches!(operator, "all" | "nin") && items(name, value)?.is_empty() {
+            return Err(FilterError::Empty(name.to_owned()));
+        }
         if operator == "all" {
             for item in &items(name, value)? {
                 self.add(name, column, kind, "eq", item)?;
@@ -182,6 +204,11 @@ impl Filter {
         ));
         self.values.extend(values);
         Ok(())
+    }
+
+    /// Whether it has no condition: every row meets it.
+    pub fn is_empty(&self) -> bool {
+        self.conditions.is_empty()
     }
 
     /// The condition, `1` when there is none.

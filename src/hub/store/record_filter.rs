@@ -15,6 +15,9 @@ const ENVELOPE: &[Field] = &[
     ("updated_at", "records.updated_at", Kind::Time),
 ];
 const FIELDS: &str = "records.fields";
+/// Characters of a text that a field is to contain: each place of a record's text is compared with
+/// it, of every record of the class.
+const MAX_PATTERN: usize = 128;
 
 /// The records of a class that meet all of these conditions on fields and envelope.
 ///
@@ -45,6 +48,7 @@ pub fn add(
     field: &ClassField,
     wanted: &Json,
 ) -> Result<(), FilterError> {
+    check_pattern(name, wanted)?;
     let column = column(base, field);
     let rows = format!("json_each({base}, '$.{}') item WHERE 1", field.name);
     let (column, kind) = match field.kind {
@@ -63,6 +67,19 @@ pub fn add(
         FieldKind::Array(None) => (ANY_ITEM, Kind::TextIn(&rows)),
     };
     filter.add_field(name, column, kind, wanted)
+}
+
+fn check_pattern(name: &str, wanted: &Json) -> Result<(), FilterError> {
+    for operator in ["ctn", "start_with"] {
+        let text = wanted.get(operator).and_then(Json::as_str).unwrap_or("");
+        if text.chars().count() > MAX_PATTERN {
+            return Err(FilterError::Pattern {
+                field: name.to_owned(),
+                most: MAX_PATTERN,
+            });
+        }
+    }
+    Ok(())
 }
 
 /// An item of any type, as it is written.

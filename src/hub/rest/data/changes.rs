@@ -80,9 +80,11 @@ pub fn change(
     asker: &Asker,
     now: i64,
 ) -> Result<(), ApiError> {
+    input.check_move(class, record, asker)?;
+    let before = record.fields.clone();
     let applied = operators::apply(class, &mut record.fields, &input.fields);
     applied.map_err(|error| input.broken(error))?;
-    input.finish(db, site, class, record, asker)?;
+    input.finish(db, site, class, &before, record, asker)?;
     record.updated_at = now;
     Ok(records::update(db, record)?)
 }

@@ -72,7 +72,7 @@ async fn create(
             };
             let written = class.write(&mut record.fields, &input.fields);
             written.map_err(|error| input.broken(error))?;
-            input.finish(db, &site, &class, &mut record, &asker)?;
+            input.finish(db, &site, &class, &Map::new(), &mut record, &asker)?;
             records::create(db, &class, &record)?;
             items.push(detailed(&class, &record));
         }

@@ -111,7 +111,8 @@ impl Input {
     }
 
     /// Sets what is no field of the class: permissions and the record this one belongs to. Then
-    /// exchanges ids of files for uids. The fields are written by then.
+    /// exchanges ids of files for uids. The fields are written by then; `before` are those there
+    /// were.
     ///
     /// # Errors
     /// 403 for permissions of somebody else's record, 422 for what cannot be.
@@ -120,15 +121,40 @@ impl Input {
         db: &Connection,
         site: &Site,
         class: &Class,
+        before: &Map<String, Json>,
         record: &mut Record,
         asker: &Asker,
     ) -> Result<(), ApiError> {
         self.set_permissions(class, record, asker)?;
         self.set_parent(db, site, class, record, asker)?;
         let fields = &mut record.fields;
-        resolve_files(db, class, fields, &self.fields, asker, |error| {
+        let changes = (before, &self.fields);
+        resolve_files(db, class, fields, changes, asker, |error| {
             self.broken(error)
         })
+    }
+
+    /// Who gives a record that is there already to another one must be allowed to delete it: it goes
+    /// when that one goes, and that may be theirs (CD-30).
+    ///
+    /// # Errors
+    /// 403.
+    pub fn check_move(
+        &self,
+        class: &Class,
+        record: &Record,
+        asker: &Asker,
+    ) -> Result<(), ApiError> {
+        let Some(Some(parent)) = &self.parent else {
+            return Ok(());
+        };
+        // A client may send back what it has read. Without parents there is nothing to go with.
+        let stays = record.parent.as_ref() == Some(parent) || !class.has_parents;
+        if stays || may(class, Action::Delete, record, asker) {
+            return Ok(());
+        }
+        let text = "You may not give this record to another one, as you may not delete it";
+        Err(ApiError::forbidden(text))
     }
 
     fn set_permissions(
@@ -197,7 +223,8 @@ impl Input {
 }
 
 /// Puts uids in place of the ids of files that were given: a field of type File names a file of
-/// the storage that is public or the asker's own (ST-17).
+/// the storage that is public or the asker's own (ST-17), or what it named before: a client may
+/// send back what it has read. `changes` are the values there were and those given.
 ///
 /// # Errors
 /// What `broken` makes of the field, when there is no such file.
@@ -205,15 +232,17 @@ pub fn resolve_files(
     db: &Connection,
     class: &Class,
     fields: &mut Map<String, Json>,
-    given: &Map<String, Json>,
+    (before, given): (&Map<String, Json>, &Map<String, Json>),
     asker: &Asker,
     broken: impl Fn((String, FieldError)) -> ApiError,
 ) -> Result<(), ApiError> {
     let of_file = |field: &&ClassField| field.kind == FieldKind::File;
     for field in class.fields.iter().filter(of_file) {
         let is_given = given.contains_key(&field.name);
+        let was = before.get(&field.name);
         let value = fields.get_mut(&field.name);
-        let Some(Json::String(id)) = value.filter(|_| is_given) else {
+        let value = value.filter(|value| is_given && was != Some(&**value));
+        let Some(Json::String(id)) = value else {
             continue;
         };
         let found = blobs::find(db, id)?.filter(|blob| match asker {

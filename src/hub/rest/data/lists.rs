@@ -3,7 +3,7 @@
 use actix_web::http::StatusCode;
 use serde_json::{Map, Value as Json, json};
 
-use super::{Who, class_of, detailed, envelope, load, may, page_of, read_ids};
+use super::{MAX_READ, Who, class_of, detailed, envelope, load, may, page_of, read_ids};
 use crate::hub::data::{Access, Action, Class, ClassField};
 use crate::hub::rest::error::ApiError;
 use crate::hub::rest::params::Params;
@@ -42,7 +42,8 @@ pub async fn list(request: &Request, class: &str) -> Answer {
     params.retain(|name, _| !OPTIONS.contains(&name.as_str()));
     read_nulls(&mut params, request.is_form);
     let filter = criteria(&class, &params)?;
-    let read = request.site.store.reader.run(move |db| {
+    let reader = &request.site.store.reader;
+    let read = reader.run_within(MAX_READ, move |db| {
         let asker = who.asker(db)?;
         let filter = filter.and_filter(admitted(&class, Action::Read, &asker));
         if is_count {
@@ -165,7 +166,10 @@ fn read_group(class: &Class, params: &mut Map<String, Json>) -> Result<Option<Gr
         calcs.push((field.name.clone(), calc));
     }
     // What had no other condition is none any more.
-    params.retain(|_, wanted| wanted.as_object().is_none_or(|wanted| !wanted.is_empty()));
+    params.retain(|name, wanted| {
+        let is_calc = calcs.iter().any(|(field, _)| field == name);
+        !is_calc || wanted.as_object().is_none_or(|wanted| !wanted.is_empty())
+    });
     let Some(by) = by else {
         return match calcs.first() {
             None => Ok(None),

@@ -22,6 +22,7 @@ mod removal;
 pub use input::resolve_files;
 pub use lists::read_nulls;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::Connection;
 use serde_json::{Map, Value as Json, json};
@@ -40,6 +41,9 @@ const PAGE: u64 = 100;
 const MAX_NAMED: usize = 100;
 /// Records one request may change or remove by criteria.
 const MAX_MATCHED: u64 = 1_000;
+
+/// How long finding records may take: a list of 100,000 is read in a quarter of it on a small board.
+const MAX_READ: Duration = Duration::from_secs(2);
 
 /// The requests there are of a class.
 pub async fn route(method: &str, class: &str, rest: &[&str], request: &Request) -> Answer {

@@ -3,7 +3,7 @@
 
 use actix::prelude::*;
 use futures::future::LocalBoxFuture;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use super::live::Sources;
 use super::mailbox::MAILBOX_CAPACITY;
@@ -13,8 +13,9 @@ use super::state::{
     AudioState, ProcessingState, SourceState, SourceStatus, SpeakerState, SpeakerStatus,
 };
 use super::supervised::{Life, supervised};
+use super::volume::{self, Volume};
 use super::wiring::Wiring;
-use super::{camera, chosen, media_settings, talking, volume};
+use super::{camera, chosen, media_settings, talking};
 use crate::call::duplex::{Duplex, Talk};
 use crate::config::AudioSink;
 use crate::media::{AudioDevice, AudioDeviceSettings, AudioEvent, LoudspeakerStatus};
@@ -29,13 +30,17 @@ pub struct Audio {
     pub(super) sounding: Sounding,
     pub(super) talk: Talk,
     pub(super) talk_timer: Option<SpawnHandle>,
-    volume: watch::Sender<volume::Wanted>,
+    volume: Volume,
+    /// Carries out what `volume` is told, once the actor runs.
+    setting: Option<LocalBoxFuture<'static, ()>>,
     wanted: Sources,
     /// What `device` was made of.
     settings: Option<AudioDeviceSettings>,
     /// What it tells.
     news: Option<SpawnHandle>,
-    /// The device before is on its way out.
+    /// The device before is on its way out, and the next one follows.
+    is_switching: bool,
+    /// The device before may still be heard.
     is_closing: bool,
 }
 
@@ -44,6 +49,7 @@ supervised!(Audio, drain = close);
 impl Audio {
     /// Starts nothing yet.
     pub fn new(life: Life, wiring: Wiring) -> Self {
+        let (volume, setting) = Volume::new(wiring.loudspeaker.clone(), wiring.board.clone());
         Self {
             _life: life,
             wiring,
@@ -52,10 +58,12 @@ impl Audio {
             sounding: Sounding::default(),
             talk: Talk::default(),
             talk_timer: None,
-            volume: watch::Sender::default(),
+            volume,
+            setting: Some(Box::pin(setting)),
             wanted: Sources::default(),
             settings: None,
             news: None,
+            is_switching: false,
             is_closing: false,
         }
     }
@@ -75,7 +83,7 @@ impl Audio {
         let config = &self.wiring.config;
         let wanted =
             media_settings::audio_device(config, microphone.as_deref(), loudspeaker.as_deref());
-        if self.is_closing || self.settings.as_ref() == Some(&wanted) {
+        if self.is_switching || self.settings.as_ref() == Some(&wanted) {
             return;
         }
         self.settings = None;
@@ -87,10 +95,16 @@ impl Audio {
             return;
         };
         // Closed before the next is opened: half of it may be the same card.
-        self.is_closing = true;
-        let closed = device.closed().into_actor(self);
-        ctx.spawn(closed.map(|(), actor, ctx| {
+        (self.is_switching, self.is_closing) = (true, true);
+        let closed = device.closed();
+        let settled = closed.into_actor(self).then(|(), actor, _| {
             actor.is_closing = false;
+            // Before it is heard for the first time.
+            actor.heed_volume();
+            actor.volume.settled().into_actor(actor)
+        });
+        ctx.spawn(settled.map(|(), actor, ctx| {
+            actor.is_switching = false;
             actor.run(ctx);
         }));
     }
@@ -134,8 +148,12 @@ impl Audio {
         }
         self.talk.set_duplex(self.wanted.duplex);
         self.heed_talk(ctx);
+        self.heed_volume();
+    }
+
+    fn heed_volume(&self) {
         let sink = chosen::loudspeaker(&self.wiring.config, self.wanted.loudspeaker.as_deref());
-        self.volume.send_replace(volume::Wanted {
+        self.volume.set(volume::Wanted {
             pcm: match sink {
                 AudioSink::Alsa(pcm) => Some(pcm.clone()),
                 AudioSink::Null => None,
@@ -143,6 +161,7 @@ impl Audio {
             percent: self.wanted.volume,
             ringing: self.wanted.ring_volume,
             muted: self.wanted.speaker_muted,
+            is_elsewhere: self.is_closing,
         });
     }
 }
@@ -156,8 +175,9 @@ impl Actor for Audio {
             state.audio.talking = false;
             state.audio.tone = None;
         });
-        let setting = volume::run(self.wiring.clone(), self.volume.subscribe());
-        ctx.spawn(setting.into_actor(self));
+        if let Some(setting) = self.setting.take() {
+            ctx.spawn(setting.into_actor(self));
+        }
         ctx.add_stream(self.wiring.live.sources());
         ctx.add_stream(talking::calls(&self.wiring));
         ctx.add_stream(ring_tone::wanted(&self.wiring));
@@ -168,7 +188,7 @@ impl StreamHandler<AudioEvent> for Audio {
     fn handle(&mut self, event: AudioEvent, _: &mut Self::Context) {
         if event == AudioEvent::Loudspeaker(LoudspeakerStatus::Playing) {
             // A card that was plugged in anew knows nothing of its volume.
-            self.volume.send_modify(|_| {});
+            self.volume.again();
         }
         self.wiring
             .board

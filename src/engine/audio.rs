@@ -1,6 +1,8 @@
 //! The `Audio` actor: runs microphone and loudspeaker while the device lives, or others in their
 //! place, and shows how they fare.
 
+use std::time::Duration;
+
 use actix::prelude::*;
 use futures::future::LocalBoxFuture;
 use tokio::sync::mpsc;
@@ -19,6 +21,9 @@ use super::{camera, chosen, media_settings, talking};
 use crate::call::duplex::{Duplex, Talk};
 use crate::config::AudioSink;
 use crate::media::{AudioDevice, AudioDeviceSettings, AudioEvent, LoudspeakerStatus};
+
+/// How long a card may take to close before the next is opened.
+const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
 /// The actor. What it runs feeds the fan-out and is fed by the mix, which outlive it: a call goes on
 /// with another card.
@@ -96,7 +101,7 @@ impl Audio {
         };
         // Closed before the next is opened: half of it may be the same card.
         (self.is_switching, self.is_closing) = (true, true);
-        let closed = device.closed();
+        let closed = closed_or_left(device.closed(), CLOSE_LIMIT);
         let settled = closed.into_actor(self).then(|(), actor, _| {
             actor.is_closing = false;
             // Before it is heard for the first time.
@@ -163,6 +168,14 @@ impl Audio {
             muted: self.wanted.speaker_muted,
             is_elsewhere: self.is_closing,
         });
+    }
+}
+
+/// Over when the card is closed; where its driver hangs, after `limit`, so that it can be switched
+/// away from.
+async fn closed_or_left(closed: impl Future<Output = ()>, limit: Duration) {
+    if tokio::time::timeout(limit, closed).await.is_err() {
+        tracing::error!("a sound card does not close; the next is opened all the same");
     }
 }
 
@@ -238,5 +251,18 @@ fn show(shown: &mut AudioState, event: AudioEvent) {
                 lack,
             };
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_card_that_never_closes_is_left() {
+        let limit = Duration::from_millis(10);
+        let left = closed_or_left(std::future::pending(), limit);
+        let waited = tokio::time::timeout(Duration::from_secs(60), left).await;
+        assert_eq!(waited, Ok(()));
     }
 }

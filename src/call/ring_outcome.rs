@@ -64,6 +64,20 @@ impl Unanswered {
         }
     }
 
+    /// By its name in events and records.
+    pub fn by_name(name: &str) -> Option<Self> {
+        let all = [
+            Self::OutOfHours,
+            Self::DoNotDisturb,
+            Self::Unavailable,
+            Self::NotSupported,
+            Self::Busy,
+            Self::Rejected,
+            Self::NoAnswer,
+        ];
+        all.into_iter().find(|reason| reason.name() == name)
+    }
+
     pub(super) fn of(reason: EndReason) -> Self {
         match reason {
             EndReason::Busy => Self::Busy,

@@ -1,9 +1,11 @@
 //! The `Audio` actor: runs microphone and loudspeaker while the device lives, or others in their
 //! place, and shows how they fare.
 
+use std::time::Duration;
+
 use actix::prelude::*;
 use futures::future::LocalBoxFuture;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use super::live::Sources;
 use super::mailbox::MAILBOX_CAPACITY;
@@ -13,11 +15,15 @@ use super::state::{
     AudioState, ProcessingState, SourceState, SourceStatus, SpeakerState, SpeakerStatus,
 };
 use super::supervised::{Life, supervised};
+use super::volume::{self, Volume};
 use super::wiring::Wiring;
-use super::{camera, chosen, media_settings, talking, volume};
+use super::{camera, chosen, media_settings, talking};
 use crate::call::duplex::{Duplex, Talk};
 use crate::config::AudioSink;
 use crate::media::{AudioDevice, AudioDeviceSettings, AudioEvent, LoudspeakerStatus};
+
+/// How long a card may take to close before the next is opened.
+const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
 /// The actor. What it runs feeds the fan-out and is fed by the mix, which outlive it: a call goes on
 /// with another card.
@@ -29,13 +35,17 @@ pub struct Audio {
     pub(super) sounding: Sounding,
     pub(super) talk: Talk,
     pub(super) talk_timer: Option<SpawnHandle>,
-    volume: watch::Sender<volume::Wanted>,
+    volume: Volume,
+    /// Carries out what `volume` is told, once the actor runs.
+    setting: Option<LocalBoxFuture<'static, ()>>,
     wanted: Sources,
     /// What `device` was made of.
     settings: Option<AudioDeviceSettings>,
     /// What it tells.
     news: Option<SpawnHandle>,
-    /// The device before is on its way out.
+    /// The device before is on its way out, and the next one follows.
+    is_switching: bool,
+    /// The device before may still be heard.
     is_closing: bool,
 }
 
@@ -44,6 +54,7 @@ supervised!(Audio, drain = close);
 impl Audio {
     /// Starts nothing yet.
     pub fn new(life: Life, wiring: Wiring) -> Self {
+        let (volume, setting) = Volume::new(wiring.loudspeaker.clone(), wiring.board.clone());
         Self {
             _life: life,
             wiring,
@@ -52,10 +63,12 @@ impl Audio {
             sounding: Sounding::default(),
             talk: Talk::default(),
             talk_timer: None,
-            volume: watch::Sender::default(),
+            volume,
+            setting: Some(Box::pin(setting)),
             wanted: Sources::default(),
             settings: None,
             news: None,
+            is_switching: false,
             is_closing: false,
         }
     }
@@ -75,7 +88,7 @@ impl Audio {
         let config = &self.wiring.config;
         let wanted =
             media_settings::audio_device(config, microphone.as_deref(), loudspeaker.as_deref());
-        if self.is_closing || self.settings.as_ref() == Some(&wanted) {
+        if self.is_switching || self.settings.as_ref() == Some(&wanted) {
             return;
         }
         self.settings = None;
@@ -87,10 +100,16 @@ impl Audio {
             return;
         };
         // Closed before the next is opened: half of it may be the same card.
-        self.is_closing = true;
-        let closed = device.closed().into_actor(self);
-        ctx.spawn(closed.map(|(), actor, ctx| {
+        (self.is_switching, self.is_closing) = (true, true);
+        let closed = closed_or_left(device.closed(), CLOSE_LIMIT);
+        let settled = closed.into_actor(self).then(|(), actor, _| {
             actor.is_closing = false;
+            // Before it is heard for the first time.
+            actor.heed_volume();
+            actor.volume.settled().into_actor(actor)
+        });
+        ctx.spawn(settled.map(|(), actor, ctx| {
+            actor.is_switching = false;
             actor.run(ctx);
         }));
     }
@@ -134,8 +153,12 @@ impl Audio {
         }
         self.talk.set_duplex(self.wanted.duplex);
         self.heed_talk(ctx);
+        self.heed_volume();
+    }
+
+    fn heed_volume(&self) {
         let sink = chosen::loudspeaker(&self.wiring.config, self.wanted.loudspeaker.as_deref());
-        self.volume.send_replace(volume::Wanted {
+        self.volume.set(volume::Wanted {
             pcm: match sink {
                 AudioSink::Alsa(pcm) => Some(pcm.clone()),
                 AudioSink::Null => None,
@@ -143,7 +166,16 @@ impl Audio {
             percent: self.wanted.volume,
             ringing: self.wanted.ring_volume,
             muted: self.wanted.speaker_muted,
+            is_elsewhere: self.is_closing,
         });
+    }
+}
+
+/// Over when the card is closed; where its driver hangs, after `limit`, so that it can be switched
+/// away from.
+async fn closed_or_left(closed: impl Future<Output = ()>, limit: Duration) {
+    if tokio::time::timeout(limit, closed).await.is_err() {
+        tracing::error!("a sound card does not close; the next is opened all the same");
     }
 }
 
@@ -156,8 +188,9 @@ impl Actor for Audio {
             state.audio.talking = false;
             state.audio.tone = None;
         });
-        let setting = volume::run(self.wiring.clone(), self.volume.subscribe());
-        ctx.spawn(setting.into_actor(self));
+        if let Some(setting) = self.setting.take() {
+            ctx.spawn(setting.into_actor(self));
+        }
         ctx.add_stream(self.wiring.live.sources());
         ctx.add_stream(talking::calls(&self.wiring));
         ctx.add_stream(ring_tone::wanted(&self.wiring));
@@ -168,7 +201,7 @@ impl StreamHandler<AudioEvent> for Audio {
     fn handle(&mut self, event: AudioEvent, _: &mut Self::Context) {
         if event == AudioEvent::Loudspeaker(LoudspeakerStatus::Playing) {
             // A card that was plugged in anew knows nothing of its volume.
-            self.volume.send_modify(|_| {});
+            self.volume.again();
         }
         self.wiring
             .board
@@ -218,5 +251,18 @@ fn show(shown: &mut AudioState, event: AudioEvent) {
                 lack,
             };
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_card_that_never_closes_is_left() {
+        let limit = Duration::from_millis(10);
+        let left = closed_or_left(std::future::pending(), limit);
+        let waited = tokio::time::timeout(Duration::from_secs(60), left).await;
+        assert_eq!(waited, Ok(()));
     }
 }

@@ -10,6 +10,7 @@ use super::audio::Audio;
 use super::state::{CallState, CallStatus, DeviceState, HeardTone, RingStatus};
 use super::wiring::Wiring;
 use crate::call::end::EndReason;
+use crate::call::ring_plan::Unanswered;
 use crate::config::{AudioSink, CallSound, DeviceConfig};
 use crate::media::announcement::{self, Announcement, AnnouncementError, Playback, Tone};
 use crate::media::sound::{Loudspeaker, Voice};
@@ -33,14 +34,22 @@ pub(super) struct Sounding {
 /// What is to be heard.
 pub(super) struct Wanted(Option<HeardTone>);
 
+/// What is to be heard in a state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Due {
+    tone: Option<HeardTone>,
+    /// It is of a ring of the bell, and not of a call dialled by itself.
+    of_ring: bool,
+}
+
 /// Now, and each time it changes.
 pub(super) fn wanted(wiring: &Wiring) -> impl Stream<Item = Wanted> + use<> {
-    let first = (wiring.board.watch(), None, None);
-    futures::stream::unfold(first, |(mut states, told, mut heard)| async move {
+    let first = (wiring.board.watch(), None, Due::default());
+    futures::stream::unfold(first, |(mut states, told, mut due)| async move {
         loop {
-            heard = heard_in(&states.borrow_and_update(), heard);
-            if told != Some(heard) {
-                return Some((heard, (states, Some(heard), heard)));
+            due = due_in(&states.borrow_and_update(), due);
+            if told != Some(due.tone) {
+                return Some((due.tone, (states, Some(due.tone), due)));
             }
             states.changed().await.ok()?;
         }
@@ -49,26 +58,35 @@ pub(super) fn wanted(wiring: &Wiring) -> impl Stream<Item = Wanted> + use<> {
 }
 
 /// What is to be heard in this state, after what was to be heard before. Pure.
-fn heard_in(state: &DeviceState, before: Option<HeardTone>) -> Option<HeardTone> {
+fn due_in(state: &DeviceState, before: Due) -> Due {
     let call = &state.call;
+    let rings = state.ring.status == RingStatus::Ringing;
     // Between two steps of the ring plan there is no call, and the bell rings on.
     let is_calling = match call.status {
         CallStatus::Dialing => true,
-        CallStatus::Idle => state.ring.status == RingStatus::Ringing,
+        CallStatus::Idle => rings,
         _ => false,
     };
-    if is_called(call) {
+    let tone = if is_called(call) {
         Some(HeardTone::Ring)
     } else if is_calling {
         Some(HeardTone::Ringback)
     } else if call.status != CallStatus::Idle {
         None
     } else {
-        match before {
-            Some(HeardTone::Ringback) if is_in_vain(call) => Some(HeardTone::Unanswered),
-            Some(HeardTone::Unanswered) => before,
+        match before.tone {
+            Some(HeardTone::Ringback) if is_in_vain(state, before.of_ring) => {
+                Some(HeardTone::Unanswered)
+            }
+            Some(HeardTone::Unanswered) => before.tone,
             _ => None,
         }
+    };
+    let is_same = tone == Some(HeardTone::Ringback) && before.tone == tone;
+    Due {
+        tone,
+        // The bell may be over a moment before its last call is.
+        of_ring: rings || is_same && before.of_ring,
     }
 }
 
@@ -81,9 +99,14 @@ fn is_called(call: &CallState) -> bool {
     }
 }
 
-/// Whether it ended because nobody took it, rather than by somebody here.
-fn is_in_vain(call: &CallState) -> bool {
-    let reason = call.last_end.as_deref().and_then(EndReason::by_name);
+/// Whether the ring, or else the call, ended because nobody took it, rather than by somebody here.
+fn is_in_vain(state: &DeviceState, of_ring: bool) -> bool {
+    if of_ring {
+        // Its calls tell nothing: a ring that is stopped between two steps leaves an older end.
+        let reason = state.ring.last_end.as_deref();
+        return reason.and_then(Unanswered::by_name).is_some();
+    }
+    let reason = state.call.last_end.as_deref().and_then(EndReason::by_name);
     matches!(
         reason,
         Some(
@@ -251,14 +274,14 @@ mod tests {
     }
 
     fn after(states: &[(CallStatus, &str)]) -> Vec<Option<HeardTone>> {
-        let mut heard = None;
+        let mut due = Due::default();
         let mut all = Vec::new();
         for (status, last_end) in states {
             let mut state = DeviceState::default();
             state.call.status = *status;
             state.call.last_end = Some((*last_end).to_owned());
-            heard = heard_in(&state, heard);
-            all.push(heard);
+            due = due_in(&state, due);
+            all.push(due.tone);
         }
         all
     }
@@ -298,23 +321,64 @@ mod tests {
     #[test]
     fn who_is_called_hears_it_unless_the_call_answers_itself_and_when_somebody_knocks() {
         let mut state = DeviceState::default();
+        let heard = |state: &DeviceState| due_in(state, Due::default()).tone;
         state.call.status = CallStatus::Ringing;
-        assert_eq!(heard_in(&state, None), Some(HeardTone::Ring));
+        assert_eq!(heard(&state), Some(HeardTone::Ring));
         state.call.drops_in = true;
-        assert_eq!(heard_in(&state, None), None);
+        assert_eq!(heard(&state), None);
         state.call.status = CallStatus::Connected;
         state.call.knocks = true;
-        assert_eq!(heard_in(&state, None), Some(HeardTone::Ring));
+        assert_eq!(heard(&state), Some(HeardTone::Ring));
+    }
+
+    /// What is heard after a ring that ends between two steps of its plan, where the last call
+    /// before, of that ring or not, ended as told.
+    fn after_ring(last_call: &str, ring_end: &str) -> Option<HeardTone> {
+        let mut state = DeviceState::default();
+        state.call.last_end = Some(last_call.to_owned());
+        state.ring.status = RingStatus::Ringing;
+        let due = due_in(&state, Due::default());
+        assert_eq!(due.tone, Some(HeardTone::Ringback));
+        state.ring.last_end = Some(ring_end.to_owned());
+        state.ring.status = RingStatus::Idle;
+        let due = due_in(&state, due);
+        assert_eq!(due_in(&state, due).tone, due.tone, "it is heard to its end");
+        due.tone
     }
 
     #[test]
-    fn the_bell_is_heard_to_ring_between_two_steps_of_its_plan() {
+    fn the_bell_is_heard_to_ring_between_two_steps_of_its_plan_and_then_that_nobody_came() {
+        for reason in ["no_answer", "rejected", "busy"] {
+            let heard = after_ring("no_answer", reason);
+            assert_eq!(heard, Some(HeardTone::Unanswered), "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_stopped_ring_is_silent_however_the_call_before_ended() {
+        for reason in ["cancelled", "hung_up", "answered"] {
+            assert_eq!(after_ring("no_answer", reason), None, "{reason}");
+        }
+    }
+
+    #[test]
+    fn an_unanswered_ring_is_told_however_the_call_before_ended() {
+        let heard = after_ring("remote_hung_up", "no_answer");
+        assert_eq!(heard, Some(HeardTone::Unanswered));
+    }
+
+    #[test]
+    fn a_ring_that_is_over_before_its_last_call_is_judged_by_its_own_end() {
         let mut state = DeviceState::default();
+        state.call.status = CallStatus::Dialing;
         state.ring.status = RingStatus::Ringing;
-        state.call.last_end = Some("no_answer".to_owned());
-        let heard = heard_in(&state, Some(HeardTone::Ringback));
-        assert_eq!(heard, Some(HeardTone::Ringback));
+        let due = due_in(&state, Due::default());
         state.ring.status = RingStatus::Idle;
-        assert_eq!(heard_in(&state, heard), Some(HeardTone::Unanswered));
+        state.ring.last_end = Some("no_answer".to_owned());
+        let due = due_in(&state, due);
+        assert_eq!(due.tone, Some(HeardTone::Ringback));
+        state.call.status = CallStatus::Idle;
+        state.call.last_end = Some("cancelled".to_owned());
+        assert_eq!(due_in(&state, due).tone, Some(HeardTone::Unanswered));
     }
 }

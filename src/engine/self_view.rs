@@ -31,7 +31,10 @@ pub(super) async fn run(wiring: Wiring) {
 /// Where it is now. A covered camera gives no picture to anybody, so it is not asked here.
 fn wanted(state: &DeviceState) -> ScreenSelfView {
     let call = &state.call;
-    let is_seen = call.status == CallStatus::Connected && !call.held && !call.muted.video;
+    // No pictures go to whoever holds the call.
+    let all_hold = call.participants.iter().all(|one| one.holds) && !call.participants.is_empty();
+    let is_sent = !call.held && !all_hold && !call.muted.video;
+    let is_seen = call.status == CallStatus::Connected && is_sent;
     match state.display.self_view {
         Some(place) if is_seen => place,
         _ => ScreenSelfView::Off,
@@ -41,6 +44,14 @@ fn wanted(state: &DeviceState) -> ScreenSelfView {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::state::ParticipantState;
+
+    fn one(holds: bool) -> ParticipantState {
+        ParticipantState {
+            holds,
+            ..ParticipantState::default()
+        }
+    }
 
     #[test]
     fn people_see_themselves_exactly_while_the_others_do() {
@@ -53,11 +64,14 @@ mod tests {
             |state: &mut DeviceState| state.call.status = CallStatus::Ringing,
             |state: &mut DeviceState| state.call.held = true,
             |state: &mut DeviceState| state.call.muted.video = true,
+            |state: &mut DeviceState| state.call.participants = vec![one(true), one(true)],
             |state: &mut DeviceState| state.display.self_view = Some(ScreenSelfView::Off),
         ] {
             let mut state = state.clone();
             unseen(&mut state);
             assert_eq!(wanted(&state), ScreenSelfView::Off, "{state:?}");
         }
+        state.call.participants = vec![one(true), one(false)];
+        assert_eq!(wanted(&state), ScreenSelfView::TopLeft, "one sees them");
     }
 }

@@ -2,7 +2,8 @@
 
 use cubelet::engine::chat_command::Draft;
 use cubelet::engine::command::{Command, ErrorCode};
-use cubelet::engine::event::EventKind;
+use cubelet::engine::event::{EventKind, RingPhase};
+use cubelet::engine::ringing_command::{RingingCommand, Stop};
 use cubelet::engine::state::{CallStatus, ChatStatus};
 
 use crate::site::{Site, Station, door_and_indoor, talk, user};
@@ -138,6 +139,35 @@ async fn a_press_while_the_connection_is_being_made_again_rings_when_it_is() {
     door.stop().await;
     indoor.stop().await;
     site.hub.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_press_that_waits_for_the_connection_can_be_stopped() {
+    let site = Site::start().await;
+    let (mut door, indoor) = door_and_indoor(&site).await;
+    site.hub.stop().await;
+    door.reaches("no connection", |state| {
+        state.chat.status != ChatStatus::Online
+    })
+    .await;
+    let stop = Command::Ringing(RingingCommand::StopRinging(Stop::default()));
+    for stop in [stop, Command::Hangup] {
+        // Carried out in this order.
+        let (pressed, stopped) = tokio::join!(door.command(Command::Press), door.command(stop));
+        let refusal = pressed.expect_err("nobody is rung");
+        assert_eq!(refusal.code, ErrorCode::WrongState, "{refusal}");
+        let ring = stopped.expect("stopped")["ring"].clone();
+        let (phase, told) = door
+            .events
+            .hear("the end of the ring", |event| match event {
+                EventKind::Ring { phase, told } => Some((*phase, told.ring.clone())),
+                _ => None,
+            })
+            .await;
+        assert_eq!((phase, ring), (RingPhase::Stopped, told.into()));
+    }
+    door.stop().await;
+    indoor.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

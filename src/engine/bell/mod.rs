@@ -11,6 +11,7 @@ mod messages;
 mod missed;
 mod news;
 mod pictures;
+mod pressing;
 mod report;
 mod steps;
 mod waiting;
@@ -29,24 +30,27 @@ pub(super) use pictures::name as picture_of;
 
 use super::calls::{Dial, HangUpCalls};
 use super::command::{CommandError, ErrorCode};
+use super::dispatch;
 use super::event::RingPhase;
 use super::mailbox::MAILBOX_CAPACITY;
 use super::messages::{Occasion, wake};
 use super::state::CallStatus;
 use super::supervised::{Life, supervised};
 use super::wiring::Wiring;
-use crate::base::object_id::ObjectId;
 use crate::call::end::EndReason;
 use crate::call::policy::BusyPolicy;
 use crate::call::ring_plan::{Input, Outcome, Output, RingPlan, Step, StopReason, Unanswered};
 use crate::protocol::address::UserId;
 use around::Around;
+use line::Line;
 use news::{events, online};
-use steps::steps;
+use pressing::Pressed;
 use waiting::Waiting;
 
 /// How long `Calls` may take to begin the calls of a step; less than the heartbeat's patience.
-const DIAL_LIMIT: Duration = Duration::from_secs(4);
+const DIAL_LIMIT: Duration = Duration::from_secs(3);
+/// Whoever pressed by command is answered in time, also after a wait for the connection.
+const _: () = assert!(line::PATIENCE.as_secs() + DIAL_LIMIT.as_secs() < dispatch::LIMIT.as_secs());
 /// How often the people behind tags and dialogs are asked for.
 const REFRESH_EVERY: Duration = Duration::from_secs(300);
 
@@ -72,6 +76,9 @@ struct Ring {
 pub struct Bell {
     _life: Life,
     wiring: Wiring,
+    line: Line,
+    /// In the order they came.
+    pressed: Vec<Pressed>,
     ring: Option<Ring>,
     waiting: Option<Waiting>,
     timer: Option<SpawnHandle>,
@@ -85,6 +92,8 @@ impl Bell {
         Self {
             _life: life,
             wiring,
+            line: Line::down(Instant::now()),
+            pressed: Vec::new(),
             ring: None,
             waiting: None,
             timer: None,
@@ -224,13 +233,12 @@ impl Bell {
     }
 
     /// Begins a ring, or lets it wait, as the calls there are allow.
-    fn begin(&mut self, steps: Vec<Step>, asker: Answer, ctx: &mut Context<Self>) {
+    fn begin(&mut self, id: String, steps: Vec<Step>, asker: Answer, ctx: &mut Context<Self>) {
         if let Some(ring) = self.ring.as_ref().map(|ring| ring.id.clone()) {
             // Somebody pressed while the first press was being looked into.
             let _ = asker.send(Ok(json!({ "ring": ring, "calls": [], "repeated": true })));
             return self.feed(Input::Pressed, ctx);
         }
-        let id = ObjectId::generate().to_string();
         let is_in_call = self.wiring.board.read(|state| state.call.status) != CallStatus::Idle;
         match (is_in_call, self.wiring.config.calls.ring_in_call) {
             (false, _) => self.start(id, steps, Some(asker), ctx),
@@ -299,9 +307,7 @@ impl Bell {
         };
         if let Some(asker) = ring.asker {
             let refusal = ring.trouble.clone().unwrap_or_else(|| {
-                let reason = missed.map_or("cancelled", Unanswered::name);
-                let message = format!("nobody can be rung now: {reason}");
-                CommandError::new(ErrorCode::WrongState, message)
+                nobody_rings(missed.map_or(StopReason::Cancelled.name(), Unanswered::name))
             });
             let _ = asker.send(Err(refusal));
         }
@@ -315,13 +321,16 @@ impl Bell {
 
     fn stop(&mut self, message: StopRinging, ctx: &mut Context<Self>) -> Option<String> {
         let StopRinging { reason, detail } = message;
-        if let Some(waiting) = self.waiting.take() {
-            self.tell_of(&waiting.id, RingPhase::Stopped, |told| {
+        let pressed = self.stop_presses();
+        let silent = self.waiting.take().map(|waiting| waiting.id);
+        let silent = silent.or(pressed.filter(|_| self.ring.is_none()));
+        if let Some(id) = silent {
+            self.tell_of(&id, RingPhase::Stopped, |told| {
                 told.reason = Some(reason.name());
                 told.detail = detail;
             });
             self.show();
-            return Some(waiting.id);
+            return Some(id);
         }
         let ring = self.ring.as_mut()?;
         let id = ring.id.clone();
@@ -366,6 +375,12 @@ impl Bell {
     }
 }
 
+/// What whoever pressed is told when it rings nowhere.
+fn nobody_rings(reason: &str) -> CommandError {
+    let message = format!("nobody can be rung now: {reason}");
+    CommandError::new(ErrorCode::WrongState, message)
+}
+
 impl Actor for Bell {
     type Context = Context<Self>;
 
@@ -400,44 +415,6 @@ impl Actor for Bell {
             );
         }
         Running::Stop
-    }
-}
-
-impl Handler<RingBell> for Bell {
-    type Result = ResponseActFuture<Self, Result<Value, CommandError>>;
-
-    fn handle(&mut self, message: RingBell, ctx: &mut Self::Context) -> Self::Result {
-        if let Some(ring) = self.ring.as_ref().map(|ring| ring.id.clone()) {
-            self.feed(Input::Pressed, ctx);
-            let reply = json!({ "ring": ring, "calls": [], "repeated": true });
-            return Box::pin(fut::ready(Ok(reply)));
-        }
-        let wiring = self.wiring.clone();
-        let resolving = async move {
-            line::up(&wiring.board).await;
-            steps(&wiring, message.targets).await
-        };
-        let (asker, answer) = oneshot::channel();
-        Box::pin(
-            resolving
-                .into_actor(self)
-                .map(move |steps, bell, ctx| {
-                    match steps {
-                        Ok(steps) => bell.begin(steps, asker, ctx),
-                        // The receiver is in the future this one is part of.
-                        Err(error) => drop(asker.send(Err(error))),
-                    }
-                })
-                .then(move |(), bell, _| {
-                    let answered = async move {
-                        answer.await.unwrap_or_else(|_| {
-                            let message = "the bell went away while it began to ring";
-                            Err(CommandError::new(ErrorCode::Internal, message))
-                        })
-                    };
-                    answered.into_actor(bell)
-                }),
-        )
     }
 }
 

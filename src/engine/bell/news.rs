@@ -1,5 +1,7 @@
 //! What the bell hears of the rest of the device: calls, people who come and go, the connection.
 
+use std::time::Instant;
+
 use actix::prelude::*;
 use tokio::sync::broadcast;
 
@@ -125,6 +127,9 @@ pub(super) fn online(board: &Board) -> impl Stream<Item = News> + use<> {
 
 impl StreamHandler<News> for Bell {
     fn handle(&mut self, news: News, ctx: &mut Self::Context) {
+        if let News::Online(is_online) = news {
+            self.line.heard(is_online, Instant::now());
+        }
         match news {
             News::Event(event) => self.on_event(*event, ctx),
             News::Online(true) => self.look_around(ctx),

@@ -28,9 +28,7 @@ impl Calls {
         digit: Digit,
         ctx: &mut Context<Self>,
     ) {
-        let session = self.registry.get(&call);
-        let leg = session.and_then(|session| session.leg(with));
-        if !leg.is_some_and(|leg| leg.phase().is_answered()) {
+        if !self.is_answered_by(&call, with) {
             return;
         }
         let code = &self.wiring.config.door.code;

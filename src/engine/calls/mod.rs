@@ -338,13 +338,18 @@ impl Handler<IsInCall> for Calls {
     type Result = bool;
 
     fn handle(&mut self, question: IsInCall, _: &mut Self::Context) -> Self::Result {
-        let session = self.registry.get(&question.call);
-        let leg = session.and_then(|session| session.leg(question.user));
-        leg.is_some_and(|leg| leg.phase().is_answered())
+        self.is_answered_by(&question.call, question.user)
     }
 }
 
 impl Calls {
+    /// Whether this user is in this call, and it is answered there.
+    fn is_answered_by(&self, call: &str, user: UserId) -> bool {
+        let session = self.registry.get(call);
+        let leg = session.and_then(|session| session.leg(user));
+        leg.is_some_and(|leg| leg.phase().is_answered())
+    }
+
     /// Lets in whoever knocks in the answered call: from now on the other side sees and hears.
     fn let_in(&mut self) -> Option<String> {
         let call = self.registry.answered()?.id().to_owned();

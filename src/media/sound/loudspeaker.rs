@@ -146,6 +146,12 @@ impl Loudspeaker {
         state.adjust();
     }
 
+    /// What [`Self::set_volume`] has set, of all else and of what rings; none while muted.
+    pub fn volume(&self) -> Option<(u8, u8)> {
+        let state = self.shared.state.lock();
+        (!state.is_muted).then_some((state.mix.volume, state.ringing.volume))
+    }
+
     /// While muted, what is said goes by unheard.
     pub fn set_muted(&self, muted: bool) {
         let mut state = self.shared.state.lock();

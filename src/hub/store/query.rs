@@ -176,8 +176,8 @@ impl Filter {
         operator: &str,
         value: &Json,
     ) -> Result<(), FilterError> {
-        // All of none, and none of none, is what every row meets.
-        if matches!(operator, "all" | "nin") && items(name, value)?.is_empty() {
+        // Every row has all of none. None of none is what a list asks for that leaves out nothing.
+        if operator == "all" && items(name, value)?.is_empty() {
             return Err(FilterError::Empty(name.to_owned()));
         }
         if operator == "all" {

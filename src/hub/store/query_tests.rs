@@ -194,3 +194,15 @@ fn a_request_with_more_conditions_or_values_than_the_bound_is_refused() {
     let items: Vec<u64> = (0..1001).collect();
     assert!(filter(json!({"id": {"in": items}})).is_err());
 }
+
+#[test]
+fn a_condition_without_a_value_is_refused_and_a_list_of_no_values_is_a_list() {
+    for wanted in [json!({}), json!({"all": []}), json!({"all": ""})] {
+        let refused = filter(json!({"id": wanted})).unwrap_err();
+        assert_eq!(refused, FilterError::Empty("id".into()), "{wanted}");
+    }
+    for (operator, sql) in [("in", "users.id IN ()"), ("nin", "users.id NOT IN ()")] {
+        let found = filter(json!({"id": {operator: []}})).unwrap();
+        assert_eq!(found.sql(), sql);
+    }
+}

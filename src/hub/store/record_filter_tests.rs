@@ -214,7 +214,7 @@ fn condition() -> impl Strategy<Value = Condition> {
             .prop_map(|(not, values)| Condition::NIn(not, values)),
         (of_text, text).prop_map(|(operator, value)| Condition::S(operator, value)),
         any::<(bool, bool)>().prop_map(|(not, value)| Condition::B(not, value)),
-        prop::collection::vec(number.clone(), 0..3).prop_map(Condition::AAll),
+        prop::collection::vec(number.clone(), 1..3).prop_map(Condition::AAll),
         (any::<bool>(), number).prop_map(|(not, value)| Condition::AHas(not, value)),
         (field, any::<bool>()).prop_map(|(field, not)| Condition::Null(field, not)),
     ]

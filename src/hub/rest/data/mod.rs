@@ -42,7 +42,7 @@ const MAX_NAMED: usize = 100;
 /// Records one request may change or remove by criteria.
 const MAX_MATCHED: u64 = 1_000;
 
-/// How long finding records may take: a list of 100,000 is read in a quarter of it on a small board.
+/// How long finding records may take: others wait for their turn meanwhile.
 const MAX_READ: Duration = Duration::from_secs(2);
 
 /// The requests there are of a class.

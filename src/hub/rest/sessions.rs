@@ -40,8 +40,7 @@ pub async fn create(request: &Request) -> Answer {
     }
     let limits = &config.limits;
     if user.flag("guest") {
-        let guest = create_guest(request, &user).await?;
-        return open(request, Some(guest), limits.guest_seconds).await;
+        return open_for_guest(request, &user).await;
     }
     if user.is_null() {
         return open(request, None, limits.session_seconds).await;
@@ -155,7 +154,8 @@ async fn check(request: &Request, user: &Json) -> Result<UserId, ApiError> {
     }
 }
 
-async fn create_guest(request: &Request, user: &Json) -> Result<UserId, ApiError> {
+/// The user and the session at once: a guest without a session is swept away.
+async fn open_for_guest(request: &Request, user: &Json) -> Answer {
     let site = &request.site;
     if !site.config.guests {
         return Err(ApiError::forbidden("Guest sessions are switched off"));
@@ -168,12 +168,19 @@ async fn create_guest(request: &Request, user: &Json) -> Result<UserId, ApiError
         ("full_name", user.text("full_name")),
     ];
     super::users::validate(&changes, None)?;
-    let now = site.now();
-    let created = site
+    let token = secret::new_token();
+    let hash = secret::token_hash(&token);
+    let (now, life) = (site.now(), site.config.limits.guest_seconds);
+    let session = site
         .store
-        .run(move |db| users::create(db, &changes, None, true, now))
-        .await?;
-    Ok(created?.id)
+        .run(move |db| {
+            Ok(match users::create(db, &changes, None, true, now)? {
+                Ok(guest) => Ok(sessions::create(db, hash, Some(guest.id), life, now)?),
+                Err(taken) => Err(taken),
+            })
+        })
+        .await??;
+    opened(request, &session, &token).await
 }
 
 async fn open(request: &Request, user: Option<UserId>, life: i64) -> Answer {
@@ -185,10 +192,14 @@ async fn open(request: &Request, user: Option<UserId>, life: i64) -> Answer {
         .store
         .run(move |db| sessions::create(db, hash, user, life, now))
         .await?;
-    if let Some(user) = user {
-        auth::scram::learn_token(&request.site, user, &token).await;
+    opened(request, &session, &token).await
+}
+
+async fn opened(request: &Request, session: &Session, token: &str) -> Answer {
+    if let Some(user) = session.user {
+        auth::scram::learn_token(&request.site, user, token).await;
     }
-    describe(request, StatusCode::CREATED, &session, &token).await
+    describe(request, StatusCode::CREATED, session, token).await
 }
 
 async fn describe(request: &Request, status: StatusCode, session: &Session, token: &str) -> Answer {

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::io;
-
 use std::sync::OnceLock;
 
 use parking_lot::Mutex;

@@ -9,6 +9,7 @@ import { Control, startBroker } from "./lib/broker.mjs";
 import { startDevice } from "./lib/device.mjs";
 import { signUp, startHub } from "./lib/hub.mjs";
 import { check, keep, script } from "./lib/script.mjs";
+import { inCall } from "./lib/in_call.mjs";
 
 const LABEL = "cubelet.control";
 
@@ -45,19 +46,6 @@ async function run() {
     const errors = callers.flatMap((caller) => caller.log.filter((line) => line.startsWith("page error")));
     assert.deepEqual(errors, []);
   });
-}
-
-/** The page calls, the device answers; afterwards both hang up. */
-async function inCall(device, phone, during) {
-  await phone.call([device.id]);
-  await device.control.hear("event/call/ringing", (event) => event.direction === "incoming");
-  await device.control.command("answer");
-  await device.control.hear("event/call/connected");
-  await phone.receives(device.id);
-  await during();
-  await phone.hangUp();
-  await device.control.hear("event/call/ended");
-  await device.control.state("call", (call) => call.status === "idle");
 }
 
 async function plain(device, phone) {

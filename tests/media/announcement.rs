@@ -37,18 +37,24 @@ fn write_wav(file: &Path) {
     std::fs::write(file, wav).unwrap();
 }
 
+/// A loudspeaker alone, and all it has played.
+fn listened_to() -> (Sound, Arc<Mutex<Vec<i16>>>) {
+    let played = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&played);
+    let tap = SoundTap::new(move |_, frame| kept.lock().extend_from_slice(frame));
+    let sound = Sound::start(AudioDeviceSettings {
+        loudspeaker: AudioSinkKind::Tap(tap),
+        ..AudioDeviceSettings::microphone(AudioSourceKind::None, false)
+    });
+    (sound, played)
+}
+
 /// Silence before, behind and, where nobody hands over the next in time, between is not compared.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_heard_is_the_tone_sample_by_sample() {
     warm().await;
     for tone in [Tone::Chime, Tone::Phone, Tone::Ringback] {
-        let played = Arc::new(Mutex::new(Vec::new()));
-        let kept = Arc::clone(&played);
-        let tap = SoundTap::new(move |_, frame| kept.lock().extend_from_slice(frame));
-        let sound = Sound::start(AudioDeviceSettings {
-            loudspeaker: AudioSinkKind::Tap(tap),
-            ..AudioDeviceSettings::microphone(AudioSourceKind::None, false)
-        });
+        let (sound, played) = listened_to();
         let outcome = heard(Announcement::Tone(tone), &sound.loudspeaker).await;
         assert_eq!(outcome, Ok(()));
         sound.device.closed().await;
@@ -67,13 +73,7 @@ async fn a_ring_is_heard_sample_by_sample_as_loud_as_it_is_set_and_never_louder_
     warm().await;
     let wanted = Tone::Chime.samples();
     for (percent, factor) in [(100, 1.0), (50, 0.125)] {
-        let played = Arc::new(Mutex::new(Vec::new()));
-        let kept = Arc::clone(&played);
-        let tap = SoundTap::new(move |_, frame| kept.lock().extend_from_slice(frame));
-        let sound = Sound::start(AudioDeviceSettings {
-            loudspeaker: AudioSinkKind::Tap(tap),
-            ..AudioDeviceSettings::microphone(AudioSourceKind::None, false)
-        });
+        let (sound, played) = listened_to();
         sound.loudspeaker.set_volume(10, percent);
         let ringing = sound.loudspeaker.for_ringing();
         let outcome = heard(Announcement::Tone(Tone::Chime), &ringing).await;

@@ -4,12 +4,9 @@ use rtc::shared::marshal::{Marshal, Unmarshal};
 use super::*;
 use crate::media::peer::places::keep_place;
 
-/// What a far side sends of three pictures.
-fn three_pictures() -> Vec<Bytes> {
+/// The packets of a pipeline that ends by itself in `sink`.
+fn packets_of(description: &str) -> Vec<Bytes> {
     crate::media::initialise().unwrap();
-    let description = "videotestsrc num-buffers=3 ! video/x-raw,format=I420,width=64,height=64 \
-        ! x264enc tune=zerolatency ! video/x-h264,profile=constrained-baseline \
-        ! rtph264pay config-interval=-1 pt=96 ! appsink name=sink sync=false";
     let pipeline = Pipeline::parse(description, |_| {}).unwrap();
     let sink: gst_app::AppSink = pipeline.element("sink").unwrap();
     pipeline.play().unwrap();
@@ -21,20 +18,22 @@ fn three_pictures() -> Vec<Bytes> {
         .collect()
 }
 
+/// What a far side sends of three pictures.
+fn three_pictures() -> Vec<Bytes> {
+    let description = "videotestsrc num-buffers=3 ! video/x-raw,format=I420,width=64,height=64 \
+        ! x264enc tune=zerolatency ! video/x-h264,profile=constrained-baseline \
+        ! rtph264pay config-interval=-1 pt=96 ! appsink name=sink sync=false";
+    packets_of(description)
+}
+
 /// One second of a tone, 20 ms a packet.
 fn a_second_of_sound() -> Vec<rtp::Packet> {
-    crate::media::initialise().unwrap();
     let description = "audiotestsrc num-buffers=50 samplesperbuffer=960 \
         ! audio/x-raw,rate=48000,channels=1 ! opusenc frame-size=20 \
         ! rtpopuspay pt=96 seqnum-offset=65520 ! appsink name=sink sync=false";
-    let pipeline = Pipeline::parse(description, |_| {}).unwrap();
-    let sink: gst_app::AppSink = pipeline.element("sink").unwrap();
-    pipeline.play().unwrap();
-    std::iter::from_fn(|| sink.pull_sample().ok())
-        .map(|sample| {
-            let buffer = sample.buffer().unwrap().map_readable().unwrap();
-            rtp::Packet::unmarshal(&mut Bytes::copy_from_slice(&buffer)).unwrap()
-        })
+    let packets = packets_of(description).into_iter();
+    packets
+        .map(|mut packet| rtp::Packet::unmarshal(&mut packet).unwrap())
         .collect()
 }
 
